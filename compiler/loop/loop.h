@@ -1,0 +1,129 @@
+/* Kernels as loop nests: the second and last IR, between the fused graph and LLVM.
+ *
+ * A kernel is a function of a tile number. Its body is loops, stores and accumulations over buffers; values are the
+ * graph's scalar expressions whose loads have become EX_FETCH of a buffer at an element offset. Index variables are the
+ * kernel's loops: variable 0 is the tile number, every FOR binds one more. Offsets are quasi-affine in them.
+ *
+ *   kernel k3 tiles 13                            # fashion.nn:7:12
+ *     for v1 in 0..8 while 8*v0 + v1 < 100        rows of the tile
+ *       reg acc f32[1]
+ *       acc[0] = 0
+ *       vector(8) v2 in 0..784
+ *         acc[0] += b1[784*(8*v0 + v1) + v2] * b2[v2]
+ *       b3[8*v0 + v1] = max(acc[0], 0)
+ */
+#ifndef LOOP_H
+#define LOOP_H
+
+#include "compiler/ir/graph.h"
+
+typedef enum {
+    BUF_MEMORY, /* bases[base] + offset bytes: arena, variables, inputs, results, constants */
+    BUF_STACK,  /* a small array of the kernel's invocation (aligned to 64 bytes) */
+    BUF_REG     /* as BUF_STACK, but every index is a constant once unrolled loops are expanded and vector loops have become
+                   lanes: it is kept in registers */
+} BufKind;
+
+typedef struct {
+    BufKind kind;
+    DType dtype;
+    int base;       /* BUF_MEMORY: index into the bases[] that every kernel is called with */
+    int64_t offset; /* BUF_MEMORY: bytes from the base; 64-aligned for arena and variables */
+    int64_t elems;
+    Name name;      /* for people */
+    const void *constant; /* BUF_MEMORY with base < 0: read-only data inside the module */
+} Buffer;
+
+typedef enum { LS_FOR, LS_DECL, LS_STORE, LS_ACCUM, LS_IF } LoopStmtKind;
+
+typedef enum {
+    FOR_SERIAL,
+    FOR_VECTOR, /* iterations are lanes of `width`-wide vectors, the last ones masked; iterations must be independent but
+                   for LS_ACCUM into places that do not depend on the variable: those are folded over the lanes after the
+                   loop, in a fixed order */
+    FOR_UNROLL  /* expanded at compile time */
+} ForMode;
+
+typedef struct LoopStmt LoopStmt;
+typedef VEC(LoopStmt *) LoopBody;
+
+struct LoopStmt {
+    LoopStmtKind kind;
+    Span at;
+    union {
+        struct {
+            ForMode mode;
+            int var;
+            int64_t count;    /* 0 <= var < count ... */
+            const Aff *limit; /* ... and var < limit, where not NULL (over outer variables): the partial last tile */
+            int width;        /* FOR_VECTOR: lanes */
+            LoopBody body;
+        } loop;
+        int decl; /* LS_DECL: a STACK or REG buffer begins to live here, uninitialized. Inside a vector loop each lane has
+                     its own copy */
+        struct {
+            int buffer;
+            Place at;        /* element offset */
+            Ex value;
+            Combine combine; /* LS_ACCUM: buffer[at] = combine(buffer[at], value); SUM PROD MAX MIN */
+            bool fused;      /* LS_ACCUM of a product with SUM: may be one fused multiply-add */
+        } store; /* LS_STORE, LS_ACCUM */
+        struct {
+            int n;
+            const Cond *conds; /* all of them */
+            LoopBody then;
+        } when; /* LS_IF */
+    };
+};
+
+typedef struct {
+    const char *name; /* "k3_dense" */
+    Span at;
+    int64_t tiles;    /* how often it is called, with tile 0 .. tiles-1, in any order and on any thread */
+    int64_t flops, bytes; /* for all tiles together, for reports and the cost model */
+    int nvars;        /* variables 0 .. nvars-1; 0 is the tile */
+    int64_t *extents; /* of the variables, for simplification */
+    LoopBody body;
+} Kernel;
+
+/* Which base a buffer counts from: fixed ones first, then the unit's inputs, then its results. */
+enum { BASE_ARENA, BASE_VARIABLES, BASE_FIRST_INPUT };
+
+/* A compiled unit before LLVM: kernels in the order in which they run, over one table of buffers. */
+typedef struct {
+    Nnc *nnc;
+    Graph *graph; /* owner of the expressions; EX_FETCH refers to buffers[] */
+    const char *name;
+    VEC(Buffer) buffers;
+    VEC(Kernel *) kernels;
+    int ninputs, nresults;
+    int64_t arena_bytes; /* exact size of BASE_ARENA */
+    bool parallel;       /* kernels with several tiles go through RtCall.parallel where one is given */
+} LoopUnit;
+
+/* What the target offers, for schedules: loop/tiles.c. */
+typedef struct {
+    int vector_bytes;   /* 16, 32 or 64 */
+    int registers;      /* vector registers: 16 or 32 */
+    int64_t l1, l2;     /* bytes */
+    bool fma;
+} Machine;
+
+/* Where each parameter and state lives in BASE_VARIABLES, in bytes; -1: not in this unit. */
+typedef struct {
+    const int64_t *param, *state;
+    int64_t size;
+} VarLayout;
+
+/** fuse.c, schedule, plan, loop/: the whole way from an optimized graph (no gradients left) to loop nests. Exactly the
+ * results, parameters and states among graph->outputs are written. */
+LoopUnit *loop_build(Nnc *nnc, const Graph *g, const char *name, int ninputs, int nresults, const VarLayout *vars,
+                     const Machine *m);
+
+/** --dump=plan: buffers with offsets, kernels as text. */
+void loop_print(const LoopUnit *u, FILE *out);
+
+/** bug() where a variable is used outside its loop, an offset can leave its buffer, a REG index is not constant, ... */
+void loop_verify(const LoopUnit *u);
+
+#endif

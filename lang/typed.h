@@ -1,0 +1,253 @@
+/* The typed program: what checking makes of the syntax tree, and all that the compiler sees of the language.
+ *
+ * The checker (check*.c) walks the tree with compile-time values (numbers, strings, lists, functions, layers, data sets)
+ * evaluated and functions, layers, losses and optimizers expanded where they are called. What is left are terms: tensor
+ * operations with a type each. A unit is one function of terms: a step of a training or evaluating loop, an exported
+ * function, or the drawing of initial values. Sizes may be symbolic ("N") while a program is only checked; a unit that is
+ * going to be compiled is made with all sizes bound to numbers. */
+#ifndef LANG_TYPED_H
+#define LANG_TYPED_H
+
+#include "lang/ast.h"
+
+/* ---- sizes and types ---- */
+
+/* A size: a number, or a polynomial in named sizes with rounded-down quotients, such as N*(H - 3) div 2. Canonical and
+ * shared: equal sizes are the same pointer. */
+typedef const struct DimData *Dim;
+
+bool dim_is_const(Dim d, int64_t *value);
+void dim_print(Str *out, Dim d);
+
+typedef struct {
+    DType dtype;
+    int rank;
+    const Dim *dims;
+} Type;
+
+void type_print(Str *out, Type t); /* "[N, 784]", "int[N]", "u8[N, 28, 28]"; f32 is left out */
+
+/* ---- terms ---- */
+
+typedef enum {
+    T_NUMBER,    /* a scalar constant */
+    T_ARRAY,     /* a constant tensor given by its elements */
+    T_INPUT,     /* input `slot` of the unit */
+    T_PARAM,     /* the value that parameter `slot` has when the unit starts */
+    T_STATE,     /* likewise for states */
+    T_OP,        /* scalar operation `op`, element by element; operands broadcast as in NumPy and have equal dtypes where
+                    the operation asks for it (conversions are T_CASTs); "select" takes a bool and two values */
+    T_CAST,      /* to the term's own dtype */
+    T_REDUCE,    /* `op` (sum prod max min argmax argmin) over `axes` (ascending); dims stay as 1 where `keep` */
+    T_RESHAPE,   /* to the term's own shape, row-major; as many elements */
+    T_BROADCAST, /* to the term's own shape, as NumPy does */
+    T_TRANSPOSE, /* dim i of the result is dim axes[i] of the operand */
+    T_SLICE,     /* element i of the result along dim d is begin[d] + i * step[d] of the operand */
+    T_PAD,       /* begin[d] elements of value arg[1] (scalar) before dim d, the rest behind */
+    T_CONCAT,    /* along axes[0] */
+    T_GATHER,    /* arg[0][.., arg[1], ..] along axes[0]: result dims are those before, those of arg[1], those behind;
+                    a negative index counts from the end; an index out of range gives NaN (0 for integers) */
+    T_MATMUL,    /* over the last two dims, earlier dims broadcast; rank 1 operands as in NumPy */
+    T_IOTA,      /* 0, 1, 2, ... along its only dim */
+    T_RANDOM,    /* `op`: "uniform" in [0, 1), "normal"; arg[0]: the stream, a scalar i32 of the run (seed), arg[1]: a
+                    scalar i32 that counts steps; `site`: the place in the program */
+    T_DEFINE,    /* index notation: element `indices` of the result is the scalar arg[0] */
+    T_INDEX,     /* in index notation: the value of index `indices[0]`, an i32 scalar */
+    T_ACCESS,    /* in index notation: the element of arg[0] at the scalar integer terms arg[1..]; what lies outside the
+                    tensor is never read: T_OP "select" decides by index conditions; a gathered index out of range
+                    gives NaN (0 for integers) */
+    T_FOLD,      /* in index notation: `op` (sum prod max min mean argmax argmin) of scalar arg[0] over `indices` */
+    T_GRAD,      /* the gradient of scalar arg[0] with respect to arg[1] (T_PARAM, T_INPUT or T_MARK) */
+    T_MARK,      /* arg[0], as something that a gradient can be taken for; each is its own */
+    T_KINDS
+} TermKind;
+
+/* An index of index notation. Two uses of one index share the pointer. */
+typedef struct {
+    Name name;
+    Dim extent;
+    int id; /* unique in the unit */
+} TermIndex;
+
+typedef struct Term Term;
+struct Term {
+    TermKind kind;
+    Type type; /* of scalar terms in index notation: rank 0 */
+    Span at;
+    Name name; /* the `let` that it was bound to, or NULL */
+    int nargs;
+    Term **args;
+    int id; /* unique in the program; operands have smaller ones */
+    union {
+        double number; /* T_NUMBER (also integers: exact up to 2^53) */
+        const double *elements;
+        int slot;
+        Name op;
+        uint32_t site;
+    };
+    int naxes;
+    const int *axes;
+    bool keep;
+    const Dim *begin;
+    const int64_t *step;
+    int nindices;
+    TermIndex *const *indices;
+};
+
+/* ---- data ---- */
+
+/* A data expression, `zip(idx("a"), idx("b"))`, with its arguments evaluated. */
+typedef struct DataExpr {
+    Name fn; /* idx csv npy zip split take skip ... */
+    Span at;
+    int nsources;
+    struct DataExpr **sources;
+    int nargs;
+    struct DataArg {
+        Name name; /* NULL: positional */
+        const char *text; /* a string, or NULL: a number */
+        double number;
+        Span at;
+    } *args;
+    int part; /* which of several that it gives, as in data (a, b) = split(...) */
+} DataExpr;
+
+typedef struct {
+    Name name; /* or NULL */
+    DType dtype;
+    int rank; /* of one sample */
+    const int64_t *dims;
+} DataField;
+
+/* What is known of an opened data set. */
+typedef struct {
+    int64_t count;
+    int nfields;
+    const DataField *fields;
+    int64_t classes, vocab; /* -1: not known of this kind of data */
+    const double *(*mean)(void *handle, int64_t *n); /* per feature of the first field; may be NULL */
+    const double *(*std)(void *handle, int64_t *n);
+    void *handle; /* the opener's own */
+    const DataExpr *expr;
+} DataInfo;
+
+/* Opens a data set. NULL after a diagnostic, or, where only checking goes on, silently: its types are then unknown. */
+typedef struct {
+    const DataInfo *(*open)(void *self, Nnc *nnc, const DataExpr *e);
+    void *self;
+} DataOpener;
+
+/* ---- programs ---- */
+
+/* A parameter or a state: one named tensor that lives as long as the run. */
+typedef struct {
+    Name path; /* "mlp.dense1.w"; optimizer states "adam1.m/mlp.dense1.w" */
+    Type type;
+    Span at;
+    Term *init;      /* its first value, made of T_RANDOM and constants only */
+    bool is_param;
+    bool is_optimizer_state;
+    int slot; /* index in Program.params or Program.states */
+} Variable;
+
+typedef struct {
+    Name name;
+    Type type;
+    Span at;
+    int gathered; /* index of the input that holds row numbers (int[N]) by which this one, a whole data field
+                     [count, ...], is read; -1: the input is used as it is */
+} UnitInput;
+
+typedef enum { UNIT_STEP, UNIT_EVAL, UNIT_EXPORT, UNIT_INIT } UnitKind;
+
+typedef struct {
+    Name name;
+    Term *value;
+    Span at;
+} UnitResult;
+
+typedef struct {
+    Variable *var;
+    Term *value;
+} UnitUpdate;
+
+/* One function to compile. Inputs of steps: every field of the data set as a whole, then `rows` (i32[N]), then the scalars
+ * `seed`, `tick` (a count of steps over the whole run) and `epoch` (i32 each). Results of steps: first one per `minimize`
+ * (the loss), then one per `report`, scalars of the float type. */
+typedef struct {
+    UnitKind kind;
+    Name name;
+    Name doc; /* of an exported function, or NULL */
+    VEC(UnitInput) inputs;
+    VEC(UnitResult) results;
+    VEC(UnitUpdate) updates; /* parameters and states that get a new value */
+} Unit;
+
+typedef struct {
+    const DataInfo *data;
+    bool trains;
+    Span at;
+    Ast *ast;
+} TrainLoop;
+
+typedef struct {
+    Name name; /* "" where it has none */
+    Span at;
+    int64_t epochs, steps, batch, seed, memory; /* 0: not set (epochs 1, batch 32, seed 0, no budget) */
+    Name keep_best; /* or NULL; `keep_best_less`: smaller is better */
+    bool keep_best_less;
+    VEC(TrainLoop) loops;
+    struct {
+        Name path; /* model or part */
+        const char *file;
+        Span at;
+    } *loads;
+    int nloads;
+} TrainBlock;
+
+typedef struct {
+    Name name, doc;
+    Ast *ast;
+} Export;
+
+typedef struct Program {
+    Nnc *nnc;
+    VEC(Variable *) params, states; /* grow as units are made */
+    VEC(TrainBlock *) trains;
+    VEC(Export) exports;
+    struct Checker *checker; /* the checker's own */
+} Program;
+
+/* `--set NAME=VALUE` and `--arg k=3`: the text is a number, true, false, or a string. */
+typedef struct {
+    const char *name, *value;
+} Setting;
+
+/** Parses `path`, its imports and the standard library (`stdlib`: path, text pairs ending with NULL, or a directory that
+ * overrides it), resolves names and evaluates the top level. NULL after diagnostics. */
+Program *program_load(Nnc *nnc, const char *path, const char *const (*stdlib)[2], const Setting *sets, int nsets,
+                      DataOpener opener);
+
+/** Checks everything there is with symbolic sizes: each declaration by itself, each train block, each exported function.
+ * False after diagnostics. */
+bool program_check(Program *p);
+
+/** The unit of one loop of a train block for batches of exactly `n` rows; NULL after diagnostics. */
+Unit *program_loop_unit(Program *p, TrainBlock *t, int loop, int64_t n);
+
+/** The unit of an exported function. `types` gives each tensor argument's type where known (rank -1: as declared), which
+ * binds its sizes; `args` the compile-time arguments; `n` (0: none) binds the size named N where nothing else did. */
+Unit *program_export_unit(Program *p, const Export *e, const Type *types, int ntypes, const Setting *args, int nargs,
+                          int64_t n);
+
+/** The names and declared types of an export's tensor inputs (symbolic), in order; returns their number. */
+int program_export_inputs(Program *p, const Export *e, UnitInput **inputs);
+
+/** The unit that draws the first values of all parameters and states made so far; its inputs are `seed`, `tick`, `epoch`,
+ * its updates all variables. */
+Unit *program_init_unit(Program *p);
+
+/** --dump=types: every term of a unit with its type and place. */
+void unit_dump(const Unit *u, FILE *out);
+
+#endif

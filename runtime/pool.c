@@ -1,0 +1,187 @@
+/* A job is published behind a gate that workers may pass only while it is open. The caller opens it, works on the
+   tiles too, closes it when none is left to hand out, and waits only for workers that are inside: one that the system
+   has not scheduled yet (another process has the core) is never waited for. */
+#include "runtime/pool.h"
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* The gate: how many workers are inside, and two flags. */
+enum { GATE_INSIDE = 0xFFFF, GATE_OPEN = 1 << 16, GATE_CALLER_PARKED = 1 << 17, MAX_THREADS = 1024 };
+
+/* How often a thread looks before it parks: about 20 to 60 microseconds, the length of a small kernel. */
+enum { SPINS = 1500 };
+
+struct RtPool {
+    /* The job; written only while the gate is closed and nobody is inside. */
+    void (*fn)(void *ctx, int64_t tile);
+    void *ctx;
+    int64_t tiles;
+
+    /* Each on a cache line of its own: `next` is hammered while tiles are handed out. */
+    _Alignas(64) _Atomic int64_t next;
+    _Alignas(64) _Atomic uint32_t gate;
+    _Alignas(64) _Atomic uint32_t jobs; /* published so far: what an idle worker watches */
+    _Atomic int parked;                 /* idle workers that need a signal */
+    _Atomic bool quit;
+
+    pthread_mutex_t lock;
+    pthread_cond_t work, done;
+    int nworkers;
+    pthread_t workers[];
+};
+
+static void relax(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static void run_tiles(RtPool *p) {
+    for (;;) {
+        int64_t tile = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed);
+        if (tile >= p->tiles) return;
+        p->fn(p->ctx, tile);
+    }
+}
+
+/* Works on the open job, if there is one. */
+static void visit(RtPool *p) {
+    uint32_t gate = atomic_load_explicit(&p->gate, memory_order_relaxed);
+    do {
+        if ((gate & GATE_OPEN) == 0) return;
+    } while (
+        !atomic_compare_exchange_weak_explicit(&p->gate, &gate, gate + 1, memory_order_acquire, memory_order_relaxed));
+    run_tiles(p);
+    gate = atomic_fetch_sub_explicit(&p->gate, 1, memory_order_release) - 1;
+    if (gate == GATE_CALLER_PARKED) { /* the last one out */
+        pthread_mutex_lock(&p->lock);
+        pthread_cond_signal(&p->done);
+        pthread_mutex_unlock(&p->lock);
+    }
+}
+
+static bool idle(RtPool *p, uint32_t seen) {
+    return atomic_load(&p->jobs) == seen && !atomic_load_explicit(&p->quit, memory_order_relaxed);
+}
+
+static void *worker(void *arg) {
+    RtPool *p = arg;
+    uint32_t seen = 0;
+    for (;;) {
+        for (int i = 0; i < SPINS && idle(p, seen); i++) relax();
+        if (idle(p, seen)) {
+            pthread_mutex_lock(&p->lock);
+            /* First say that we park, then look again; rt_parallel() publishes first and looks for parked ones
+               after. Both in sequentially consistent order, so one of the two sees the other. */
+            atomic_fetch_add(&p->parked, 1);
+            while (idle(p, seen)) pthread_cond_wait(&p->work, &p->lock);
+            atomic_fetch_sub(&p->parked, 1);
+            pthread_mutex_unlock(&p->lock);
+        }
+        if (atomic_load_explicit(&p->quit, memory_order_relaxed)) return NULL;
+        seen = atomic_load(&p->jobs);
+        visit(p);
+    }
+}
+
+static void publish(RtPool *p) {
+    atomic_store_explicit(&p->next, 0, memory_order_relaxed);
+    atomic_store_explicit(&p->gate, GATE_OPEN, memory_order_release);
+    atomic_fetch_add(&p->jobs, 1);
+    if (atomic_load(&p->parked) == 0) return;
+    pthread_mutex_lock(&p->lock);
+    if (p->tiles > p->nworkers) {
+        pthread_cond_broadcast(&p->work);
+    } else {
+        for (int64_t i = 1; i < p->tiles; i++) pthread_cond_signal(&p->work);
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
+/* Closes the gate and waits until nobody is inside. */
+static void await(RtPool *p) {
+    atomic_fetch_and_explicit(&p->gate, ~(uint32_t)GATE_OPEN, memory_order_relaxed);
+    for (int i = 0; i < SPINS; i++) {
+        if (atomic_load_explicit(&p->gate, memory_order_acquire) == 0) return;
+        relax();
+    }
+    pthread_mutex_lock(&p->lock);
+    atomic_fetch_or_explicit(&p->gate, GATE_CALLER_PARKED, memory_order_relaxed);
+    while ((atomic_load_explicit(&p->gate, memory_order_acquire) & GATE_INSIDE) != 0) {
+        pthread_cond_wait(&p->done, &p->lock);
+    }
+    atomic_store_explicit(&p->gate, 0, memory_order_relaxed);
+    pthread_mutex_unlock(&p->lock);
+}
+
+void rt_parallel(RtPool *p, void (*fn)(void *ctx, int64_t tile), void *ctx, int64_t tiles) {
+    if (p == NULL || p->nworkers == 0 || tiles < 2) {
+        for (int64_t tile = 0; tile < tiles; tile++) fn(ctx, tile);
+        return;
+    }
+    p->fn = fn;
+    p->ctx = ctx;
+    p->tiles = tiles;
+    publish(p);
+    run_tiles(p);
+    await(p);
+}
+
+static void call_parallel(void *pool, void (*fn)(void *ctx, int64_t tile), void *ctx, int64_t tiles) {
+    rt_parallel(pool, fn, ctx, tiles);
+}
+
+RtCall rt_call(RtPool *p) { return (RtCall){call_parallel, p}; }
+
+static int processors(void) {
+#ifdef __linux__
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+#endif
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    return online < 1 ? 1 : online > MAX_THREADS ? MAX_THREADS : (int)online;
+}
+
+RtPool *rt_pool_new(int threads) {
+    if (threads <= 0) threads = processors();
+    if (threads > MAX_THREADS) threads = MAX_THREADS;
+    size_t bytes = sizeof(RtPool) + (size_t)(threads - 1) * sizeof(pthread_t);
+    RtPool *p = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    if (p == NULL) return NULL;
+    p->nworkers = 0;
+    atomic_init(&p->next, 0);
+    atomic_init(&p->gate, 0);
+    atomic_init(&p->jobs, 0);
+    atomic_init(&p->parked, 0);
+    atomic_init(&p->quit, false);
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->work, NULL);
+    pthread_cond_init(&p->done, NULL);
+    sigset_t all, before; /* workers inherit the mask: signals go to the threads that care */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    while (p->nworkers < threads - 1 && pthread_create(&p->workers[p->nworkers], NULL, worker, p) == 0) p->nworkers++;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return p;
+}
+
+void rt_pool_free(RtPool *p) {
+    if (p == NULL) return;
+    pthread_mutex_lock(&p->lock);
+    atomic_store_explicit(&p->quit, true, memory_order_relaxed);
+    pthread_cond_broadcast(&p->work);
+    pthread_mutex_unlock(&p->lock);
+    for (int i = 0; i < p->nworkers; i++) pthread_join(p->workers[i], NULL);
+    pthread_cond_destroy(&p->done);
+    pthread_cond_destroy(&p->work);
+    pthread_mutex_destroy(&p->lock);
+    free(p);
+}
+
+int rt_pool_threads(const RtPool *p) { return p == NULL ? 1 : p->nworkers + 1; }

@@ -1,0 +1,100 @@
+/* The epoch loop: runs compiled steps over data sets, averages what they report, tells how it goes. */
+#ifndef RT_TRAIN_H
+#define RT_TRAIN_H
+
+#include "runtime/data.h"
+#include "runtime/signals.h"
+#include <stdio.h>
+
+/**
+ * One batch: `rows` names `n` rows of the loop's fields. Writes each reported value (the mean over the batch) to
+ * `reports`, which has one place for each name of the loop.
+ */
+typedef void (*RtStep)(void *self, const int32_t *rows, int64_t n, double *reports);
+
+/** One `for` of a train block. */
+typedef struct {
+    const RtData *data;
+    bool trains;      /* rows are shuffled anew each epoch, batches count as steps */
+    int64_t batch;    /* samples of a full batch */
+    RtStep step;      /* for full batches; may be NULL where the data set has fewer samples than one */
+    RtStep last_step; /* for the smaller last one; NULL only where `batch` divides the count */
+    void *self;       /* handed to both */
+    int nreports;
+    const char *const *report_names; /* losses first */
+} RtLoop;
+
+/** How far a run is: what a checkpoint keeps so that it can go on exactly there. */
+typedef struct {
+    int64_t epoch; /* complete epochs */
+    int loop;      /* in the epoch after them: which loop… */
+    int64_t batch; /* …and how many of its batches are done */
+    int64_t step;  /* training batches in all */
+} RtPosition;
+
+/** One reported value. */
+typedef struct {
+    const char *name;
+    double value;
+} RtReport;
+
+/** What an epoch came to. */
+typedef struct {
+    RtPosition position; /* after it */
+    int nreports;
+    const RtReport *reports; /* averages, of all loops in order */
+    double samples_per_s;    /* of the training loops alone */
+    double seconds;          /* of the whole epoch */
+} RtEpoch;
+
+/** A fact for the start event: `text`, or `number` where `text` is NULL. */
+typedef struct {
+    const char *name, *text;
+    double number;
+} RtFact;
+
+typedef enum { RT_GO_ON, RT_STOP, RT_FAILED } RtNext;
+
+typedef struct {
+    const char *name; /* of the train block; NULL where it has none */
+    int nloops;
+    const RtLoop *loops;
+
+    int64_t epochs; /* 0: no limit, then `steps` must be set */
+    int64_t steps;  /* training batches; 0: no limit. Reaching it ends training, not the evaluating loops after it */
+    uint64_t seed;
+    RtPosition start; /* zero, or where to go on */
+
+    int64_t log_every; /* a step event every so many training batches; 0: none */
+    bool json, quiet;
+    FILE *out;            /* NULL: stdout */
+    const char *log_path; /* NULL: no log file */
+    bool log_append;
+    const char *weights; /* for the end event: where finish() saves the weights; may be NULL */
+    int64_t peak_bytes;  /* for the end event; 0: what the system says this process took at most */
+    int nfacts;
+    const RtFact *facts;
+
+    const RtSignals *signals; /* may be NULL */
+
+    void *user;
+    /** After each epoch (may be NULL): checkpoints, keep_best, stop_when. RT_FAILED must fill the error. */
+    RtNext (*epoch_end)(void *user, const RtEpoch *epoch, RtError *e);
+    /** After the last batch, before the end event (may be NULL): saves. `position` is where the run stopped. */
+    bool (*finish)(void *user, const RtPosition *position, RtError *e);
+} RtTrain;
+
+typedef enum { RT_END_EPOCHS, RT_END_STEPS, RT_END_STOPPED, RT_END_SIGNAL } RtEnd;
+
+/** What happened. */
+typedef struct {
+    RtEnd end;
+    int signal; /* where end is RT_END_SIGNAL */
+    RtPosition position;
+    double seconds;
+} RtTrained;
+
+/** Trains. False only on failure: a callback's, or the log's. A signal is not one: see `result`. */
+bool rt_train(const RtTrain *t, RtTrained *result, RtError *e);
+
+#endif
