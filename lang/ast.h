@@ -276,7 +276,7 @@ void lex_dump(Nnc *nnc, uint32_t file, FILE *out);
 /** --dump=ast: the tree as nested lists, one node a line. */
 void ast_dump(const AstFile *f, FILE *out);
 
-/** Calls `visit` with each direct child, in the order of the source; absent ones are left out. */
+/** Calls `visit` with each direct child, in the order of the members above; absent ones are left out. */
 void ast_each_child(const Ast *n, void (*visit)(Ast *child, void *arg), void *arg);
 
 /** The name of a kind of node, as --dump=ast prints it. */

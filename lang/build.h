@@ -28,6 +28,7 @@ Ast *ast_call(Parser *p, Span at, Ast *callee, AstFields args);
 Ast *ast_index(Parser *p, Span at, Ast *of, AstList items);
 Ast *ast_member(Parser *p, Span at, Ast *of, AstName field);
 Ast *ast_sequence(Parser *p, Span at, AstKind kind, AstList list); /* AST_LIST, AST_TUPLE, AST_BLOCK */
+Ast *ast_tuple(Parser *p, Span at, Ast *first, AstList rest);
 Ast *ast_lambda(Parser *p, Span at, AstParams params, Ast *body);
 Ast *ast_scan(Parser *p, Span at, AstName var, Ast *range, AstFields carries, Ast *body);
 Ast *ast_range(Parser *p, Span at, Ast *lo, Ast *hi, Ast *step);

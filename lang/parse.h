@@ -47,6 +47,7 @@ typedef struct {
     Span at;
     Value value;
     bool first_on_line;
+    size_t braces; /* how many { are open behind it */
 } Token;
 
 /* A documentation comment and the token that it stands before. */
@@ -72,44 +73,49 @@ typedef struct Parser {
     /* layout.c: the newline rule, and repair where brackets do not match */
     Token ahead[2];      /* raw tokens to come */
     VEC(Token) brackets; /* the open ( [ { */
+    size_t braces;       /* how many of them are { */
     VEC(Token) ready;    /* what the grammar gets next, from `taken` on */
     size_t taken;
-    int last;      /* kind of the last token given, 0 at the beginning */
+    int last; /* kind of the last token put there, 0 at the beginning */
     uint32_t last_end;
-    bool separated; /* a `;` stands before the next token */
-    bool skipping; /* after an error: up to the end of its statement */
-    size_t skip_braces; /* how many { were open around that statement */
-    bool stopped;  /* nested too deep: one message, then the end of the file */
+    Span separator;     /* of a `;` since then */
+    Token current;      /* what the grammar got last */
+    size_t braces_before;
+    bool skipping;      /* after an error: up to the end of its statement, */
+    size_t skip_braces; /* around which so many { are open */
+    bool stopped;       /* nested too deep: one message, then the end of the file */
 } Parser;
 
 /* lexer.l */
 void lexer_open(Parser *p);
 void lexer_close(Parser *p);
 /** The next token, comments and newlines left out. A character that is no part of the language is reported and gives
- * T_YYerror. */
+ * T_LANG_error. */
 Token lexer_next(Parser *p);
 
 /* literal.c */
+/** The value of a number; one that is none is reported and gives 0. */
 NumberValue literal_number(Parser *p, Span at);
-StringValue literal_string(Parser *p, Span at);
+/** The bytes of a string, its escapes resolved. False, after a diagnostic, where it does not end on its line. */
+bool literal_string(Parser *p, Span at, StringValue *s);
 
 /* layout.c */
 void layout_open(Parser *p);
 void layout_close(Parser *p);
 /** The token that the grammar sees next: T_END stands where a newline (or `;`) ends a statement. */
 Token layout_next(Parser *p);
-/** After a syntax error at `at`: skip to the end of the statement. */
-void layout_skip(Parser *p, Span at);
+/** After a syntax error at the token given last: what follows it in its statement is left out. */
+void layout_skip(Parser *p);
 /** Reports that the program is nested deeper than `levels` and ends the parse. */
 void layout_too_deep(Parser *p, Span at, int levels);
 
 /* parser.y */
 int lang_parse(Parser *p);
-/** The token's text in the language, or what it is ("a name"). */
+/** The token's text in the language, or what it is ("name"). */
 const char *token_text(int kind);
 
 /* syntax.c */
-/** Reports a token that the grammar does not allow; `expected` are texts of the tokens that it does. */
-void syntax_error(Parser *p, Span at, int kind, const char *const *expected, int n);
+/** Reports that the token given last does not fit; `expected` are the texts of those that would. */
+void syntax_error(Parser *p, const char *const *expected, int n);
 
 #endif

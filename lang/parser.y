@@ -466,7 +466,7 @@ static int yyreport_syntax_error(const yypcontext_t *context, Parser *p) {
     int n = yypcontext_expected_tokens(context, kinds, YYNTOKENS);
     if (n < 0) return n;
     for (int i = 0; i < n; i++) expected[i] = yysymbol_name(kinds[i]);
-    syntax_error(p, *yypcontext_location(context), yysymbol_name(yypcontext_token(context)), expected, n);
+    syntax_error(p, expected, n);
     return 0;
 }
 

@@ -83,8 +83,8 @@ struct Term {
         const double *elements;
         int slot;
         Name op;
-        uint32_t site;
     };
+    uint32_t site; /* T_RANDOM */
     int naxes;
     const int *axes;
     bool keep;
@@ -171,6 +171,15 @@ typedef struct {
     Term *value;
 } UnitUpdate;
 
+/* A layer or model that was called while a unit was made, in the order in which the calls ended. */
+typedef struct {
+    Name path;  /* "mlp.dense1"; of a model, its name */
+    Name layer; /* "Dense" */
+    Type input, result; /* of its first tensor input and of its (first) result; rank -1: none */
+    Span at;
+    int depth; /* 0: called by no layer or model */
+} LayerCall;
+
 /* One function to compile. Inputs of steps: every field of the data set as a whole, then `rows` (i32[N]), then the scalars
  * `seed`, `tick` (a count of steps over the whole run) and `epoch` (i32 each). Results of steps: first one per `minimize`
  * (the loss), then one per `report`, scalars of the float type. */
@@ -181,6 +190,7 @@ typedef struct {
     VEC(UnitInput) inputs;
     VEC(UnitResult) results;
     VEC(UnitUpdate) updates; /* parameters and states that get a new value */
+    VEC(LayerCall) layers;   /* for `summary` */
 } Unit;
 
 typedef struct {
@@ -227,6 +237,9 @@ typedef struct {
  * overrides it), resolves names and evaluates the top level. NULL after diagnostics. */
 Program *program_load(Nnc *nnc, const char *path, const char *const (*stdlib)[2], const Setting *sets, int nsets,
                       DataOpener opener);
+
+/** The size `n`. */
+Dim program_dim(Program *p, int64_t n);
 
 /** Checks everything there is with symbolic sizes: each declaration by itself, each train block, each exported function.
  * False after diagnostics. */

@@ -2,29 +2,18 @@
 #include "runtime/array_bytes.h"
 #include <string.h>
 
-static void swap_bytes(uint8_t *data, int64_t n, size_t size) {
-    for (int64_t i = 0; i < n; i++, data += size) {
-        for (size_t b = 0; b < size / 2; b++) {
-            uint8_t kept = data[b];
-            data[b] = data[size - 1 - b];
-            data[size - 1 - b] = kept;
-        }
-    }
-}
-
-static bool machine_is_little_endian(void) {
-    const uint16_t one = 1;
-    uint8_t first;
-    memcpy(&first, &one, 1);
-    return first == 1;
-}
+/* Arrays are read and written as they lie in memory, and the formats are little-endian. */
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the runtime needs a little-endian machine");
 
 void rt_bytes_from_big_endian(void *data, int64_t n, size_t size) {
-    if (machine_is_little_endian() && size > 1) swap_bytes(data, n, size);
-}
-
-void rt_bytes_from_little_endian(void *data, int64_t n, size_t size) {
-    if (!machine_is_little_endian() && size > 1) swap_bytes(data, n, size);
+    uint8_t *element = data;
+    for (int64_t i = 0; size > 1 && i < n; i++, element += size) {
+        for (size_t b = 0; b < size / 2; b++) {
+            uint8_t kept = element[b];
+            element[b] = element[size - 1 - b];
+            element[size - 1 - b] = kept;
+        }
+    }
 }
 
 /* From the last to the first, as element i moves to a place at or behind where it was. */

@@ -4,10 +4,8 @@
 
 #include "runtime/runtime.h"
 
-/** n elements of `size` bytes (1, 2, 4 or 8), big-endian in the file, to this machine's order. */
+/** Turns n elements of `size` bytes (1, 2, 4 or 8) from big-endian to little-endian, the order of this machine. */
 void rt_bytes_from_big_endian(void *data, int64_t n, size_t size);
-/** The same for little-endian ones. */
-void rt_bytes_from_little_endian(void *data, int64_t n, size_t size);
 
 /** n narrow integers at the front of a buffer that has room for n wide ones. */
 void rt_bytes_widen_i16(void *data, int64_t n); /* to int32 */

@@ -81,7 +81,7 @@ int64_t rt_data_classes(const RtData *d, RtError *e);
 /** Whether every label of the view in field `field` is in 0..classes-1; the error names file and row. */
 bool rt_data_check_labels(const RtData *d, int field, int64_t classes, RtError *e);
 /** Mean and standard deviation (of the population) of each element of a sample over the view's samples; `mean` and
- * `std` have room for rt_field_elements(), either may be NULL. */
+ * `std` have room for rt_field_elements() each. */
 void rt_data_mean_std(const RtData *d, int field, double *mean, double *std);
 /** Writes into `rows` (room for count) the row number of each sample: what steps and rt_shuffle() work on. */
 void rt_data_rows(const RtData *d, int32_t *rows);

@@ -47,7 +47,8 @@ int64_t rt_data_classes(const RtData *d, RtError *e) {
         rt_fail(e, "%s: holds the label %lld; classes are counted from 0", f->source, (long long)f->base->least_label);
         return -1;
     }
-    return f->base->largest_label + (f->base->largest_label < INT64_MAX);
+    if (f->base->largest_label == INT64_MAX) return INT64_MAX;
+    return f->base->largest_label + 1;
 }
 
 bool rt_data_check_labels(const RtData *d, int field, int64_t classes, RtError *e) {
@@ -63,19 +64,21 @@ bool rt_data_check_labels(const RtData *d, int field, int64_t classes, RtError *
 
 void rt_data_mean_std(const RtData *d, int field, double *mean, double *std) {
     const RtField *f = &d->fields[field];
-    int64_t n = rt_field_elements(f);
-    for (int64_t k = 0; k < n; k++) {
-        /* The first sample is a shift that keeps the squares small where the mean is large: no digits are lost. */
-        double shift = 0, sum = 0, squares = 0;
-        for (int64_t i = 0; i < d->count; i++) {
-            int64_t row = d->rows == NULL ? i : d->rows[i];
-            double v = rt_element(f->data, f->dtype, row * n + k);
-            if (i == 0) shift = v;
-            sum += v - shift;
-            squares += (v - shift) * (v - shift);
+    int64_t n = rt_field_elements(f), first = (d->rows == NULL ? 0 : d->rows[0]) * n;
+    for (int64_t k = 0; k < n; k++) mean[k] = std[k] = 0;
+    /* Sums of (v - shift) and its square, the shift being the first sample: where the mean is large beside the
+       deviations no digits are lost. */
+    for (int64_t i = 1; i < d->count; i++) {
+        int64_t row = (d->rows == NULL ? i : d->rows[i]) * n;
+        for (int64_t k = 0; k < n; k++) {
+            double v = rt_element(f->data, f->dtype, row + k) - rt_element(f->data, f->dtype, first + k);
+            mean[k] += v;
+            std[k] += v * v;
         }
-        double count = (double)d->count, offset = sum / count, variance = squares / count - offset * offset;
-        if (mean != NULL) mean[k] = shift + offset;
-        if (std != NULL) std[k] = variance > 0 || isnan(variance) ? sqrt(variance) : 0;
+    }
+    for (int64_t k = 0; k < n; k++) {
+        double offset = mean[k] / (double)d->count, variance = std[k] / (double)d->count - offset * offset;
+        mean[k] = rt_element(f->data, f->dtype, first + k) + offset;
+        std[k] = variance <= 0 ? 0 : sqrt(variance); /* a NaN stays one */
     }
 }

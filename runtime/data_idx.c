@@ -40,7 +40,7 @@ static bool read_header(RtStream *s, const char *path, RtArray *a, size_t *store
 }
 
 static bool read_array(RtStream *s, const char *path, RtArray *a, RtError *e) {
-    size_t stored;
+    size_t stored = 1;
     if (!read_header(s, path, a, &stored, e)) return false;
     int64_t n = rt_array_elements(a);
     if (n < 0 || (uint64_t)n > rt_stream_room(s) / stored) {
@@ -54,7 +54,7 @@ static bool read_array(RtStream *s, const char *path, RtArray *a, RtError *e) {
 }
 
 RtData *rt_data_idx(const char *path, RtError *e) {
-    RtStream *s = rt_stream_open(path, e);
+    RtStream *s = rt_stream_open(path, true, e);
     if (s == NULL) return NULL;
     RtArray a = {0};
     bool good = read_array(s, path, &a, e);

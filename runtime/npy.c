@@ -194,10 +194,7 @@ static bool transpose(RtArray *a, size_t size, const Npy *p) {
 /* Byte order, and types that the runtime does not have. */
 static bool make_native(RtArray *a, const Npy *p) {
     int64_t n = rt_array_elements(a);
-    if (p->big_endian)
-        rt_bytes_from_big_endian(a->data, n, p->stored);
-    else
-        rt_bytes_from_little_endian(a->data, n, p->stored);
+    if (p->big_endian) rt_bytes_from_big_endian(a->data, n, p->stored);
     if (p->kind == 'b') {
         for (int64_t i = 0; i < n; i++) ((uint8_t *)a->data)[i] = ((uint8_t *)a->data)[i] != 0;
     } else if (p->stored == 2 && p->kind == 'i') {
@@ -229,7 +226,7 @@ static bool read_array(RtStream *s, Npy *p, RtArray *a) {
 bool rt_npy_read(const char *path, RtArray *a, RtError *e) {
     *a = (RtArray){0};
     Npy p = {.path = path, .error = e};
-    RtStream *s = rt_stream_open(path, e);
+    RtStream *s = rt_stream_open(path, true, e);
     if (s == NULL) return false;
     bool good = read_array(s, &p, a);
     rt_stream_close(s);

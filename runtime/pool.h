@@ -7,7 +7,8 @@
 typedef struct RtPool RtPool;
 
 /** `threads` in all, the caller's included; 0 means one for each processor that this process may use. Where the
- * system grants fewer threads, the pool has fewer; without memory it is NULL, a pool of one. Workers take no signals. */
+ * system grants fewer threads, the pool has fewer; without memory it is NULL, a pool of one. Workers take no signals.
+ */
 RtPool *rt_pool_new(int threads);
 /** Ends the workers; `p` may be NULL. */
 void rt_pool_free(RtPool *p);

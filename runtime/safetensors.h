@@ -29,9 +29,13 @@ RtTensors *rt_safetensors_read(const char *path, RtError *e);
 void rt_tensors_free(RtTensors *t);
 /** The tensor of that name, or NULL. */
 const RtTensor *rt_tensors_find(const RtTensors *t, const char *name);
-const char *rt_tensors_tag(const RtTensors *t, const char *key); /* or NULL */
+/** The value of a metadata key, or NULL. */
+const char *rt_tensors_tag(const RtTensors *t, const char *key);
 
-/** Replaces `path` atomically. The file's bytes depend only on the tensors and tags, not on the order they come in. */
+/**
+ * Replaces `path` atomically. Names are distinct and not "__metadata__". The data stand by falling element size, then
+ * by name, so that every tensor is aligned and the file does not depend on the order that they come in.
+ */
 bool rt_safetensors_write(const char *path, const RtTensor *tensors, int count, const RtTag *tags, int ntags,
                           RtError *e);
 

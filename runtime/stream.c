@@ -21,7 +21,7 @@ struct RtStream {
     unsigned char buffer[BUFFER];
 };
 
-RtStream *rt_stream_open(const char *path, RtError *e) {
+RtStream *rt_stream_open(const char *path, bool may_be_gzip, RtError *e) {
     RtStream *s = calloc(1, sizeof *s);
     if (s != NULL) s->path = strdup(path);
     if (s == NULL || s->path == NULL) {
@@ -40,7 +40,7 @@ RtStream *rt_stream_open(const char *path, RtError *e) {
     }
     s->left = (uint64_t)st.st_size;
     unsigned char magic[2];
-    s->gzip = fread(magic, 1, 2, s->file) == 2 && magic[0] == 0x1F && magic[1] == 0x8B;
+    s->gzip = may_be_gzip && fread(magic, 1, 2, s->file) == 2 && magic[0] == 0x1F && magic[1] == 0x8B;
     rewind(s->file);
     if (s->gzip && inflateInit2(&s->z, GZIP_WINDOW) != Z_OK) {
         s->gzip = false; /* nothing to end */

@@ -6,8 +6,8 @@
 
 typedef struct RtStream RtStream;
 
-/** Opens a regular file; its first two bytes decide whether it is gzip. */
-RtStream *rt_stream_open(const char *path, RtError *e);
+/** Opens a regular file. Where `may_be_gzip`, its first two bytes decide whether it is. */
+RtStream *rt_stream_open(const char *path, bool may_be_gzip, RtError *e);
 void rt_stream_close(RtStream *s);
 
 /** Reads exactly `n` bytes; fails where the file ends before, or is damaged. */

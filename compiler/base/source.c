@@ -40,6 +40,19 @@ const char *source_line(const Source *s, int line, size_t *len) {
     return s->text + begin;
 }
 
+size_t utf8_decode(const char *s, size_t n, uint32_t *c) {
+    static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000}; /* that needs so many bytes */
+    unsigned char lead = (unsigned char)s[0];
+    size_t len = lead < 0x80 ? 1 : lead < 0xC0 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : lead < 0xF8 ? 4 : 0;
+    if (len == 0 || len > n) return 0;
+    *c = len == 1 ? lead : lead & (0x7Fu >> len);
+    for (size_t i = 1; i < len; i++) {
+        if (((unsigned char)s[i] & 0xC0) != 0x80) return 0;
+        *c = *c << 6 | ((unsigned char)s[i] & 0x3Fu);
+    }
+    return *c >= smallest[len] && *c <= 0x10FFFF && (*c < 0xD800 || *c > 0xDFFF) ? len : 0;
+}
+
 Span span_join(Span a, Span b) {
     if (!a.file) return b;
     if (!b.file || a.file != b.file) return a;

@@ -1,6 +1,6 @@
-/* Construction of index expressions. Whatever is exact for all integers is done here, at once, so that equal forms meet:
- * common factors leave quotients and remainders, multiples of the divisor leave the numerator, nested quotients join.
- * What needs the ranges of the variables is in affine_simplify.c. */
+/* Construction of index expressions. Whatever is exact for all integers is done here, at once, so that equal forms
+ * meet: common factors leave quotients and remainders, multiples of the divisor leave the numerator, nested quotients
+ * join. What needs the ranges of the variables is in affine_simplify.c. */
 #include "compiler/ir/affine_private.h"
 
 #include <stdlib.h>
@@ -243,7 +243,8 @@ const Aff *aff_mod(AffTable *t, const Aff *a, int64_t by) {
     /* (g*e + c) mod (g*s) => g*((e + c div g) mod s) + c mod g */
     int64_t g = common(r, by);
     if (g > 1)
-        return aff_add(t, aff_scale(t, aff_mod(t, shrink(t, r, g), by / g), g), aff_const(t, floor_mod(r->constant, g)));
+        return aff_add(t, aff_scale(t, aff_mod(t, shrink(t, r, g), by / g), g),
+                       aff_const(t, floor_mod(r->constant, g)));
     return atom_of(t, ATOM_MOD, r, by);
 }
 
@@ -346,5 +347,6 @@ void aff_print(Str *out, const Aff *a, void (*name)(Str *out, int var, void *sel
     if (!a->nterms)
         str_add(out, "%lld", (long long)a->constant);
     else if (a->constant)
-        str_add(out, " %c %lld", a->constant < 0 ? '-' : '+', (long long)(a->constant < 0 ? -a->constant : a->constant));
+        str_add(out, " %c %lld", a->constant < 0 ? '-' : '+',
+                (long long)(a->constant < 0 ? -a->constant : a->constant));
 }

@@ -17,7 +17,8 @@ static bool range_term(const AffTerm *x, const int64_t *extent, int n, int64_t *
         *hi = floor_div(*hi, x->by);
         return known;
     }
-    if (known && floor_div(*lo, x->by) == floor_div(*hi, x->by)) { /* one period: the remainder grows with the numerator */
+    if (known &&
+        floor_div(*lo, x->by) == floor_div(*hi, x->by)) { /* one period: the remainder grows with the numerator */
         *lo = floor_mod(*lo, x->by);
         *hi = floor_mod(*hi, x->by);
     } else {

@@ -85,7 +85,7 @@ typedef struct {
 
 typedef enum {
     N_NONE,
-    N_LEAF,    /* a value from outside: input, parameter, state */
+    N_LEAF,    /* a value from outside: input, parameter, state; or a constant tensor */
     N_COMP,    /* the comprehension */
     N_SCATTER, /* zeros, then out[place(q)] += body(q) for every point q of a domain, in order */
     N_GRAD,    /* the gradient of scalar `of` with respect to node `wrt`; replaced by pass_autodiff */
@@ -93,7 +93,7 @@ typedef enum {
     N_KINDS
 } NodeKind;
 
-typedef enum { LEAF_INPUT, LEAF_PARAM, LEAF_STATE } LeafKind;
+typedef enum { LEAF_INPUT, LEAF_PARAM, LEAF_STATE, LEAF_CONST } LeafKind;
 
 typedef enum { RED_NONE, RED_SUM, RED_PROD, RED_MAX, RED_MIN, RED_ARGMAX, RED_ARGMIN } Combine;
 
@@ -107,14 +107,16 @@ typedef struct {
     union {
         struct {
             LeafKind kind;
-            int slot; /* which input, parameter or state */
+            int slot;         /* which input, parameter or state */
+            const void *data; /* LEAF_CONST: the elements, row-major */
         } leaf;
         struct {
             Combine combine;
             int nred;               /* reduction indices: variables rank .. rank+nred-1 */
             const int64_t *extents; /* rank + nred of them: dims, then the reductions' */
             Ex body;
-        } comp; /* ARGMAX, ARGMIN: the row-major number of the winning reduction index, the first of equals, as I32 */
+        } comp; /* ARGMAX, ARGMIN: the row-major number of the winning reduction index, as I32: the first
+             of equals, and the first NaN where there is any */
         struct {
             int ndomain; /* variables 0 .. ndomain-1 of `body` and `place` */
             const int64_t *extents;
@@ -156,6 +158,9 @@ int64_t ir_elements(const Node *n); /* the product of its dims; 1 for a scalar *
 
 /** The numbers of a kind of leaf: made once per (kind, slot). */
 Ref ir_leaf(Graph *g, LeafKind kind, int slot, DType dtype, int rank, const int64_t *dims, Name name, Span at);
+
+/** A constant tensor; copies `data`, which has dtype_size(dtype) bytes an element. */
+Ref ir_constant(Graph *g, DType dtype, int rank, const int64_t *dims, const void *data);
 
 /** A comprehension; `extents` has rank + nred entries. The result type is the body's, or I32 for ARGMAX and ARGMIN.
  * Unused indices, extents of 1, and reductions over nothing are canonicalized; a copy of a whole tensor is that tensor. */

@@ -4,6 +4,11 @@
  * graph's scalar expressions whose loads have become EX_FETCH of a buffer at an element offset. Index variables are the
  * kernel's loops: variable 0 is the tile number, every FOR binds one more. Offsets are quasi-affine in them.
  *
+ * Loops inside a vector loop are serial or unrolled and have counts and limits that are the same for every lane. In a
+ * vector loop a REG index is a constant, or a constant plus the lane variable. A buffer may share its memory with another
+ * one of the same kernel (an update in place): they then have equal bases and offsets, and each statement reads before
+ * the statements after it write.
+ *
  *   kernel k3 tiles 13                            # fashion.nn:7:12
  *     for v1 in 0..8 while 8*v0 + v1 < 100        rows of the tile
  *       reg acc f32[1]

@@ -1,4 +1,4 @@
-/* A unit's terms, taken in the order of their numbers: operands come before what uses them, so nothing here recurses. */
+/* A unit's terms are taken in the order of their numbers: operands come first, so nothing here recurses. */
 #include "compiler/lower/lower_state.h"
 
 #include <math.h>
@@ -70,26 +70,23 @@ Ref lower_comp(Lower *l, const Term *t, Combine c, int nred, const int64_t *reds
     return ir_comp(g, RED_NONE, rank, 0, extents, ex_cast(g, type, ex_load(g, r, rows)), t->at);
 }
 
-Combine lower_combine(Name op, bool *mean) {
+Combine lower_combine(Name op) {
     static const struct {
         const char *name;
         Combine combine;
     } reducers[] = {{"sum", RED_SUM}, {"mean", RED_SUM},      {"prod", RED_PROD},    {"max", RED_MAX},
                     {"min", RED_MIN}, {"argmax", RED_ARGMAX}, {"argmin", RED_ARGMIN}};
-    *mean = strcmp(op, "mean") == 0;
     for (size_t i = 0; i < COUNT(reducers); i++)
         if (strcmp(op, reducers[i].name) == 0) return reducers[i].combine;
     bug("no reduction is named '%s'", op);
 }
 
-Ex lower_divide(Lower *l, Ex value, int64_t count) {
-    DType type = ir_expr(l->g, value)->dtype;
-    return ex_op(l->g, EX_DIV, value, ex_float(l->g, type, (double)count), 0);
-}
-
 static Ref leaf(Lower *l, const Term *t) {
     LeafKind kind = t->kind == T_INPUT ? LEAF_INPUT : t->kind == T_PARAM ? LEAF_PARAM : LEAF_STATE;
-    return ir_leaf(l->g, kind, t->slot, t->type.dtype, t->type.rank, lower_dims(l, t->type), t->name, t->at);
+    Name name = t->kind == T_INPUT   ? l->unit->inputs.at[t->slot].name
+                : t->kind == T_PARAM ? l->program->params.at[t->slot]->path
+                                     : l->program->states.at[t->slot]->path;
+    return ir_leaf(l->g, kind, t->slot, t->type.dtype, t->type.rank, lower_dims(l, t->type), name, t->at);
 }
 
 static Ref term(Lower *l, const Term *t) {
@@ -145,9 +142,8 @@ static void outputs(Lower *l, const Unit *u) {
 }
 
 Graph *lower_unit(Nnc *nnc, const Program *p, const Unit *u) {
-    (void)p;
     Terms list = reached(u);
-    Lower l = {.nnc = nnc, .g = ir_graph_new(nnc), .unit = u};
+    Lower l = {.nnc = nnc, .g = ir_graph_new(nnc), .program = p, .unit = u};
     l.refs = xcalloc(list.len + 1, sizeof *l.refs);
     l.free = xcalloc(list.len + 1, sizeof *l.free);
     for (size_t i = 0; i < list.len; i++) {

@@ -14,6 +14,7 @@ typedef struct {
 typedef struct {
     Nnc *nnc;
     Graph *g;
+    const Program *program;
     const Unit *unit;
     Ref *refs;      /* by Term.id: its node; 0 where there is none (yet) */
     IndexSet *free; /* by Term.id: the indices that it uses without ranging over them */
@@ -48,11 +49,8 @@ Place lower_at_const(Lower *l, int64_t c);
 /** What stands for an element that does not exist: NaN, or 0 of integers. */
 Ex lower_missing(Lower *l, DType t);
 
-/** The reduction that a term's `op` names; "mean" is RED_SUM and sets `*mean`. */
-Combine lower_combine(Name op, bool *mean);
-
-/** `value / count`, for means. */
-Ex lower_divide(Lower *l, Ex value, int64_t count);
+/** The reduction that a term's `op` names; RED_SUM also for "mean", which divides afterwards. */
+Combine lower_combine(Name op);
 
 /* ---- lower_tensor.c ---- */
 

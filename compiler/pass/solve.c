@@ -101,13 +101,17 @@ static void substitute(Solver *s, int var, const Aff *to) {
 
 /* ---- quotients and remainders ---- */
 
-/* Row i is one quotient or remainder, with coefficient 1 or -1 (made 1). */
+/* Row i is one quotient or remainder m; its coefficient is divided out. */
 static bool lone_atom(Solver *s, size_t i, AffTerm *m) {
     Row *r = &s->rows.at[i];
     if (r->lhs->nterms != 1 || r->lhs->terms[0].kind == ATOM_VAR) return false;
-    if (r->lhs->terms[0].coef == -1) r->lhs = aff_scale(s->t, r->lhs, -1), r->rhs = aff_scale(s->t, r->rhs, -1);
     *m = r->lhs->terms[0];
-    return m->coef == 1;
+    int64_t by = llabs(m->coef);
+    const Aff *rhs = aff_scale(s->t, r->rhs, m->coef < 0 ? -1 : 1);
+    if (by > 1) require(s, aff_mod(s->t, rhs, by), 0, 1);
+    m->coef = 1;
+    s->rows.at[i] = (Row){atom(s, m), simpler(s, aff_div(s->t, rhs, by))};
+    return true;
 }
 
 /* e div s = p and e mod s = q  =>  e = s*p + q, where 0 <= q < s */
@@ -204,14 +208,14 @@ static int64_t inverse(int64_t a, int64_t m) {
     return ((x0 % m) + m) % m;
 }
 
-/* a div by, where `by` divides the value of a: e - e mod by is by*(e div by), which divides term by term. */
+/* a div by, where `by` divides the value of a: with e mod s written as e - s*(e div s) it often divides term by term. */
 static const Aff *exact_div(Solver *s, const Aff *a, int64_t by) {
     if (by == 1) return a;
     const Aff *plain = aff_const(s->t, a->constant);
     for (int i = 0; i < a->nterms; i++) {
         const AffTerm *m = &a->terms[i];
         const Aff *x = atom(s, m);
-        if (m->kind == ATOM_MOD && m->by % by == 0)
+        if (m->kind == ATOM_MOD && m->coef % by != 0)
             x = aff_sub(s->t, m->of, aff_scale(s->t, aff_div(s->t, m->of, m->by), m->by));
         plain = aff_add(s->t, plain, aff_scale(s->t, x, m->coef));
     }

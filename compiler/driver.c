@@ -1,0 +1,251 @@
+#include "compiler/driver_private.h"
+
+#include "compiler/lower/lower.h"
+#include "compiler/pass/passes.h"
+#include "runtime/files.h"
+#include "stdlib/stdlib.h"
+
+#include <glob.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+double driver_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+void driver_add_time(Driver *d, const char *name, double since) {
+    double seconds = driver_now() - since;
+    for (size_t i = 0; i < d->times.len; i++)
+        if (strcmp(d->times.at[i].name, name) == 0) {
+            d->times.at[i].seconds += seconds;
+            return;
+        }
+    vec_push(&d->times, (PassTime){name, seconds});
+}
+
+Nnc *driver_nnc(Driver *d) { return d->nnc; }
+Program *driver_program(Driver *d) { return d->program; }
+const Options *driver_options(const Driver *d) { return &d->options; }
+Variables *driver_variables(Driver *d) { return &d->variables; }
+void *driver_arena(Driver *d) { return d->arena; }
+RtPool *driver_pool(Driver *d) { return d->pool; }
+
+bool driver_failed(Driver *d) {
+    diag_print(d->nnc, stderr, isatty(2) && !getenv("NO_COLOR"));
+    return d->nnc->diags.errors > 0;
+}
+
+bool driver_error(Driver *d, const char *fmt, ...) {
+    (void)d;
+    fflush(stdout);
+    va_list ap;
+    va_start(ap, fmt);
+    fputs("error: ", stderr);
+    vfprintf(stderr, fmt, ap);
+    fputc('\n', stderr);
+    va_end(ap);
+    return false;
+}
+
+static bool dumps(const Driver *d, DumpStage stage) { return d->options.dumps >> stage & 1; }
+
+/* ---- opening ---- */
+
+typedef const char *StdlibRow[2]; /* path, text */
+
+static const StdlibRow *embedded_stdlib(Arena *a) {
+    size_t n = 0;
+    while (stdlib_files[n].path) n++;
+    StdlibRow *rows = ARENA_ARRAY(a, StdlibRow, n + 1);
+    for (size_t i = 0; i < n; i++) rows[i][0] = stdlib_files[i].path, rows[i][1] = stdlib_files[i].text;
+    return rows;
+}
+
+/* --stdlib=DIR: the .nn files in DIR's folders instead of the embedded ones. */
+static const StdlibRow *stdlib_of_folder(Driver *d, const char *dir) {
+    enum { LIMIT = 1 << 24 };
+    glob_t found;
+    if (glob(arena_printf(d->nnc->arena, "%s/*/*.nn", dir), 0, NULL, &found) != 0) {
+        driver_error(d, "no standard library in '%s': it has no folders with .nn files", dir);
+        return NULL;
+    }
+    StdlibRow *rows = ARENA_ARRAY(d->nnc->arena, StdlibRow, found.gl_pathc + 1);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        RtError err;
+        size_t size;
+        char *text = rt_file_read(found.gl_pathv[i], LIMIT, &size, &err);
+        if (!text) {
+            driver_error(d, "%s", err.text);
+            rows = NULL;
+            break;
+        }
+        rows[i][0] = arena_printf(d->nnc->arena, "%s", found.gl_pathv[i]);
+        rows[i][1] = arena_copy(d->nnc->arena, text, size + 1);
+        free(text);
+    }
+    globfree(&found);
+    return rows;
+}
+
+/* --dump=tokens and --dump=ast show the file alone, before names are resolved. */
+static bool dump_source(Driver *d) {
+    if (!dumps(d, DUMP_TOKENS) && !dumps(d, DUMP_AST)) return true;
+    uint32_t file = source_read(d->nnc, d->options.file, (Span){0});
+    if (!file) return false;
+    if (dumps(d, DUMP_TOKENS)) lex_dump(d->nnc, file, stdout);
+    if (dumps(d, DUMP_AST)) {
+        AstFile *tree = parse_file(d->nnc, file);
+        if (d->nnc->diags.errors) return false;
+        ast_dump(tree, stdout);
+    }
+    return true;
+}
+
+Driver *driver_open(const Options *o) {
+    Driver *d = xcalloc(1, sizeof *d);
+    d->options = *o;
+    d->nnc = nnc_new();
+    d->nnc->float_type = o->float_type;
+    double start = driver_now();
+    const StdlibRow *stdlib = o->stdlib_dir ? stdlib_of_folder(d, o->stdlib_dir) : embedded_stdlib(d->nnc->arena);
+    if (stdlib && llvm_machine(d->nnc, NULL, o->cpu, &d->machine) && dump_source(d))
+        d->program = program_load(d->nnc, o->file, stdlib, o->sets, o->nsets, driver_data_opener(d));
+    driver_add_time(d, "parse", start);
+    if (driver_failed(d) || !d->program) {
+        driver_close(d);
+        return NULL;
+    }
+    return d;
+}
+
+static void print_times(const Driver *d) {
+    double total = 0;
+    for (size_t i = 0; i < d->times.len; i++) total += d->times.at[i].seconds;
+    for (size_t i = 0; i < d->times.len; i++)
+        fprintf(stderr, "%9.3f ms  %s\n", 1e3 * d->times.at[i].seconds, d->times.at[i].name);
+    fprintf(stderr, "%9.3f ms  in all\n", 1e3 * total);
+}
+
+void driver_close(Driver *d) {
+    if (!d) return;
+    if (d->options.time_passes) print_times(d);
+    jit_free(d->jit);
+    rt_pool_free(d->pool);
+    free(d->variables.bytes);
+    free(d->arena);
+    driver_free_data(d);
+    for (size_t i = 0; i < d->codes.len; i++) free(d->codes.at[i]);
+    vec_free(&d->codes);
+    vec_free(&d->times);
+    nnc_free(d->nnc);
+    free(d);
+}
+
+/* ---- building ---- */
+
+Code *driver_add_unit(Driver *d, Unit *u) {
+    if (!u) return NULL;
+    Code *c = xcalloc(1, sizeof *c);
+    c->unit = u;
+    vec_push(&d->codes, c);
+    if (dumps(d, DUMP_TYPES)) unit_dump(u, stdout);
+    return c;
+}
+
+static void dump_graph(Driver *d, DumpStage stage, const Unit *u, const Graph *g) {
+    if (!dumps(d, stage)) return;
+    printf("# unit %s\n", u->name);
+    ir_print(g, stdout);
+}
+
+/* Runs the rows of passes.def over a unit's graph. */
+void driver_optimize(Driver *d, Code *c) {
+    double start = driver_now();
+    Graph *g = lower_unit(d->nnc, d->program, c->unit);
+    driver_add_time(d, "lower", start);
+    ir_verify(g, "lower");
+    dump_graph(d, DUMP_IR, c->unit, g);
+#define PASS(name, function, text)                                                                                     \
+    start = driver_now();                                                                                              \
+    g = function(d->nnc, g);                                                                                           \
+    driver_add_time(d, #name, start);                                                                                  \
+    ir_verify(g, #name);                                                                                               \
+    if (strcmp(#name, "autodiff") == 0) dump_graph(d, DUMP_GRAD, c->unit, g);
+#include "compiler/pass/passes.def"
+#undef PASS
+    dump_graph(d, DUMP_SIMPLIFIED, c->unit, g);
+    c->graph = g;
+}
+
+static int64_t place_variable(const Variable *v, int64_t *end) {
+    int64_t at = *end, bytes = (int64_t)dtype_size(v->type.dtype);
+    for (int i = 0; i < v->type.rank; i++) {
+        int64_t n;
+        if (!dim_is_const(v->type.dims[i], &n)) bug("size of variable %s is not known", v->path);
+        bytes *= n;
+    }
+    *end += (bytes + 63) & ~(int64_t)63;
+    return at;
+}
+
+static void lay_out_variables(Driver *d) {
+    Program *p = d->program;
+    int64_t *params = ARENA_ARRAY(d->nnc->arena, int64_t, p->params.len);
+    int64_t *states = ARENA_ARRAY(d->nnc->arena, int64_t, p->states.len);
+    int64_t end = 0;
+    for (size_t i = 0; i < p->params.len; i++) params[i] = place_variable(p->params.at[i], &end);
+    for (size_t i = 0; i < p->states.len; i++) states[i] = place_variable(p->states.at[i], &end);
+    d->variables.layout = (VarLayout){params, states, end};
+    d->variables.bytes = aligned_alloc(64, (size_t)(end ? end : 64));
+    if (!d->variables.bytes) bug("no memory for %lld bytes of variables", (long long)end);
+    memset(d->variables.bytes, 0, (size_t)(end ? end : 64));
+}
+
+void driver_build_loops(Driver *d, Code *c, const Machine *machine) {
+    double start = driver_now();
+    c->loops = loop_build(d->nnc, c->graph, c->unit->name, (int)c->unit->inputs.len, (int)c->unit->results.len,
+                          &d->variables.layout, machine);
+    driver_add_time(d, "loops", start);
+    loop_verify(c->loops);
+    if (dumps(d, DUMP_FUSED)) {
+        printf("# unit %s\n", c->unit->name);
+        ir_print(c->loops->graph, stdout);
+    }
+    if (dumps(d, DUMP_PLAN)) loop_print(c->loops, stdout);
+}
+
+static bool to_machine_code(Driver *d) {
+    LoopUnit **units = ARENA_ARRAY(d->nnc->arena, LoopUnit *, d->codes.len);
+    int64_t arena = 64;
+    for (size_t i = 0; i < d->codes.len; i++) {
+        units[i] = d->codes.at[i]->loops;
+        units[i]->parallel = true;
+        arena = MAX(arena, units[i]->arena_bytes);
+    }
+    int n = (int)d->codes.len;
+    if (dumps(d, DUMP_LLVM) && !llvm_dump(d->nnc, units, n, d->options.cpu, EMIT_LLVM, stdout)) return false;
+    if (dumps(d, DUMP_ASM) && !llvm_dump(d->nnc, units, n, d->options.cpu, EMIT_ASM, stdout)) return false;
+    double start = driver_now();
+    d->jit = llvm_jit(d->nnc, units, n, d->options.cpu);
+    driver_add_time(d, "llvm", start);
+    if (!d->jit) return false;
+    for (int i = 0; i < n; i++) d->codes.at[i]->run = jit_function(d->jit, units[i]->name);
+    d->pool = rt_pool_new(d->options.threads);
+    d->arena = aligned_alloc(64, (size_t)((arena + 63) & ~(int64_t)63));
+    if (!d->arena) return driver_error(d, "not enough memory: the program needs %lld bytes", (long long)arena);
+    return true;
+}
+
+bool driver_build(Driver *d, bool jit) {
+    for (size_t i = 0; i < d->codes.len; i++) driver_optimize(d, d->codes.at[i]);
+    if (driver_failed(d)) return false;
+    lay_out_variables(d);
+    for (size_t i = 0; i < d->codes.len; i++) driver_build_loops(d, d->codes.at[i], &d->machine);
+    if (driver_failed(d)) return false;
+    return !jit || to_machine_code(d);
+}

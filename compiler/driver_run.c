@@ -1,0 +1,109 @@
+/* `nnc run`: calls an exported function on arrays from files. */
+#include "compiler/driver_private.h"
+
+#include "runtime/files.h"
+#include "runtime/npy.h"
+#include "runtime/safetensors.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void print_element(const RtArray *a, int64_t i) {
+    double v = rt_element(a->data, a->dtype, i);
+    if (a->dtype == RT_F64)
+        printf("%.17g", v);
+    else if (rt_dtype_is_float(a->dtype))
+        printf("%.9g", v);
+    else
+        printf("%.0f", v);
+}
+
+/* Nested brackets, one line for each innermost row. */
+static void print_array(const RtArray *a, int dim, int64_t at) {
+    if (dim == a->rank) {
+        print_element(a, at);
+        return;
+    }
+    int64_t inner = 1;
+    for (int k = dim + 1; k < a->rank; k++) inner *= a->dims[k];
+    putchar('[');
+    for (int64_t i = 0; i < a->dims[dim]; i++) {
+        if (i) printf(dim + 1 == a->rank ? ", " : ",\n%*s", dim + 1 == a->rank ? 0 : dim + 1, "");
+        print_array(a, dim + 1, at + i * inner);
+    }
+    putchar(']');
+}
+
+static bool write_safetensors(const char *out, const Unit *u, RtArray *results, RtError *err) {
+    RtTensor *tensors = xcalloc(u->results.len, sizeof *tensors);
+    for (size_t i = 0; i < u->results.len; i++) {
+        Str name = {0};
+        str_add(&name, "%s", u->results.at[i].name ? u->results.at[i].name : "");
+        if (!name.len) str_add(&name, "%zu", i);
+        tensors[i] = (RtTensor){name.at, results[i]};
+    }
+    bool ok = rt_safetensors_write(out, tensors, (int)u->results.len, NULL, 0, err);
+    for (size_t i = 0; i < u->results.len; i++) free(tensors[i].name);
+    free(tensors);
+    return ok;
+}
+
+/* y.npy, or y.0.npy, y.1.npy, ... of a tuple; one .safetensors takes all. */
+static bool write_results(Driver *d, const Unit *u, RtArray *results, const char *out) {
+    RtError err;
+    size_t n = u->results.len, len = strlen(out);
+    if (len > 12 && strcmp(out + len - 12, ".safetensors") == 0)
+        return write_safetensors(out, u, results, &err) || driver_error(d, "%s", err.text);
+    bool npy = len > 4 && strcmp(out + len - 4, ".npy") == 0;
+    for (size_t i = 0; i < n; i++) {
+        const char *path = n == 1 ? out : arena_printf(d->nnc->arena, "%.*s.%zu.npy", (int)(npy ? len - 4 : len), out, i);
+        if (!rt_npy_write(path, &results[i], &err)) return driver_error(d, "%s", err.text);
+    }
+    return true;
+}
+
+/* Splits the command line's arguments into arrays (the function's tensor inputs) and compile-time values. */
+static bool read_arguments(Driver *d, const char *function, const Setting *args, int nargs, CallArg *arrays, int *narrays,
+                           Setting *settings, int *nsettings) {
+    UnitInput *inputs = NULL;
+    int ninputs = 0;
+    for (size_t i = 0; i < d->program->exports.len; i++)
+        if (strcmp(d->program->exports.at[i].name, function) == 0)
+            ninputs = program_export_inputs(d->program, &d->program->exports.at[i], &inputs);
+    for (int i = 0; i < nargs; i++) {
+        int k = 0;
+        while (k < ninputs && strcmp(inputs[k].name, args[i].name) != 0) k++;
+        if (k == ninputs) {
+            settings[(*nsettings)++] = args[i];
+            continue;
+        }
+        RtError err;
+        RtArray *a = &arrays[*narrays].array;
+        char *end;
+        double number = strtod(args[i].value, &end);
+        if (*args[i].value && !*end) {
+            *a = (RtArray){.dtype = RT_F64, .rank = 0};
+            if (!rt_array_alloc(a, args[i].name, &err)) return driver_error(d, "%s", err.text);
+            *(double *)a->data = number;
+        } else if (!rt_npy_read(args[i].value, a, &err))
+            return driver_error(d, "%s", err.text);
+        arrays[(*narrays)++].name = args[i].name;
+    }
+    return true;
+}
+
+int driver_run(Driver *d, const char *function, const Setting *args, int nargs, const char *out) {
+    CallArg *arrays = xcalloc((size_t)nargs, sizeof *arrays);
+    Setting *settings = ARENA_ARRAY(d->nnc->arena, Setting, nargs);
+    int narrays = 0, nsettings = 0;
+    CallResult r = {0};
+    bool ok = read_arguments(d, function, args, nargs, arrays, &narrays, settings, &nsettings) &&
+              driver_call(d, function, arrays, narrays, settings, nsettings, NULL, NULL, &r);
+    if (ok && out) ok = write_results(d, r.unit, r.results, out);
+    if (ok && !out)
+        for (size_t i = 0; i < r.unit->results.len; i++) print_array(&r.results[i], 0, 0), putchar('\n');
+    call_free(&r);
+    for (int i = 0; i < narrays; i++) rt_array_free(&arrays[i].array);
+    free(arrays);
+    return driver_failed(d) || !ok;
+}

@@ -1,0 +1,112 @@
+/* `nnc summary`: what a program is and costs, exactly, before anything runs. */
+#include "compiler/driver_private.h"
+
+#include <string.h>
+
+static const char *grouped(Arena *a, int64_t v) { /* 397,510 */
+    char digits[32], out[48];
+    int n = snprintf(digits, sizeof digits, "%lld", (long long)v), k = 0;
+    for (int i = 0; i < n; i++) {
+        if (i && (n - i) % 3 == 0 && digits[i - 1] != '-') out[k++] = ',';
+        out[k++] = digits[i];
+    }
+    out[k] = 0;
+    return arena_printf(a, "%s", out);
+}
+
+static int64_t elements(Type t) {
+    int64_t n = 1, v;
+    for (int i = 0; i < t.rank; i++) n *= dim_is_const(t.dims[i], &v) ? v : 1;
+    return n;
+}
+
+static const char *shape_text(Arena *a, Type t) {
+    Str s = {0};
+    if (t.rank >= 0) type_print(&s, t);
+    const char *text = arena_printf(a, "%s", s.at ? s.at : "");
+    vec_free(&s);
+    return text;
+}
+
+/* Parameters whose path lies below `path`. */
+static int64_t parameters_below(const Program *p, const char *path) {
+    int64_t n = 0;
+    size_t len = strlen(path);
+    for (size_t i = 0; i < p->params.len; i++)
+        if (strncmp(p->params.at[i]->path, path, len) == 0 && p->params.at[i]->path[len] == '.')
+            n += elements(p->params.at[i]->type);
+    return n;
+}
+
+static void print_layers(Driver *d, const Unit *u) {
+    Arena *a = d->nnc->arena;
+    printf("%-34s %-16s %-20s %14s\n", "layer", "kind", "result", "parameters");
+    for (size_t i = 0; i < u->layers.len; i++) {
+        const LayerCall *l = &u->layers.at[i];
+        printf("%*s%-*s %-16s %-20s %14s\n", 2 * l->depth, "", 34 - 2 * l->depth, l->path, l->layer, shape_text(a, l->result),
+               grouped(a, parameters_below(d->program, l->path)));
+    }
+    printf("\n");
+}
+
+static void print_parameters(Driver *d) {
+    Arena *a = d->nnc->arena;
+    int64_t weights = 0, weight_bytes = 0, layer_state = 0, optimizer_state = 0;
+    printf("%-46s %-20s %14s\n", "parameter", "shape", "elements");
+    for (size_t i = 0; i < d->program->params.len; i++) {
+        const Variable *v = d->program->params.at[i];
+        printf("%-46s %-20s %14s\n", v->path, shape_text(a, v->type), grouped(a, elements(v->type)));
+        weights += elements(v->type);
+        weight_bytes += elements(v->type) * (int64_t)dtype_size(v->type.dtype);
+    }
+    for (size_t i = 0; i < d->program->states.len; i++) {
+        const Variable *v = d->program->states.at[i];
+        int64_t bytes = elements(v->type) * (int64_t)dtype_size(v->type.dtype);
+        *(v->is_optimizer_state ? &optimizer_state : &layer_state) += bytes;
+    }
+    printf("\nparameters       %14s\n", grouped(a, weights));
+    printf("weights          %14s bytes\n", grouped(a, weight_bytes));
+    printf("layer state      %14s bytes\n", grouped(a, layer_state));
+    printf("optimizer state  %14s bytes\n", grouped(a, optimizer_state));
+}
+
+static void print_kernels(Driver *d, const Code *c) {
+    Arena *a = d->nnc->arena;
+    int64_t flops = 0;
+    printf("\n%s: %zu kernels, %s bytes of activations and scratch\n", c->unit->name, c->loops->kernels.len,
+           grouped(a, c->loops->arena_bytes));
+    printf("  %-32s %16s %16s  %s\n", "kernel", "FLOPs", "bytes moved", "from");
+    for (size_t i = 0; i < c->loops->kernels.len; i++) {
+        const Kernel *k = c->loops->kernels.at[i];
+        char place[256] = "";
+        if (k->at.file) {
+            int line, column;
+            const Source *s = d->nnc->sources.files.at[k->at.file];
+            source_place(s, k->at.begin, &line, &column);
+            snprintf(place, sizeof place, "%s:%d", s->path, line);
+        }
+        printf("  %-32s %16s %16s  %s\n", k->name, grouped(a, k->flops), grouped(a, k->bytes), place);
+        flops += k->flops;
+    }
+    printf("  %-32s %16s\n", "in all", grouped(a, flops));
+}
+
+int driver_summary(Driver *d) {
+    Program *p = d->program;
+    bool ok = program_check(p);
+    for (size_t t = 0; t < p->trains.len && ok; t++) {
+        TrainBlock *b = p->trains.at[t];
+        for (size_t i = 0; i < b->loops.len && ok; i++) {
+            int64_t n = d->options.batch ? d->options.batch : b->batch ? b->batch : 32;
+            ok = driver_add_unit(d, program_loop_unit(p, b, (int)i, MIN(n, b->loops.at[i].data->count))) != NULL;
+        }
+    }
+    for (size_t i = 0; i < p->exports.len && ok; i++)
+        ok = driver_add_unit(d, program_export_unit(p, &p->exports.at[i], NULL, 0, NULL, 0, MAX(d->options.batch, 1))) != NULL;
+    if (ok && driver_build(d, false) && d->codes.len) {
+        print_layers(d, d->codes.at[0]->unit);
+        print_parameters(d);
+        for (size_t i = 0; i < d->codes.len; i++) print_kernels(d, d->codes.at[i]);
+    }
+    return driver_failed(d) || !ok;
+}

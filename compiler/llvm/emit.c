@@ -1,0 +1,249 @@
+/* Units and kernels: a function each. The unit calls its kernels in order, a kernel once for each tile. */
+#include "compiler/llvm/emit.h"
+
+#include "runtime/runtime.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what a kernel uses ---- */
+
+static void mark_expression(const Emit *e, Ex x, bool *used, bool *seen) {
+    if (!x || seen[x]) return;
+    seen[x] = true;
+    const Expr *n = ir_expr(e->graph, x);
+    if (n->kind == EX_FETCH) {
+        used[n->fetch.buffer] = true;
+        mark_expression(e, n->fetch.at.gather, used, seen);
+    }
+    for (int i = 0; i < 4; i++) mark_expression(e, n->arg[i], used, seen);
+}
+
+static void mark_body(const Emit *e, const LoopBody *body, bool *used, bool *seen) {
+    for (size_t i = 0; i < body->len; i++) {
+        const LoopStmt *s = body->at[i];
+        switch (s->kind) {
+        case LS_FOR: mark_body(e, &s->loop.body, used, seen); break;
+        case LS_IF: mark_body(e, &s->when.then, used, seen); break;
+        case LS_DECL: break;
+        case LS_STORE:
+        case LS_ACCUM:
+            used[s->store.buffer] = true;
+            mark_expression(e, s->store.at.gather, used, seen);
+            mark_expression(e, s->store.value, used, seen);
+        }
+    }
+}
+
+/* ---- alias information ---- */
+
+static bool overlap(const Buffer *a, const Buffer *b) {
+    if (a->base != b->base) return false;
+    if (a->base < 0) return a->constant == b->constant;
+    int64_t a_end = a->offset + a->elems * (int64_t)dtype_size(a->dtype);
+    int64_t b_end = b->offset + b->elems * (int64_t)dtype_size(b->dtype);
+    return a->offset < b_end && b->offset < a_end;
+}
+
+/* A scope for each buffer in memory; each access is told from which others it is apart. */
+static void alias_metadata(Emit *e, const bool *used) {
+    size_t n = e->unit->buffers.len, nscopes = 0;
+    const Buffer *buffers = e->unit->buffers.at;
+    LLVMContextRef c = e->l.ctx;
+    LLVMMetadataRef text = LLVMMDStringInContext2(c, e->kernel->name, strlen(e->kernel->name));
+    LLVMMetadataRef domain = LLVMMDNodeInContext2(c, &text, 1);
+    LLVMMetadataRef *scopes = xcalloc(n, sizeof *scopes), *apart = xcalloc(n, sizeof *apart);
+    for (size_t i = 0; i < n; i++) {
+        if (!used[i] || buffers[i].kind != BUF_MEMORY) continue;
+        char *name = arena_printf(e->unit->nnc->arena, "%s.b%zu", e->kernel->name, i);
+        LLVMMetadataRef parts[] = {LLVMMDStringInContext2(c, name, strlen(name)), domain};
+        scopes[i] = LLVMMDNodeInContext2(c, parts, 2);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (!scopes[i]) continue;
+        nscopes = 0;
+        for (size_t j = 0; j < n; j++)
+            if (scopes[j] && !overlap(&buffers[i], &buffers[j])) apart[nscopes++] = scopes[j];
+        e->slots[i].alias_scope = LLVMMetadataAsValue(c, LLVMMDNodeInContext2(c, &scopes[i], 1));
+        e->slots[i].no_alias = LLVMMetadataAsValue(c, LLVMMDNodeInContext2(c, apart, nscopes));
+    }
+    free(scopes);
+    free(apart);
+}
+
+/* ---- buffers ---- */
+
+static void set_metadata(const L *l, V instruction, const char *kind, LLVMMetadataRef *parts, size_t n) {
+    LLVMSetMetadata(instruction, LLVMGetMDKindIDInContext(l->ctx, kind, (unsigned)strlen(kind)),
+                    LLVMMetadataAsValue(l->ctx, LLVMMDNodeInContext2(l->ctx, parts, n)));
+}
+
+/* bases[base]; the arena and the variables are aligned to 64 bytes */
+static V load_base(Emit *e, V bases, int base) {
+    if (e->bases[base]) return e->bases[base];
+    const L *l = &e->l;
+    V p = l_load(l, l->ptr, l_gep(l, l->ptr, bases, l_i64(l, base)), 8);
+    set_metadata(l, p, "invariant.load", NULL, 0);
+    set_metadata(l, p, "nonnull", NULL, 0);
+    if (base < BASE_FIRST_INPUT) {
+        LLVMMetadataRef align = LLVMValueAsMetadata(l_i64(l, 64));
+        set_metadata(l, p, "align", &align, 1);
+    }
+    return e->bases[base] = p;
+}
+
+/* Read-only data inside the module, one copy however many kernels read it. */
+static V constant_data(const Emit *e, size_t buffer) {
+    const Buffer *b = &e->unit->buffers.at[buffer];
+    char *name = arena_printf(e->unit->nnc->arena, "%s.constant%zu", e->unit->name, buffer);
+    V old = LLVMGetNamedGlobal(e->l.module, name);
+    if (old) return old;
+    size_t bytes = (size_t)b->elems * dtype_size(b->dtype);
+    V data = LLVMConstStringInContext2(e->l.ctx, b->constant, bytes, true);
+    V g = LLVMAddGlobal(e->l.module, LLVMTypeOf(data), name);
+    LLVMSetInitializer(g, data);
+    LLVMSetLinkage(g, LLVMPrivateLinkage);
+    LLVMSetGlobalConstant(g, true);
+    LLVMSetAlignment(g, 64);
+    return g;
+}
+
+static void find_buffers(Emit *e, V bases) {
+    size_t n = e->unit->buffers.len;
+    bool *used = xcalloc(n, sizeof *used), *seen = xcalloc(e->graph->exprs.len, sizeof *seen);
+    mark_body(e, &e->kernel->body, used, seen);
+    memset(e->slots, 0, n * sizeof *e->slots);
+    alias_metadata(e, used);
+    for (size_t i = 0; i < n; i++) {
+        const Buffer *b = &e->unit->buffers.at[i];
+        if (!used[i] || b->kind != BUF_MEMORY) continue;
+        V base = b->base < 0 ? constant_data(e, i) : load_base(e, bases, b->base);
+        e->slots[i].ptr = b->base < 0 ? base : l_gep(&e->l, e->l.i8, base, l_i64(&e->l, b->offset));
+        e->slots[i].lanes = 1;
+    }
+    free(used);
+    free(seen);
+}
+
+/* ---- kernels ---- */
+
+static void parameter_attribute(const L *l, V function, unsigned parameter, const char *name) {
+    unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
+    LLVMAddAttributeAtIndex(function, parameter + 1, LLVMCreateEnumAttribute(l->ctx, kind, 0));
+}
+
+static V emit_kernel(Emit *e, const Kernel *k) {
+    const L *l = &e->l;
+    char *name = arena_printf(e->unit->nnc->arena, "%s.%s", e->unit->name, k->name);
+    LLVMTypeRef type = LLVMFunctionType(l->none, (LLVMTypeRef[]){l->ptr, l->i64}, 2, false);
+    V f = l_new_function(l, name, type, true);
+    parameter_attribute(l, f, 0, "nonnull");
+    parameter_attribute(l, f, 0, "readonly");
+    V bases = LLVMGetParam(f, 0);
+    LLVMSetValueName2(bases, "bases", 5);
+    LLVMSetValueName2(LLVMGetParam(f, 1), "tile", 4);
+    e->kernel = k;
+    size_t nvars = (size_t)MAX(k->nvars, 1);
+    e->vars = xcalloc(nvars, sizeof(V));
+    e->var_inside = xcalloc(nvars, sizeof(bool));
+    e->vars[0] = k->tiles == 1 ? l_i64(l, 0) : LLVMGetParam(f, 1);
+    memset(e->bases, 0, (size_t)(BASE_FIRST_INPUT + e->unit->ninputs + e->unit->nresults) * sizeof *e->bases);
+    l_at(l, LLVMAppendBasicBlockInContext(l->ctx, f, "entry"));
+    find_buffers(e, bases);
+    scope_open(e, false);
+    emit_body(e, &k->body);
+    scope_close(e);
+    LLVMBuildRetVoid(l->b);
+    free(e->vars);
+    free(e->var_inside);
+    return f;
+}
+
+/* ---- units ---- */
+
+/* Which buffers each expression reads; operands have smaller numbers. */
+static void find_reads(Emit *e) {
+    for (Ex x = 1; x < e->graph->exprs.len; x++) {
+        const Expr *n = ir_expr(e->graph, x);
+        for (int i = 0; i < 4; i++)
+            if (n->arg[i]) e->reads[x] |= e->reads[n->arg[i]];
+        if (n->kind != EX_FETCH) continue;
+        e->reads[x] |= (uint64_t)1 << (n->fetch.buffer % 64);
+        if (n->fetch.at.gather) e->reads[x] |= e->reads[n->fetch.at.gather];
+    }
+}
+
+typedef struct {
+    V bases, rt;
+    LLVMTypeRef kernel_type;
+} UnitValues;
+
+/* for tile in 0..tiles: kernel(bases, tile) */
+static void call_in_order(const L *l, const UnitValues *u, V kernel, int64_t tiles) {
+    if (tiles == 1) {
+        LLVMBuildCall2(l->b, u->kernel_type, kernel, (V[]){u->bases, l_i64(l, 0)}, 2, "");
+        return;
+    }
+    LLVMBasicBlockRef before = l_here(l), loop = l_block(l, "tiles"), after = l_block(l, "tiles.end");
+    LLVMBuildBr(l->b, loop);
+    l_at(l, loop);
+    V tile = LLVMBuildPhi(l->b, l->i64, "tile");
+    LLVMBuildCall2(l->b, u->kernel_type, kernel, (V[]){u->bases, tile}, 2, "");
+    V next = LLVMBuildNSWAdd(l->b, tile, l_i64(l, 1), "");
+    LLVMAddIncoming(tile, (V[]){l_i64(l, 0), next}, (LLVMBasicBlockRef[]){before, loop}, 2);
+    LLVMBuildCondBr(l->b, LLVMBuildICmp(l->b, LLVMIntSLT, next, l_i64(l, tiles), ""), loop, after);
+    l_at(l, after);
+}
+
+/* rt->parallel(rt->pool, kernel, bases, tiles) where there is an rt */
+static void call_parallel(const L *l, const UnitValues *u, V kernel, int64_t tiles) {
+    LLVMBasicBlockRef threads = l_block(l, "threads"), alone = l_block(l, "alone"), after = l_block(l, "after");
+    LLVMBuildCondBr(l->b, LLVMBuildIsNull(l->b, u->rt, ""), alone, threads);
+    l_at(l, threads);
+    LLVMTypeRef rt_call = LLVMStructTypeInContext(l->ctx, (LLVMTypeRef[]){l->ptr, l->ptr}, 2, false); /* RtCall */
+    V parallel = l_load(l, l->ptr, LLVMBuildStructGEP2(l->b, rt_call, u->rt, 0, ""), 8);
+    V pool = l_load(l, l->ptr, LLVMBuildStructGEP2(l->b, rt_call, u->rt, 1, ""), 8);
+    LLVMTypeRef type = LLVMFunctionType(l->none, (LLVMTypeRef[]){l->ptr, l->ptr, l->ptr, l->i64}, 4, false);
+    LLVMBuildCall2(l->b, type, parallel, (V[]){pool, kernel, u->bases, l_i64(l, tiles)}, 4, "");
+    LLVMBuildBr(l->b, after);
+    l_at(l, alone);
+    call_in_order(l, u, kernel, tiles);
+    LLVMBuildBr(l->b, after);
+    l_at(l, after);
+}
+
+static void emit_calls(Emit *e, V unit, const V *kernels) {
+    const L *l = &e->l;
+    UnitValues u = {LLVMGetParam(unit, 0), LLVMGetParam(unit, 1),
+                    LLVMFunctionType(l->none, (LLVMTypeRef[]){l->ptr, l->i64}, 2, false)};
+    l_at(l, LLVMAppendBasicBlockInContext(l->ctx, unit, "entry"));
+    for (size_t i = 0; i < e->unit->kernels.len; i++) {
+        int64_t tiles = e->unit->kernels.at[i]->tiles;
+        if (e->unit->parallel && tiles > 1) call_parallel(l, &u, kernels[i], tiles);
+        else if (tiles > 0) call_in_order(l, &u, kernels[i], tiles);
+    }
+    LLVMBuildRetVoid(l->b);
+}
+
+V emit_unit(const L *l, const LoopUnit *unit, bool internal) {
+    _Static_assert(offsetof(RtCall, parallel) == 0 && offsetof(RtCall, pool) == sizeof(void *), "see call_parallel");
+    size_t nbuffers = unit->buffers.len, nexprs = unit->graph->exprs.len;
+    Emit e = {.l = *l, .unit = unit, .graph = unit->graph, .lane_var = -1, .lanes = 1};
+    e.slots = xcalloc(nbuffers, sizeof *e.slots);
+    e.bases = xcalloc((size_t)(BASE_FIRST_INPUT + unit->ninputs + unit->nresults), sizeof *e.bases);
+    e.reads = xcalloc(nexprs, sizeof *e.reads);
+    e.memo = xcalloc(nexprs, sizeof *e.memo);
+    find_reads(&e);
+    V *kernels = xcalloc(unit->kernels.len, sizeof *kernels);
+    for (size_t i = 0; i < unit->kernels.len; i++) kernels[i] = emit_kernel(&e, unit->kernels.at[i]);
+    LLVMTypeRef type = LLVMFunctionType(l->none, (LLVMTypeRef[]){l->ptr, l->ptr}, 2, false);
+    V f = l_new_function(l, unit->name, type, internal);
+    emit_calls(&e, f, kernels);
+    free(kernels);
+    free(e.slots);
+    free(e.bases);
+    free(e.reads);
+    free(e.memo);
+    vec_free(&e.scopes);
+    return f;
+}

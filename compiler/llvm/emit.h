@@ -1,0 +1,148 @@
+/* The state of emission, shared by the emit_*.c files: loop nests to LLVM IR.
+ *
+ * Outside vector loops every value is a scalar. Inside one, a value that does not depend on the loop's variable stays a
+ * scalar, computed once for all lanes; the others are vectors with a lane an iteration. */
+#ifndef LLVM_EMIT_H
+#define LLVM_EMIT_H
+
+#include "compiler/llvm/helpers.h"
+
+/* A value of an expression; `wide`: a vector with one element a lane of the current vector loop. */
+typedef struct {
+    V v;
+    bool wide;
+} Val;
+
+/* An expression that was emitted. Usable while the scope that it was emitted in is open and nothing that it reads was
+ * stored to since. */
+typedef struct {
+    Val val;
+    uint32_t depth;
+    uint64_t scope, time;
+} Memo;
+
+/* Between opening and closing: a loop body or a branch. Code that came earlier in an open scope dominates what follows. */
+typedef struct {
+    uint64_t id;
+    bool masked; /* no branch, only a narrower mask: values that read no memory hold outside too */
+} Scope;
+
+/* What a buffer is in the current kernel. */
+typedef struct {
+    V ptr;           /* its first element */
+    int lanes;       /* above 1: a copy of its own for each lane, element i of lane j at i * lanes + j */
+    bool in_vector;  /* declared inside the current vector loop */
+    V alias_scope, no_alias; /* metadata; NULL for stack arrays */
+} Slot;
+
+/* Partial results of one LS_ACCUM over the lanes of a vector loop. */
+typedef struct {
+    const LoopStmt *stmt;
+    V *vars;   /* those of unrolled loops tell apart the statement's copies */
+    int copy;  /* which of the loop's interleaved bodies */
+    V partial; /* alloca of one vector */
+    V place;   /* the address that it is for */
+} Accum;
+
+typedef struct {
+    const LoopStmt *stmt;
+    V entry; /* a branch in front of the loop: what must be computed before it goes there */
+    int width, copy;
+    VEC(Accum) accums;
+} VectorLoop;
+
+typedef struct {
+    L l;
+    const LoopUnit *unit;
+    const Kernel *kernel;
+    Graph *graph;
+    Slot *slots;       /* a buffer */
+    V *bases;          /* loaded in the entry block, NULL until needed */
+    V *vars;           /* i64 values of the open loops' variables; the vector variable's is that of lane 0 */
+    bool *var_inside;  /* bound inside the current vector loop */
+    uint64_t *reads;   /* an expression: the buffers below it, as bits buffer % 64 */
+    Memo *memo;        /* an expression */
+    uint64_t stored[64]; /* when a buffer with this bit was last stored to */
+    uint64_t clock, scopes_made;
+    VEC(Scope) scopes;
+    VectorLoop *vector; /* the current vector loop; NULL outside */
+    int lane_var;       /* its variable; -1 where lanes == 1 */
+    int lanes;          /* 1 outside of vector loops and in a tail of one iteration */
+    int64_t lane_step;  /* the variable's value at lane 0 is a multiple of it */
+    V mask;             /* the active lanes; NULL: all */
+    bool mask_empty;    /* there may be no active lane */
+} Emit;
+
+/* ---- emit.c ---- */
+
+/** The unit as a function of the module that l describes, and the kernels that it calls. */
+V emit_unit(const L *l, const LoopUnit *unit, bool internal);
+
+/* ---- emit_loop.c: statements ---- */
+
+void emit_body(Emit *e, const LoopBody *body);
+
+void scope_open(Emit *e, bool masked);
+void scope_close(Emit *e);
+
+/** Forgets what was read of `buffer`. */
+void emit_stored(Emit *e, int buffer);
+
+/* ---- emit_vector.c: vector loops and sums over their lanes ---- */
+
+void emit_vector_loop(Emit *e, const LoopStmt *s);
+void emit_accum(Emit *e, const LoopStmt *s);
+
+/* ---- emit_index.c: index expressions ---- */
+
+/** The value as an i64; that of lane 0 where it depends on the lane. */
+V emit_aff(Emit *e, const Aff *a);
+
+/** Whether `a` is, over the lanes, emit_aff(a) + coef * lane. */
+bool aff_in_lanes(const Emit *e, const Aff *a, int64_t *coef);
+
+/** One value a lane, as i32 where every value fits, else as i64. */
+V emit_aff_lanes(Emit *e, const Aff *a);
+
+/** All of the conditions, as an i1 or one a lane. */
+Val emit_conds(Emit *e, int n, const Cond *conds);
+
+/* ---- emit_expr.c: scalar expressions ---- */
+
+Val emit_ex(Emit *e, Ex x);
+V emit_wide(Emit *e, Val v);                 /* as a vector, where there are lanes */
+V emit_constant(const L *l, DType t, double f, int64_t i); /* f for float types, else i */
+
+/* ---- emit_memory.c: loads and stores ---- */
+
+/* An element offset: first + step * lane, or one a lane. */
+typedef struct {
+    V first;
+    int64_t step;
+    V lanes; /* NULL, or a vector; then the others mean nothing */
+} Offset;
+
+Offset emit_offset(Emit *e, const Place *p);
+Val emit_load(Emit *e, int buffer, const Offset *at);
+void emit_store(Emit *e, int buffer, const Offset *at, Val value);
+
+/** Declares a stack array, or registers. */
+void emit_decl(Emit *e, int buffer);
+
+V emit_address(Emit *e, int buffer, V offset);              /* offset in elements */
+V emit_plain_load(Emit *e, int buffer, LLVMTypeRef element_in_memory, V address);
+V emit_from_memory(const L *l, DType t, V v);               /* bytes to bools */
+
+/** Whether any lane is active, as an i1; NULL where that is certain. */
+V emit_any_lane(Emit *e);
+
+/* ---- scalar.c: the rows of ops.def ---- */
+
+/** Operation `op` whose operands have type `t`; all operands are scalars or all vectors. `to`: the result's type. */
+V emit_op(const L *l, ExKind op, DType t, DType to, const V *operands);
+
+/** a combined with b; the value that changes nothing. */
+V emit_combine(const L *l, Combine c, DType t, V a, V b);
+V emit_identity(const L *l, Combine c, DType t);
+
+#endif

@@ -1,0 +1,111 @@
+/* What the builders of kernels share: where nodes are, and a writer of loop nests. Private to this folder. */
+#ifndef LOOP_COMMON_H
+#define LOOP_COMMON_H
+
+#include "compiler/loop/loop.h"
+#include "compiler/pass/schedule.h"
+
+/* Where the elements of a node are read and written while a kernel is built: element (i...) is number
+ * base + sum of strides[d] * i[d] of the buffer. A local of one row has strides of 0 for the dims of the row. */
+typedef struct {
+    int buffer; /* -1: nowhere yet */
+    const int64_t *strides;
+    const Aff *base; /* NULL: 0 */
+} View;
+
+/* One unit under construction. */
+typedef struct {
+    LoopUnit *u;
+    Graph *g; /* the scheduled graph; also owns the expressions of the kernels */
+    AffTable *affs;
+    Arena *arena;
+    const Machine *m;
+    const Schedule *s;
+    View *views;     /* per node */
+    uint32_t *stamp; /* per expression: the lowering that last met it ... */
+    Ex *memo;        /* ... and what it became */
+    size_t nmemo;
+    uint32_t lowering;
+} Builder;
+
+/* A kernel being written: the bodies that are open, innermost last. */
+typedef struct {
+    Builder *b;
+    Kernel *k;
+    VEC(int64_t) extents;    /* of the variables so far */
+    VEC(const Aff *) stands; /* what a variable stands for, where it is no loop but short for an expression; else NULL */
+    VEC(LoopStmt *) heads;   /* the loops and ifs that are open */
+    VEC(LoopBody) bodies;    /* one more than heads */
+} Nest;
+
+/* ---- buffers: common.c ---- */
+
+int loop_buffer(Builder *b, BufKind kind, DType t, int64_t elems, Name name);
+const int64_t *loop_strides(Builder *b, const Node *n); /* row-major, in elements */
+View loop_memory(Builder *b, Ref r);                    /* the node's place in memory, made on demand */
+
+/* ---- writing: nest.c ---- */
+
+Nest nest_begin(Builder *b, const char *what, Span at, int64_t tiles);
+void nest_end(Nest *n); /* appends the kernel to the unit */
+
+int nest_for(Nest *n, ForMode mode, int64_t count, const Aff *limit, int width); /* its variable */
+void nest_if(Nest *n, int nconds, const Cond *conds);
+void nest_close(Nest *n); /* the innermost loop or if */
+void nest_decl(Nest *n, int buffer);
+void nest_store(Nest *n, int buffer, const Aff *at, Ex value);
+void nest_accum(Nest *n, Combine c, int buffer, const Aff *at, Ex value);
+void nest_add(Nest *n, LoopStmt *s);
+
+/** A variable that stands for `a`, which is known to stay below `extent`: indices are simplified by that. */
+const Aff *nest_stand(Nest *n, const Aff *a, int64_t extent);
+
+/** The loop variable as an index expression. */
+const Aff *nest_var(Nest *n, int var);
+
+/** `count` units spread over the kernel's tiles: opens the loop over the tile's units, if any, and returns the unit's
+ * number. Kernels are begun with loop_tiles() tiles. */
+const Aff *nest_units(Nest *n, int64_t count);
+
+/** Unit number z as indices of dims[0..n). */
+void nest_unflatten(Nest *n, const Aff *z, const int64_t *dims, int ndims, const Aff **out);
+
+/* ---- expressions: lower.c ---- */
+
+/** `e`, over the variables of a node, as an expression over the kernel's variables: map[v] for variable v < nmap, loads
+ * as fetches from the views of the nodes. */
+Ex loop_lower(Nest *n, Ex e, const Aff *const *map, int nmap);
+
+const Aff *loop_index(Nest *n, const Aff *a, const Aff *const *map, int nmap);
+
+/** The element number of node r at `at` (over map) in its view; the gathers' part in *gather (0: none). */
+Place loop_place(Nest *n, Ref r, const Place *at, const Aff *const *map, int nmap);
+
+/** Element number of r's view at its own indices map[0..rank). */
+const Aff *loop_own_place(Nest *n, Ref r, const Aff *const *map);
+
+/* ---- combining ---- */
+
+Ex loop_identity(Graph *g, Combine c, DType t); /* what a reduction starts from */
+DType loop_accumulator(Combine c, DType t);     /* f32 for sums and products of shorter floats */
+Ex loop_fetch(Builder *b, int buffer, const Aff *at);
+Ex loop_convert(Builder *b, DType to, Ex e);
+
+/* ---- sizes: tiles.c ---- */
+
+int loop_lanes(const Builder *b, DType t); /* lanes of a vector that computes in t */
+
+/** How many tiles a kernel of `units` equal units, `nanoseconds` of work in all, is cut into. */
+int64_t loop_tiles(int64_t units, double nanoseconds);
+
+double loop_cost(const Graph *g, Ex body); /* vector instructions an element */
+int64_t loop_flops(const Graph *g, Ref r);
+
+/* ---- one builder a class of kernels ---- */
+
+void loop_rows(Builder *b, const Group *group);
+void loop_contract(Builder *b, const Group *group);
+void loop_scatter(Builder *b, const Group *group);
+void loop_copy(Builder *b, int from, int to, Span at);
+
+#endif

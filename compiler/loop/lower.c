@@ -1,0 +1,126 @@
+/* From expressions over a node's indices and other nodes to expressions over a kernel's loops and buffers. */
+#include "compiler/loop/common.h"
+
+#include <string.h>
+
+typedef struct {
+    Nest *n;
+    const Aff *const *map;
+    int nmap;
+} Lower;
+
+/* Indices are simplified twice: by the exact ranges of the variables that stand for others, then as what those stand
+ * for. */
+const Aff *loop_index(Nest *n, const Aff *a, const Aff *const *map, int nmap) {
+    AffTable *t = n->b->affs;
+    int nvars = (int)n->extents.len;
+    if (nmap) a = aff_subst(t, a, map, nmap);
+    a = aff_simplify(t, a, n->extents.at, nvars);
+    bool stands = false;
+    for (int v = 0; v < nvars && !stands; v++) stands = n->stands.at[v] && aff_uses(a, v);
+    if (!stands) return a;
+    return aff_simplify(t, aff_subst(t, a, n->stands.at, nvars), n->extents.at, nvars);
+}
+
+static Ex lower(const Lower *l, Ex e);
+
+/* Adds stride * gather to the gathers so far; 64 bits wide where the tensor has more elements than 32 bits count. */
+static Ex add_gather(Builder *b, Ex sum, Ex gather, int64_t stride, DType t) {
+    gather = loop_convert(b, t, gather);
+    if (stride != 1) gather = ex_op(b->g, EX_MUL, gather, ex_int(b->g, t, stride), 0);
+    return sum ? ex_op(b->g, EX_ADD, sum, gather, 0) : gather;
+}
+
+Place loop_place(Nest *n, Ref r, const Place *at, const Aff *const *map, int nmap) {
+    Builder *b = n->b;
+    const Lower l = {n, map, nmap};
+    const View v = loop_memory(b, r);
+    const Node *node = ir_node(b->g, r);
+    DType wide = ir_elements(node) > INT32_MAX ? DT_I64 : DT_I32;
+    Place p = {.aff = aff_const(b->affs, 0)};
+    int rank = node->rank;
+    for (int d = 0; d < rank; d++) {
+        if (!v.strides[d]) continue;
+        p.aff = aff_add(b->affs, p.aff, aff_scale(b->affs, at[d].aff, v.strides[d]));
+        if (at[d].gather) p.gather = add_gather(b, p.gather, lower(&l, at[d].gather), v.strides[d], wide);
+    }
+    if (nmap) p.aff = aff_subst(b->affs, p.aff, map, nmap);
+    if (v.base) p.aff = aff_add(b->affs, p.aff, v.base);
+    p.aff = loop_index(n, p.aff, NULL, 0);
+    return p;
+}
+
+const Aff *loop_own_place(Nest *n, Ref r, const Aff *const *map) {
+    AffTable *t = n->b->affs;
+    const View v = loop_memory(n->b, r);
+    const Aff *a = v.base ? v.base : aff_const(t, 0);
+    for (int d = 0; d < ir_node(n->b->g, r)->rank; d++)
+        if (v.strides[d]) a = aff_add(t, a, aff_scale(t, map[d], v.strides[d]));
+    return loop_index(n, a, NULL, 0);
+}
+
+static Ex lower_load(const Lower *l, const Expr *x) {
+    Builder *b = l->n->b;
+    Place p = loop_place(l->n, x->load.node, x->load.at, l->map, l->nmap);
+    int buffer = b->views[x->load.node].buffer;
+    return loop_convert(b, x->dtype, ex_fetch(b->g, b->u->buffers.at[buffer].dtype, buffer, p));
+}
+
+/* Conditions that hold for every iteration go; one that never holds leaves the other value alone. */
+static Ex lower_guard(const Lower *l, const Expr *x) {
+    Nest *n = l->n;
+    Cond *conds = ARENA_ARRAY(n->b->arena, Cond, x->guard.n);
+    int kept = 0;
+    for (int i = 0; i < x->guard.n; i++) {
+        Cond c = x->guard.at[i];
+        int64_t lo, hi;
+        c.aff = loop_index(n, c.aff, l->map, l->nmap);
+        if (aff_range(c.aff, n->extents.at, (int)n->extents.len, &lo, &hi)) {
+            if (lo >= c.lo && hi < c.hi) continue;
+            if (hi < c.lo || lo >= c.hi) return lower(l, x->arg[1]);
+        }
+        conds[kept++] = c;
+    }
+    Ex inside = lower(l, x->arg[0]);
+    return kept ? ex_guard(n->b->g, kept, conds, inside, lower(l, x->arg[1])) : inside;
+}
+
+static Ex lower_new(const Lower *l, Ex e) {
+    Graph *g = l->n->b->g;
+    const Expr x = *ir_expr(g, e); /* a copy: the array grows below */
+    Ex a[4];
+    switch (x.kind) {
+    case EX_CONST: return e;
+    case EX_INDEX: return ex_index(g, x.dtype, loop_index(l->n, x.index, l->map, l->nmap));
+    case EX_LOAD: return lower_load(l, &x);
+    case EX_GUARD: return lower_guard(l, &x);
+    case EX_FETCH: bug("a fetch inside the body of a node");
+    default: break;
+    }
+    int arity = op_info(x.kind)->arity;
+    for (int i = 0; i < 4; i++) a[i] = i < arity ? lower(l, x.arg[i]) : 0;
+    if (x.kind == EX_CAST) return ex_cast(g, x.dtype, a[0]);
+    if (x.kind == EX_RANDOM) return ex_random(g, a[0], a[1], a[2], a[3]);
+    return ex_op(g, x.kind, a[0], a[1], a[2]);
+}
+
+static Ex lower(const Lower *l, Ex e) {
+    Builder *b = l->n->b;
+    if (e < b->nmemo && b->stamp[e] == b->lowering) return b->memo[e];
+    Ex to = lower_new(l, e);
+    if (e >= b->nmemo) {
+        size_t n = b->g->exprs.len * 2;
+        b->stamp = xrealloc(b->stamp, n * sizeof *b->stamp);
+        b->memo = xrealloc(b->memo, n * sizeof *b->memo);
+        memset(b->stamp + b->nmemo, 0, (n - b->nmemo) * sizeof *b->stamp);
+        b->nmemo = n;
+    }
+    b->stamp[e] = b->lowering;
+    b->memo[e] = to;
+    return to;
+}
+
+Ex loop_lower(Nest *n, Ex e, const Aff *const *map, int nmap) {
+    n->b->lowering++;
+    return lower(&(Lower){n, map, nmap}, e);
+}

@@ -1,0 +1,111 @@
+/* pass_simplify: the same values from fewer and smaller nodes.
+ *
+ * before    any graph
+ * after     no node that no output reaches; no load of a node that only copies, permutes, pads, repeats or counts; sums
+ *           without points that their conditions leave out, nor factors that don't vary
+ * requires  nothing
+ * keeps     values but for the rounding of sums, and zeros that a guard makes (they beat NaN); a node that a gradient is
+ *           asked for is never looked through
+ * breaks    the one-to-one map of nodes to the user's expressions (spans and names stay where nodes do)
+ *
+ * Constant folding, exact identities and shared subexpressions come from the builders. Linear in the size of the graph. */
+#include "compiler/pass/passes.h"
+#include "compiler/pass/simplify.h"
+
+#include <string.h>
+
+typedef struct {
+    const Graph *from;
+    Graph *g; /* under construction */
+    Ref *refs;
+    Ex *memo;        /* per expression of `from`: the rewritten one */
+    bool *barrier;   /* per node of `from`: a gradient is asked for it */
+    bool drop_stops; /* no gradient is asked for at all */
+} Simplify;
+
+static Ex rewrite(Simplify *s, Ex e);
+
+static const Aff *copy_aff(const Simplify *s, const Aff *a) { return aff_subst(s->g->affs, a, NULL, 0); }
+
+static Place *rewrite_place(Simplify *s, const Place *at, int rank) {
+    Place *p = ARENA_ARRAY(s->g->nnc->arena, Place, rank);
+    for (int r = 0; r < rank; r++) p[r] = (Place){copy_aff(s, at[r].aff), at[r].gather ? rewrite(s, at[r].gather) : 0};
+    return p;
+}
+
+static Ex rewrite_load(Simplify *s, const Expr *x) {
+    Ref to = s->refs[x->load.node];
+    const Place *at = rewrite_place(s, x->load.at, x->load.rank);
+    Ex through = s->barrier[x->load.node] ? 0 : simplify_load(s->g, to, at);
+    return through ? through : ex_load(s->g, to, at);
+}
+
+static Ex rewrite_guard(Simplify *s, const Expr *x) {
+    Cond *conds = ARENA_ARRAY(s->g->nnc->arena, Cond, x->guard.n);
+    for (int i = 0; i < x->guard.n; i++) {
+        conds[i] = x->guard.at[i];
+        conds[i].aff = copy_aff(s, conds[i].aff);
+    }
+    Ex inside = rewrite(s, x->arg[0]);
+    return ex_guard(s->g, x->guard.n, conds, inside, rewrite(s, x->arg[1]));
+}
+
+static Ex rewrite_new(Simplify *s, const Expr *x) {
+    Graph *g = s->g;
+    switch (x->kind) {
+    case EX_CONST: return dtype_is_float(x->dtype) ? ex_float(g, x->dtype, x->f) : ex_int(g, x->dtype, x->i);
+    case EX_INDEX: return ex_index(g, x->dtype, copy_aff(s, x->index));
+    case EX_LOAD: return rewrite_load(s, x);
+    case EX_GUARD: return rewrite_guard(s, x);
+    case EX_CAST: return ex_cast(g, x->dtype, rewrite(s, x->arg[0]));
+    default: break;
+    }
+    if (x->kind == EX_STOP && s->drop_stops) return rewrite(s, x->arg[0]);
+    Ex arg[4] = {0};
+    for (int i = 0; i < op_info(x->kind)->arity; i++) arg[i] = rewrite(s, x->arg[i]);
+    if (x->kind == EX_RANDOM) return ex_random(g, arg[0], arg[1], arg[2], arg[3]);
+    return ex_op(g, x->kind, arg[0], arg[1], arg[2]);
+}
+
+static Ex rewrite(Simplify *s, Ex e) {
+    if (!s->memo[e]) s->memo[e] = rewrite_new(s, ir_expr(s->from, e));
+    return s->memo[e];
+}
+
+static Ref rewrite_node(Simplify *s, Ref r) {
+    const Node *n = ir_node(s->from, r);
+    if (n->kind == N_COMP) {
+        Ex body = rewrite(s, n->comp.body);
+        if (n->comp.combine == RED_SUM)
+            return simplify_sum(s->g, n->rank, n->comp.nred, n->comp.extents, body, n->at);
+        return ir_comp(s->g, n->comp.combine, n->rank, n->comp.nred, n->comp.extents, body, n->at);
+    }
+    if (n->kind == N_SCATTER) {
+        Ex body = rewrite(s, n->scatter.body);
+        const Place *place = rewrite_place(s, n->scatter.place, n->rank);
+        return ir_scatter(s->g, n->rank, n->dims, place, n->scatter.ndomain, n->scatter.extents, body, n->at);
+    }
+    return ir_copy(s->g, s->from, r, s->refs);
+}
+
+Graph *pass_simplify(Nnc *nnc, const Graph *whole) {
+    const Graph *g = ir_compact(whole, NULL);
+    size_t n = g->nodes.len;
+    Simplify s = {.from = g, .g = ir_graph_new(nnc), .drop_stops = true};
+    s.refs = ARENA_ARRAY(nnc->arena, Ref, n);
+    s.memo = ARENA_ARRAY(nnc->arena, Ex, g->exprs.len);
+    s.barrier = ARENA_ARRAY(nnc->arena, bool, n);
+    for (Ref r = 1; r < n; r++) {
+        const Node *x = ir_node(g, r);
+        if (x->kind == N_GRAD) s.barrier[x->grad.wrt] = true, s.drop_stops = false;
+    }
+    for (Ref r = 1; r < n; r++) {
+        s.refs[r] = rewrite_node(&s, r);
+        ir_name(s.g, s.refs[r], ir_node(g, r)->name);
+    }
+    for (size_t i = 0; i < g->outputs.len; i++) {
+        const Output *o = &g->outputs.at[i];
+        ir_output(s.g, o->kind, o->slot, s.refs[o->node], o->name);
+    }
+    return ir_compact(s.g, NULL);
+}

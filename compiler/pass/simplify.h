@@ -1,0 +1,14 @@
+/* The parts of pass_simplify. */
+#ifndef PASS_SIMPLIFY_H
+#define PASS_SIMPLIFY_H
+
+#include "compiler/ir/graph.h"
+
+/** What a load of node `n` of `g` at `at` is the same as: an element of another tensor or a value without any load,
+ * where n only copies, permutes, pads, repeats or counts; 0 where n computes something. */
+Ex simplify_load(Graph *g, Ref n, const Place *at);
+
+/** The comprehension, its sum narrowed and its invariant factors taken out. */
+Ref simplify_sum(Graph *g, int rank, int nred, const int64_t *extents, Ex body, Span at);
+
+#endif

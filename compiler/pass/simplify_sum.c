@@ -1,0 +1,162 @@
+#include "compiler/pass/simplify.h"
+#include "compiler/pass/solve.h"
+
+/* sum over the reduction indices, where the conditions hold, of value */
+typedef struct {
+    int rank, nred;
+    const int64_t *extents;
+    VEC(Cond) conds;
+    Ex value;
+} Sum;
+
+static bool is_zero(const Graph *g, Ex e) {
+    const Expr *x = ir_expr(g, e);
+    return x->kind == EX_CONST && (dtype_is_float(x->dtype) ? x->f == 0 : x->i == 0);
+}
+
+/* Moves the guards of factors to the front: guard(c, a, 0) * b => guard(c, a * b, 0). What a guard leaves out is a zero of
+ * the structure, not of the data: it stays zero beside an infinity or a NaN. */
+static Ex strip(Graph *g, Ex e, Sum *s) {
+    const Expr x = *ir_expr(g, e);
+    switch (x.kind) {
+    case EX_GUARD:
+        if (!is_zero(g, x.arg[1])) return e;
+        for (int i = 0; i < x.guard.n; i++) vec_push(&s->conds, x.guard.at[i]);
+        return strip(g, x.arg[0], s);
+    case EX_MUL: {
+        Ex a = strip(g, x.arg[0], s);
+        return ex_op(g, EX_MUL, a, strip(g, x.arg[1], s), 0);
+    }
+    case EX_DIV: return ex_op(g, EX_DIV, strip(g, x.arg[0], s), x.arg[1], 0);
+    case EX_NEG: return ex_op(g, EX_NEG, strip(g, x.arg[0], s), 0, 0);
+    case EX_SELECT: /* select(p, guard(c, a, 0), 0) => guard(c, select(p, a, 0), 0) */
+        return is_zero(g, x.arg[2]) ? ex_op(g, EX_SELECT, x.arg[0], strip(g, x.arg[1], s), x.arg[2]) : e;
+    default: return e;
+    }
+}
+
+/* ---- narrowing ---- */
+
+static double points(int first, int n, const int64_t *extents) {
+    double p = 1;
+    for (int v = first; v < n; v++) p *= (double)extents[v];
+    return p;
+}
+
+static bool uses_from(const Aff *a, int first) {
+    for (int i = 0; i < a->nterms; i++)
+        if (a->terms[i].kind == ATOM_VAR ? a->terms[i].var >= first : uses_from(a->terms[i].of, first)) return true;
+    return false;
+}
+
+/* lo <= f(i, k) < hi with fewer values than k has: k is solved from f(i, k) = lo + t, 0 <= t < hi - lo. */
+static bool narrow_by(Graph *g, Sum *s, size_t which) {
+    Cond c = s->conds.at[which];
+    int n = s->rank + s->nred;
+    double now = points(s->rank, n, s->extents);
+    if (c.hi <= c.lo || (double)(c.hi - c.lo) >= now || !uses_from(c.aff, s->rank)) return false;
+    int64_t *extents = ARENA_ARRAY(g->nnc->arena, int64_t, n + 1);
+    for (int v = 0; v < n; v++) extents[v] = s->extents[v];
+    extents[n] = c.hi - c.lo;
+    const Aff *at = aff_add(g->affs, aff_var(g->affs, n), aff_const(g->affs, c.lo)), *row = aff_sub(g->affs, c.aff, at);
+    Solution sol = solve_rows(g->affs, g->nnc->arena, s->rank, s->nred + 1, extents, 1, &row);
+    if (!sol.never && points(s->rank, sol.nvars, sol.extents) >= now) return false;
+    if (sol.never) {
+        s->value = ex_zero(g, ir_expr(g, s->value)->dtype);
+        s->conds.len = 0;
+        return false;
+    }
+    const Aff **map = ARENA_ARRAY(g->nnc->arena, const Aff *, n);
+    for (int k = 0; k < s->nred; k++) map[s->rank + k] = sol.unknown[k];
+    s->value = ex_subst(g, s->value, map, n);
+    s->conds.at[which] = s->conds.at[--s->conds.len];
+    for (size_t i = 0; i < s->conds.len; i++) s->conds.at[i].aff = aff_subst(g->affs, s->conds.at[i].aff, map, n);
+    for (int i = 0; i < sol.nconds; i++) vec_push(&s->conds, sol.conds[i]);
+    s->nred = sol.nvars - s->rank;
+    s->extents = sol.extents;
+    return true;
+}
+
+static void narrow(Graph *g, Sum *s) {
+    for (size_t i = 0; i < s->conds.len;) i = narrow_by(g, s, i) ? 0 : i + 1;
+}
+
+/* ---- factors ---- */
+
+typedef struct {
+    int first; /* the first reduction index */
+    bool varies;
+} Varies;
+
+static void visit_varies(const Graph *g, Ex e, void *self) {
+    Varies *v = self;
+    const Expr *x = ir_expr(g, e);
+    if (x->kind == EX_INDEX) v->varies = v->varies || uses_from(x->index, v->first);
+    if (x->kind == EX_GUARD)
+        for (int i = 0; i < x->guard.n; i++) v->varies = v->varies || uses_from(x->guard.at[i].aff, v->first);
+    if (x->kind == EX_LOAD)
+        for (int r = 0; r < x->load.rank; r++) v->varies = v->varies || uses_from(x->load.at[r].aff, v->first);
+}
+
+static bool invariant(const Graph *g, const Sum *s, Ex e) {
+    ExKind kind = ir_expr(g, e)->kind;
+    if (kind == EX_CONST) return true;
+    if (s->conds.len) return false; /* outside the guard it might load out of range, or bring a NaN where the sum is empty */
+    Varies v = {s->rank, false};
+    ex_walk(g, e, visit_varies, &v);
+    return !v.varies;
+}
+
+/* e = varying * times / over; 0 stands for 1 */
+typedef struct {
+    Ex varying, times, over;
+} Factors;
+
+static Ex product(Graph *g, Ex a, Ex b) { return a && b ? ex_op(g, EX_MUL, a, b, 0) : a ? a : b; }
+
+static Factors factors(Graph *g, const Sum *s, Ex e) {
+    const Expr x = *ir_expr(g, e);
+    if (invariant(g, s, e)) return (Factors){.times = e};
+    if (x.kind == EX_MUL) {
+        Factors a = factors(g, s, x.arg[0]), b = factors(g, s, x.arg[1]);
+        return (Factors){product(g, a.varying, b.varying), product(g, a.times, b.times), product(g, a.over, b.over)};
+    }
+    if (x.kind == EX_NEG) {
+        Factors a = factors(g, s, x.arg[0]);
+        Ex one = dtype_is_float(x.dtype) ? ex_float(g, x.dtype, 1) : ex_int(g, x.dtype, 1);
+        a.times = ex_op(g, EX_NEG, a.times ? a.times : one, 0, 0);
+        return a;
+    }
+    if (x.kind == EX_DIV && invariant(g, s, x.arg[1])) {
+        Factors a = factors(g, s, x.arg[0]);
+        a.over = product(g, a.over, x.arg[1]);
+        return a;
+    }
+    return (Factors){.varying = e};
+}
+
+/* sum over k of c[i] * x[i,k] / d[i] => c[i] * (sum over k of x[i,k]) / d[i]. Rounds differently, and is left alone in the
+ * 16-bit types, where the sum could overflow before a small c brings it back. */
+static Ref take_out_factors(Graph *g, const Sum *s, Ex guarded, Span at) {
+    DType t = ir_expr(g, s->value)->dtype;
+    bool narrow_type = t == DT_F16 || t == DT_BF16;
+    Factors f = narrow_type ? (Factors){.varying = s->value} : factors(g, s, s->value);
+    if (!f.varying || (!f.times && !f.over)) return ir_comp(g, RED_SUM, s->rank, s->nred, s->extents, guarded, at);
+    Ex inner = ex_guard(g, (int)s->conds.len, s->conds.at, f.varying, ex_zero(g, t));
+    Ref sum = ir_comp(g, RED_SUM, s->rank, s->nred, s->extents, inner, at);
+    Place *here = ARENA_ARRAY(g->nnc->arena, Place, s->rank);
+    for (int i = 0; i < s->rank; i++) here[i].aff = aff_var(g->affs, i);
+    Ex value = product(g, ex_load(g, sum, here), f.times);
+    if (f.over) value = ex_op(g, EX_DIV, value, f.over, 0);
+    return ir_comp(g, RED_NONE, s->rank, 0, s->extents, value, at);
+}
+
+Ref simplify_sum(Graph *g, int rank, int nred, const int64_t *extents, Ex body, Span at) {
+    Sum s = {.rank = rank, .nred = nred, .extents = extents};
+    s.value = strip(g, body, &s);
+    narrow(g, &s);
+    Ex guarded = ex_guard(g, (int)s.conds.len, s.conds.at, s.value, ex_zero(g, ir_expr(g, s.value)->dtype));
+    Ref r = s.nred ? take_out_factors(g, &s, guarded, at) : ir_comp(g, RED_NONE, rank, 0, s.extents, guarded, at);
+    vec_free(&s.conds);
+    return r;
+}

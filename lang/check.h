@@ -1,0 +1,533 @@
+/* What the files of the checker share: compile-time values, scopes, the state of the unit being made, and the functions
+ * of one file that others call. Private to lang/. */
+#ifndef LANG_CHECK_H
+#define LANG_CHECK_H
+
+#include "lang/dim.h"
+#include "lang/typed.h"
+
+typedef struct Checker Checker;
+typedef struct Value Value;
+typedef struct Scope Scope;
+typedef struct Module Module;
+
+enum {
+    CHECK_MAX_DEPTH = 200,         /* calls inside each other */
+    CHECK_MAX_TERMS = 2000000,     /* of one unit */
+    CHECK_MAX_LOOP = 100000,       /* iterations of one compile-time loop */
+    CHECK_MAX_WORK = 50000000      /* expressions evaluated for one unit */
+};
+
+/* ---- values (value.c) ---- */
+
+typedef enum {
+    V_NONE,      /* no value: an argument that was not given */
+    V_POISON,    /* unknown; silences whatever touches it */
+    V_INT,       /* num / den: exact; whole where den is NULL */
+    V_FLOAT,     /* a number; unknown where it depends on a named size */
+    V_BOOL,
+    V_STRING,
+    V_DTYPE,
+    V_LIST,
+    V_TUPLE,
+    V_INDEX,     /* index notation: an affine form of indices, known at compile time up to their values */
+    V_PACK,      /* index notation: `..i` */
+    V_TENSOR,
+    V_FUNCTION,  /* fn, loss, lambda */
+    V_BUILTIN,
+    V_LAYER,     /* a layer's declaration: what makes instances */
+    V_INSTANCE,  /* a layer with its hyper-parameters */
+    V_MODEL,
+    V_PART,      /* a part of a model, by path */
+    V_OPTIMIZER, /* an optimizer's declaration */
+    V_UPDATE,    /* an optimizer with its hyper-parameters */
+    V_DATA
+} ValueKind;
+
+/* One call of a layer's declaration. Named where it is bound by a let or at its first use; parameters live under the name. */
+typedef struct Instance {
+    Ast *layer;
+    Scope *scope; /* the module's */
+    Value *hyper; /* by position; V_NONE: the default */
+    struct Namer *home;
+    Name path; /* NULL: not named yet */
+    Span at;
+} Instance;
+
+/* (sum of coef * index + base) / den, den NULL for 1; rounded down where it is used as an index. */
+typedef struct Affine {
+    Dim base, den;
+    int len;
+    struct AffineTerm {
+        TermIndex *index;
+        Dim coef;
+    } *terms;
+} Affine;
+
+/* `..i`: its indices, made at first use. */
+typedef struct Pack {
+    Name name;
+    int len; /* -1: not known yet */
+    TermIndex **at;
+    Span place;
+} Pack;
+
+/* An optimizer applied to hyper-parameters. */
+typedef struct Update {
+    Ast *optimizer;
+    Scope *scope;
+    Value *hyper;
+} Update;
+
+typedef struct DataSet {
+    DataExpr *expr;
+    const DataInfo *info; /* NULL: not opened, or it could not be */
+    bool tried;
+} DataSet;
+
+struct Value {
+    ValueKind kind;
+    union {
+        struct {
+            Dim num, den;
+        } whole;
+        struct {
+            double value;
+            bool unknown;
+        } real;
+        bool truth;
+        Name text;
+        DType dtype;
+        struct {
+            const Value *at;
+            int len;
+        } list;
+        Affine *affine;
+        Pack *pack;
+        Term *term;
+        struct {
+            Ast *ast;
+            Scope *scope;
+        } fn;
+        const struct Builtin *builtin;
+        Instance *instance;
+        Name path;
+        Update *update;
+        DataSet *data;
+    };
+};
+
+Value value_none(void);
+Value value_poison(void);
+Value value_dim(Dim d);
+Value value_int(Checker *c, int64_t n);
+Value value_ratio(Checker *c, Dim num, Dim den);
+Value value_float(double x);
+Value value_unknown_float(void);
+Value value_bool(bool b);
+Value value_string(Name text);
+Value value_term(Term *t); /* NULL gives poison */
+Value value_list(Checker *c, ValueKind kind, const Value *items, int len);
+
+/** The whole number of a V_INT or an integral V_FLOAT, where it is known; quotients round down. */
+bool value_is_known_int(Value v, int64_t *n);
+
+/** The size that a value stands for, rounded down; NULL where it is none. */
+Dim value_size(Checker *c, Value v);
+
+/** The number that a V_INT or V_FLOAT stands for; false where it depends on a named size. */
+bool value_number(Value v, double *x);
+
+static inline bool value_is_number(Value v) { return v.kind == V_INT || v.kind == V_FLOAT; }
+
+/** "a number", "a list", "a tensor [N, 3]": for messages. */
+const char *value_text(Checker *c, Value v);
+
+/** 1 where equal, 0 where not, -1 where it is not known. Values of different kinds are not equal. */
+int value_equal(Checker *c, Value a, Value b);
+
+/* A map from names to anything. */
+typedef struct {
+    struct NameSlot {
+        Name name;
+        void *value;
+    } *at;
+    size_t len, cap;
+} NameMap;
+
+void *map_get(const NameMap *m, Name name);
+void map_put(Checker *c, NameMap *m, Name name, void *value);
+
+/* Adds to a VEC that lives in the checker's arena. */
+#define arena_push(c, v, ...)                                                                                          \
+    do {                                                                                                               \
+        (v)->at = check_grow((c), (v)->at, (v)->len, &(v)->cap, sizeof *(v)->at);                                      \
+        (v)->at[(v)->len++] = __VA_ARGS__;                                                                             \
+    } while (0)
+void *check_grow(Checker *c, void *at, size_t len, size_t *cap, size_t size);
+
+/* ---- scopes (scope.c) ---- */
+
+typedef struct Binding {
+    Name name;
+    Value value;
+    Span at;       /* where it was bound, or for sizes the argument that they came from */
+    Variable *var; /* a param or a state */
+} Binding;
+
+struct Scope {
+    Scope *up;
+    Module *module; /* of the outermost scope: what its names are looked up in */
+    bool frame;     /* the outermost scope of a function's body: assignments do not reach beyond it */
+    VEC(Binding) names;
+};
+
+Scope *scope_new(Checker *c, Scope *up);
+Binding *scope_define(Checker *c, Scope *s, Name name, Value v, Span at);
+
+/** The binding of a name in the scopes of the body, not in the module; NULL where there is none. */
+Binding *scope_find(Scope *s, Name name);
+
+/* ---- modules (resolve.c) ---- */
+
+typedef struct Decl {
+    Name name;
+    Ast *ast;
+    Module *module;
+    Span at;
+    int part; /* of a tuple pattern, or -1 */
+    enum { DECL_NEW, DECL_BUSY, DECL_DONE } state;
+    Value value;
+} Decl;
+
+struct Module {
+    const char *path;
+    AstFile *file;
+    Scope *scope;
+    NameMap decls; /* Name to Decl */
+    VEC(Module *) imports;
+    bool is_library;
+};
+
+/** What a name means at the top level of a module: its own declarations, then those that it imports, the library's, the
+ * builtins. V_NONE where nothing has the name. */
+Value module_lookup(Checker *c, Module *m, Name name, Span at);
+
+/** Whether a top-level `let` gives the name a number. */
+bool module_has_number(Checker *c, Module *m, Name name);
+
+/** The nearest visible name to one that is not there, or NULL. */
+const char *scope_nearest(Checker *c, Scope *s, Name name);
+
+bool resolve_program(Checker *c, const char *path, const char *const (*stdlib)[2], const Setting *sets, int nsets);
+
+/* ---- the checker (check.c) ---- */
+
+/* Gives the layers of one body their names. */
+typedef struct Namer {
+    Name path;     /* "" outside of everything */
+    NameMap used;  /* names of children given away */
+    int randoms;   /* random tensors made */
+} Namer;
+
+typedef struct Frame {
+    struct Frame *up;
+    Ast *fn;       /* AST_FUNCTION or AST_LAMBDA; NULL at the outermost */
+    Name name;     /* for messages */
+    Span call;     /* where it was called */
+    Value result;
+    Namer *namer;
+    const AstNames *marks; /* names that gradients are taken for in this body */
+    Scope *scope;
+    struct Minimize *minimize; /* of the body of an optimizer */
+    bool owns_params;          /* a layer or a model: may have param and state */
+    int depth;
+} Frame;
+
+/* A variable in the unit being made: its value when the unit starts and now. */
+typedef struct {
+    Variable *var;
+    Term *first, *now;
+} Slot;
+
+typedef struct UnitState {
+    Unit *unit;
+    bool training;
+    bool symbolic;  /* only checked: sizes may stay names, variables are not kept */
+    bool in_loop;   /* of a train block: minimize and report are allowed */
+    NameMap *vars;  /* path to Variable */
+    NameMap slots;  /* path to Slot */
+    VEC(Slot *) order;
+    NameMap sites;  /* random sites used */
+    NameMap inits;
+    Term *seed, *tick, *epoch, *step;
+    Namer *namer;   /* of the unit itself */
+    struct TrainBlock *block;
+    Name optimizer_prefix; /* names of optimizer states begin with it */
+    int minimizes, losses; /* made so far in the block */
+    bool many_losses;
+    int first_term;
+} UnitState;
+
+struct Checker {
+    Program *program;
+    Nnc *nnc;
+    Dims *dims;
+    DataOpener opener;
+    Module *main, *library;
+    VEC(Module *) modules;
+    NameMap by_path; /* imported files */
+    NameMap vars;    /* the program's variables by path */
+    NameMap marks;
+    NameMap overrides; /* --set: name to Setting */
+    NameMap reported;
+    Frame *frame;
+    UnitState *unit;
+    struct IndexContext *indices; /* of the definition in index notation that is being made */
+    int terms, work, index_ids;
+    bool stopped;   /* a limit was reached: everything is poison from here on */
+    bool quiet_data;
+};
+
+/* err(c, at, id, ...) reports a message once for each place and adds the calls that led there. */
+#define err(c, at, id, ...)                                                                                            \
+    (check_note((c), (at), check_begin((c), (at), DIAG_##id), diag((c)->nnc, (at), DIAG_##id, ##__VA_ARGS__)))
+bool check_begin(Checker *c, Span at, DiagId id);
+Diag *check_note(Checker *c, Span at, bool fresh, Diag *d);
+
+Name check_name(Checker *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+const char *type_text(Checker *c, Type t);
+const char *dim_text(Checker *c, Dim d);
+const char *source_text(Checker *c, Span at); /* the source there, white space made single spaces */
+static inline Arena *check_arena(Checker *c) { return c->nnc->arena; }
+
+/* frames */
+typedef struct {
+    Frame frame;
+    bool ok;
+} Call;
+bool frame_push(Checker *c, Frame *f, Ast *fn, Name name, Span call, Scope *parent);
+void frame_pop(Checker *c);
+void check_stop(Checker *c);
+
+/* ---- terms (term.c) ---- */
+
+Term *term_new(Checker *c, TermKind kind, Type type, Span at, int nargs, Term *const *args);
+Type type_scalar(DType t);
+Type type_of(Checker *c, DType t, int rank, const Dim *dims);
+Dim type_count(Checker *c, Type t); /* elements */
+bool type_equal(Type a, Type b);
+DType float_type(Checker *c);
+Term *term_number(Checker *c, double x, DType t, Span at);
+Term *term_cast(Checker *c, Term *t, DType to, Span at);
+Term *term_reshape(Checker *c, Term *t, int rank, const Dim *dims, Span at);
+Term *term_broadcast(Checker *c, Term *t, int rank, const Dim *dims, Span at);
+Term *term_slice(Checker *c, Term *t, const Dim *dims, const Dim *begin, const int64_t *step, Span at);
+Term *term_reduce(Checker *c, const char *op, Term *t, const int *axes, int naxes, bool keep, Span at);
+Term *term_stop(Checker *c, Term *t, Span at);
+Term *term_mark(Checker *c, Term *t, Span at);
+Term *term_input(Checker *c, Unit *u, Name name, Type t, int gathered, Span at);
+
+/** A scalar operation on terms of one shape rule: broadcasts and converts; NULL after a diagnostic. `what` is the
+ * operation in the user's words. */
+Term *term_apply(Checker *c, const char *op, int n, Term **args, const Span *places, const char *what, Span at);
+Term *term_unary(Checker *c, const char *op, Term *a, Span at);
+/** The same of two terms that are known to fit. */
+Term *term_binary(Checker *c, const char *op, Term *a, Term *b, Span at);
+Term *term_select(Checker *c, Term *cond, Term *a, Term *b, Span at);
+
+DType dtype_join(Checker *c, DType a, DType b);
+
+/** The value as a tensor; numbers get the type of `like` where it holds them (NULL: int, or the float type). NULL for
+ * poison and, after a diagnostic, for what is no tensor. */
+Term *value_to_term(Checker *c, Value v, const Term *like, Span at);
+/** Two or three values that meet in one operation. */
+bool values_to_terms(Checker *c, int n, const Value *v, const Span *places, Term **out);
+/** As a tensor of the float type or of a wider one. */
+Term *term_to_float(Checker *c, Term *t, Span at);
+/** The dims of broadcasting a with b; false where they do not fit: then *bad is the dim counted from the end. */
+bool dims_broadcast(Checker *c, Type a, Type b, int *rank, const Dim **dims, int *bad);
+void label_origin(Checker *c, Diag *d, const Term *t);
+
+/* ---- expressions ---- */
+
+Value eval(Checker *c, Scope *s, Ast *e);                               /* check_expr.c */
+Value lookup(Checker *c, Scope *s, Name name, Span at);                 /* check_expr.c */
+Value eval_binary(Checker *c, AstOperator op, Value a, Value b, Ast *e); /* check_op.c */
+Value eval_unary(Checker *c, AstOperator op, Value a, Ast *e);          /* check_op.c */
+Value eval_if(Checker *c, Scope *s, Ast *e);                            /* check_op.c */
+Value number_binary(Checker *c, AstOperator op, Value a, Value b, Span at);
+Value value_binary(Checker *c, const char *op, Value a, Value b, const Span *places, Span at, const char *what);
+Value eval_matmul(Checker *c, Scope *s, Value a, Value b, Ast *e);      /* check_matmul.c */
+Value eval_index(Checker *c, Scope *s, Ast *e);                         /* check_slice.c */
+Value eval_field(Checker *c, Scope *s, Ast *e);                         /* check_layer.c */
+Value index_axis(Checker *c, Term *t, int axis, int64_t n, Span at);    /* x[.., n, ..] */
+
+/* ---- calls (check_call.c) ---- */
+
+typedef struct {
+    Name name; /* NULL: by position */
+    Value value;
+    Span at, name_at;
+} Arg;
+
+typedef struct {
+    const Arg *at;
+    int len;
+} Args;
+
+Value eval_call(Checker *c, Scope *s, Ast *e);
+Value eval_pipe(Checker *c, Scope *s, Ast *e);
+Args eval_args(Checker *c, Scope *s, const Value *first, Span first_at, AstFields fields);
+Value call_value(Checker *c, Value callee, Args args, Span at);
+/** The same by position. */
+Value call_with(Checker *c, Value callee, int n, const Value *args, Span at);
+/** Sorts arguments to the parameters' places; false after a diagnostic. */
+bool args_place(Checker *c, const AstParams *params, Args args, const Ast *fn, const char *what, Span at, Value *given,
+                Span *places);
+const char *signature(Checker *c, const Ast *fn);
+Value function_body(Checker *c, Ast *fn, Scope *s);
+
+typedef struct {
+    const AstParams *params;
+    Value *given;
+    Span *places;
+} ParamGroup;
+/** Binds parameters to the given values, the sizes of their types and the defaults; false after a diagnostic. */
+bool bind_params(Checker *c, Scope *s, const ParamGroup *groups, int ngroups, Name owner);
+
+/* ---- types (check_type.c) ---- */
+
+bool type_dtype(Checker *c, const Ast *type, DType *t);
+/** A declared type all of whose sizes are known in `s`; false after a diagnostic or for poison. */
+bool type_eval(Checker *c, Scope *s, Ast *type, Type *t);
+/** Binds the plain names of a declared type that have no meaning yet to the sizes of `t`. */
+void type_bind(Checker *c, Scope *s, const Ast *type, const Term *t, Span at);
+void type_bind_poison(Checker *c, Scope *s, const Ast *type);
+/** The value as the declared type asks, converted; poison after a diagnostic. `what` says whose type it is. */
+Value type_agree(Checker *c, Scope *s, Ast *type, Value v, Span at, const char *what);
+/** Fresh sizes for the names of a declared type, and a type made of them; `pack` dims for `..`. */
+bool type_fresh(Checker *c, Scope *s, Ast *type, int pack, Type *t);
+
+/* ---- statements (check_stmt.c) ---- */
+
+typedef enum { FLOW_NEXT, FLOW_RETURN } Flow;
+Flow exec_block(Checker *c, Scope *s, Ast *block);
+Flow exec(Checker *c, Scope *s, Ast *stmt);
+Value mark_value(Checker *c, Name name, Value v, Span at);
+void bind_pattern(Checker *c, Scope *s, const AstNames *names, bool is_tuple, Value v, Span at);
+const AstNames *marks_of(Checker *c, Ast *fn);
+/** The values that a `for` runs over; false after a diagnostic or for unknown ones. */
+bool loop_values(Checker *c, Scope *s, Ast *over, Value *list);
+bool exec_poisoned(Checker *c, Scope *s, Ast *stmt); /* marks what it assigns as unknown; true where it may return */
+
+/* ---- layers (check_layer.c) ---- */
+
+Value make_instance(Checker *c, Value layer, Args args, Span at);
+Value call_instance(Checker *c, Instance *in, Args args, Span at);
+Value call_model(Checker *c, Value model, Args args, Span at);
+void name_instance(Checker *c, Value v, Name name);
+Flow exec_param(Checker *c, Scope *s, Ast *stmt);
+Flow exec_states(Checker *c, Scope *s, Ast *stmt);
+Variable *variable(Checker *c, Name path, Type t, bool is_param, bool of_optimizer, Span at, bool *made);
+Slot *slot_of(Checker *c, Variable *var, Span at);
+Term *init_value(Checker *c, Variable *var, Scope *s, Ast *init, bool drawn);
+Name path_join(Checker *c, Name path, Name child);
+bool path_within(Name path, Name whole);
+/** Path of a model, part or named instance; NULL for anything else. */
+Name value_path(Value v);
+Value model_params(Checker *c, Name path, Span at);
+uint32_t random_site(Checker *c);
+Term *run_scalar(Checker *c, const char *name, Span at); /* seed, tick or epoch of the unit */
+
+/* ---- gradients (check_grad.c) ---- */
+
+Value eval_grad(Checker *c, Value e, Value x, Span at, Span x_at);
+Term *term_grad(Checker *c, Term *e, Term *x, Span at);
+/** Which of the slots' current values `e` reaches, in their order. */
+void reached_slots(Checker *c, const Term *e, bool *reached);
+bool reaches(Checker *c, const Term *e, const Term *x);
+
+/* ---- index notation (check_index.c, check_range.c) ---- */
+
+typedef struct IndexContext {
+    struct IndexContext *up;
+    VEC(struct Access {
+        Affine *affine;
+        Dim size;
+        Span at;
+        bool guarded; /* under a condition: bounds only what nothing else does */
+        const Term *of;
+    }) accesses;
+    VEC(struct IndexState {
+        TermIndex *index;
+        bool given;
+        Span at;
+    }) indices;
+    int guards; /* conditions around the expression being evaluated */
+} IndexContext;
+
+Flow exec_define(Checker *c, Scope *s, Ast *stmt);
+bool is_reducer(Checker *c, Scope *s, const Ast *callee);
+Value eval_reducer(Checker *c, Scope *s, Ast *call);
+Value index_access(Checker *c, Term *t, const Value *items, const Span *places, int n, Span at);
+Term *affine_term(Checker *c, Affine *a, bool as_index, Span at);
+Value affine_binary(Checker *c, AstOperator op, Value a, Value b);
+TermIndex *index_new(Checker *c, Name name, Span at);
+bool ranges_solve(Checker *c, IndexContext *ctx);
+
+/* ---- builtins (check_builtin.c and others) ---- */
+
+typedef struct BuiltinCall {
+    const struct Builtin *builtin;
+    Value *args;  /* by parameter; V_NONE where not given */
+    Span *places; /* of the arguments; of the call where not given */
+    Span at;
+} BuiltinCall;
+
+typedef struct Builtin {
+    const char *name;
+    const char *params;  /* "x, axis, keep", those from `required` on optional */
+    int required;
+    Value (*call)(Checker *, BuiltinCall *);
+} Builtin;
+
+const Builtin *builtin_find(const char *name);
+void builtin_names(const char **out, int *n); /* out may be NULL */
+Value call_builtin(Checker *c, const Builtin *b, Args args, Span at);
+/** An axis in [0, rank), from a compile-time argument; false after a diagnostic. */
+bool arg_axis(Checker *c, BuiltinCall *b, int arg, int rank, int missing, int *axis);
+bool arg_int(Checker *c, BuiltinCall *b, int arg, int64_t missing, int64_t *n);
+bool arg_bool(Checker *c, BuiltinCall *b, int arg, bool missing, bool *x);
+Term *arg_tensor(Checker *c, BuiltinCall *b, int arg);
+/** A shape: a list of sizes, or one size. */
+bool arg_shape(Checker *c, BuiltinCall *b, int arg, int *rank, const Dim **dims);
+bool arg_poisoned(const BuiltinCall *b, int n);
+
+#define BUILTIN(name, params, required, function) Value function(Checker *c, BuiltinCall *b);
+#include "lang/builtin.def"
+#undef BUILTIN
+
+/* ---- data (check_data.c) ---- */
+
+void data_declare(Checker *c, Decl *d);
+const DataInfo *data_info(Checker *c, DataSet *d);
+Value data_fact(Checker *c, DataSet *d, const char *fact, Span at);
+
+/* ---- training (check_train.c, check_minimize.c) ---- */
+
+bool train_declare(Checker *c, Module *m, Ast *ast);
+bool train_check(Checker *c, TrainBlock *t);
+Flow exec_minimize(Checker *c, Scope *s, Ast *stmt);
+Flow exec_report(Checker *c, Scope *s, Ast *stmt);
+
+/* ---- units (check_unit.c) ---- */
+
+void unit_begin(Checker *c, UnitState *u, UnitKind kind, Name name, bool symbolic);
+Unit *unit_end(Checker *c, UnitState *u);
+
+/* ---- declarations by themselves (check_decl.c) ---- */
+
+void check_declaration(Checker *c, Module *m, Ast *fn);
+
+#endif

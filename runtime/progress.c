@@ -1,0 +1,118 @@
+/* Lines for people. */
+#include "runtime/progress.h"
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { BAR = 24, MAX_WIDTH = 512 };
+
+double rt_seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+void rt_progress_open(RtProgress *p, const RtTrain *t) {
+    *p = (RtProgress){.out = t->out != NULL ? t->out : stdout, .epochs = t->epochs};
+    if (t->json || t->quiet) {
+        p->out = NULL;
+        return;
+    }
+    const char *terminal = getenv("TERM"), *no_colour = getenv("NO_COLOR");
+    p->live = isatty(fileno(p->out)) && (terminal == NULL || strcmp(terminal, "dumb") != 0);
+    p->colour = p->live && (no_colour == NULL || *no_colour == '\0');
+}
+
+/* A line being put together; what does not fit is cut off. */
+typedef struct {
+    char text[MAX_WIDTH];
+    size_t length;
+} Line;
+
+static void add(Line *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void add(Line *l, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(l->text + l->length, sizeof l->text - l->length, format, args);
+    va_end(args);
+    if (n > 0) l->length += (size_t)n;
+    if (l->length >= sizeof l->text) l->length = sizeof l->text - 1;
+}
+
+static void add_epoch(Line *l, const RtProgress *p, int64_t number) {
+    add(l, "epoch %lld", (long long)number);
+    if (p->epochs > 0) add(l, "/%lld", (long long)p->epochs);
+}
+
+static void add_reports(Line *l, const RtReport *reports, int n, bool known_only) {
+    for (int i = 0; i < n; i++) {
+        if (!known_only || !isnan(reports[i].value)) add(l, "  %s %.5g", reports[i].name, reports[i].value);
+    }
+}
+
+static void add_rate(Line *l, double samples_per_s) {
+    if (samples_per_s > 0) add(l, "  %.*f samples/s", samples_per_s < 100 ? 1 : 0, samples_per_s);
+}
+
+static void add_time(Line *l, double seconds) {
+    long long s = (long long)(seconds + 0.5);
+    if (s >= 3600)
+        add(l, "  %lld:%02lld:%02lld", s / 3600, s / 60 % 60, s % 60);
+    else
+        add(l, "  %lld:%02lld", s / 60, s % 60);
+}
+
+bool rt_progress_due(const RtProgress *p, double now) { return p->live && p->out != NULL && now >= p->next_draw; }
+
+static size_t terminal_width(const RtProgress *p) {
+    struct winsize size;
+    if (ioctl(fileno(p->out), TIOCGWINSZ, &size) != 0 || size.ws_col < 20) return 80;
+    return size.ws_col;
+}
+
+void rt_progress_draw(RtProgress *p, const RtNow *now, double seconds) {
+    p->next_draw = seconds + 0.1;
+    Line head = {.length = 0}, rest = {.length = 0};
+    add_epoch(&head, p, now->epoch);
+    int full = (int)(now->done * (double)BAR);
+    add(&head, " [");
+    for (int i = 0; i < BAR; i++) add(&head, "%c", i < full ? '=' : i == full ? '>' : ' ');
+    add(&head, "]");
+    add_reports(&rest, now->reports, now->nreports, true);
+    add_rate(&rest, now->samples_per_s);
+    if (now->left >= 0) {
+        add_time(&rest, now->left);
+        add(&rest, " left");
+    }
+    /* One column short of the width: a full line would wrap, and could not be drawn over. */
+    size_t room = terminal_width(p) - 1, shown = room > head.length ? room - head.length : 0;
+    if (head.length > room) head.text[room] = '\0';
+    if (rest.length > shown) rest.text[shown] = '\0';
+    fprintf(p->out, "\r%s%s%s%s\x1b[K", p->colour ? "\x1b[36m" : "", head.text, p->colour ? "\x1b[0m" : "", rest.text);
+    fflush(p->out);
+    p->drawn = true;
+}
+
+void rt_progress_close(RtProgress *p) {
+    if (p->out == NULL || !p->drawn) return;
+    fprintf(p->out, "\r\x1b[K");
+    fflush(p->out);
+    p->drawn = false;
+}
+
+void rt_progress_epoch(RtProgress *p, int64_t number, const RtEpoch *epoch) {
+    if (p->out == NULL) return;
+    rt_progress_close(p);
+    Line l = {.length = 0};
+    add_epoch(&l, p, number);
+    add_reports(&l, epoch->reports, epoch->nreports, false);
+    add_rate(&l, epoch->samples_per_s);
+    add(&l, "  %.2f s", epoch->seconds);
+    fprintf(p->out, "%s\n", l.text);
+    fflush(p->out);
+}

@@ -1,0 +1,311 @@
+/* The epoch loop. */
+#include "runtime/train.h"
+#include "runtime/events.h"
+#include "runtime/progress.h"
+#include "runtime/random.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What one loop of the run has come to in the epoch at hand. */
+typedef struct {
+    int32_t *rows;     /* of the data set in its own order; shuffled in place where the loop trains */
+    double *sums;      /* of each report, weighted by samples */
+    RtReport *batch;   /* each report's value in the last batch */
+    RtReport *average; /* a part of Run.averages */
+    int64_t samples;   /* counted in the sums */
+    double seconds;
+} LoopState;
+
+typedef struct {
+    const RtTrain *t;
+    RtError *e;
+    RtEvents events;
+    RtProgress progress;
+    RtPosition at;
+    LoopState *loops;
+    int nreports; /* of all loops */
+    RtReport *averages;
+    char **names; /* of all reports, distinct */
+    double started, epoch_started;
+    bool failed, signalled;
+    bool cut; /* the step limit came inside a loop, at `cut_at`; evaluating loops still run */
+    RtPosition cut_at;
+} Run;
+
+/* ---- names ---- */
+
+static bool is_taken(char *const *names, int n, const char *name) {
+    for (int i = 0; i < n; i++) {
+        if (strcmp(names[i], name) == 0) return true;
+    }
+    return false;
+}
+
+static bool evaluated(const RtTrain *t, const char *name) {
+    for (int i = 0; i < t->nloops; i++) {
+        const RtLoop *l = &t->loops[i];
+        for (int k = 0; k < l->nreports && !l->trains; k++) {
+            if (strcmp(l->report_names[k], name) == 0) return true;
+        }
+    }
+    return false;
+}
+
+/* Report names as shown, distinct over the whole run: what an evaluating loop reports too is `train_NAME` in a training
+   loop; what is still doubled gets a number. */
+static char *distinct_name(const RtTrain *t, const RtLoop *l, const char *name, char *const *taken, int ntaken) {
+    size_t room = strlen(name) + 32;
+    char *text = malloc(room);
+    if (text == NULL) return NULL;
+    const char *prefix = l->trains && evaluated(t, name) ? "train_" : "";
+    snprintf(text, room, "%s%s", prefix, name);
+    for (int k = 2; is_taken(taken, ntaken, text); k++) snprintf(text, room, "%s%s_%d", prefix, name, k);
+    return text;
+}
+
+/* ---- preparation ---- */
+
+static bool check_loop(const RtLoop *l, RtError *e) {
+    const char *source = l->data->fields[0].source;
+    if (l->batch < 1) return rt_fail(e, "%s: a batch of %lld samples cannot be", source, (long long)l->batch);
+    if (l->data->count >= l->batch && l->step == NULL) return rt_fail(e, "%s: no step for a full batch", source);
+    if (l->data->count % l->batch != 0 && l->last_step == NULL) {
+        return rt_fail(e, "%s: no step for the last %lld samples", source, (long long)(l->data->count % l->batch));
+    }
+    return true;
+}
+
+static bool prepare_loop(Run *run, int index, int *nnames) {
+    const RtLoop *l = &run->t->loops[index];
+    LoopState *s = &run->loops[index];
+    size_t n = (size_t)l->nreports + 1;
+    if (!check_loop(l, run->e)) return false;
+    s->rows = malloc((size_t)l->data->count * sizeof *s->rows);
+    s->sums = calloc(n, sizeof *s->sums);
+    s->batch = calloc(n, sizeof *s->batch);
+    s->average = run->averages + *nnames;
+    if (s->rows == NULL || s->sums == NULL || s->batch == NULL) return rt_fail(run->e, "no memory to train");
+    rt_data_rows(l->data, s->rows);
+    for (int k = 0; k < l->nreports; k++) {
+        char *name = distinct_name(run->t, l, l->report_names[k], run->names, *nnames);
+        if (name == NULL) return rt_fail(run->e, "no memory to train");
+        run->names[(*nnames)++] = name;
+        s->batch[k].name = s->average[k].name = name;
+    }
+    return true;
+}
+
+static bool prepare(Run *run) {
+    const RtTrain *t = run->t;
+    if (t->epochs <= 0 && t->steps <= 0) return rt_fail(run->e, "training needs a number of epochs or of steps");
+    for (int i = 0; i < t->nloops; i++) run->nreports += t->loops[i].nreports;
+    run->loops = calloc((size_t)t->nloops + 1, sizeof *run->loops);
+    run->averages = calloc((size_t)run->nreports + 1, sizeof *run->averages);
+    run->names = calloc((size_t)run->nreports + 1, sizeof *run->names);
+    if (run->loops == NULL || run->averages == NULL || run->names == NULL) return rt_fail(run->e, "no memory to train");
+    int nnames = 0;
+    for (int i = 0; i < t->nloops; i++) {
+        if (!prepare_loop(run, i, &nnames)) return false;
+    }
+    return true;
+}
+
+static void clean_up(Run *run) {
+    for (int i = 0; run->loops != NULL && i < run->t->nloops; i++) {
+        free(run->loops[i].rows);
+        free(run->loops[i].sums);
+        free(run->loops[i].batch);
+    }
+    for (int i = 0; run->names != NULL && i < run->nreports; i++) free(run->names[i]);
+    free(run->loops);
+    free(run->averages);
+    free(run->names);
+}
+
+/* ---- progress ---- */
+
+static double samples_per_s(const Run *run) {
+    double samples = 0, seconds = 0;
+    for (int i = 0; i < run->t->nloops; i++) {
+        if (!run->t->loops[i].trains) continue;
+        samples += (double)run->loops[i].samples;
+        seconds += run->loops[i].seconds;
+    }
+    return seconds > 0 ? samples / seconds : 0;
+}
+
+/* The share of the epoch's samples, of all loops, that is done. */
+static double epoch_done(const Run *run) {
+    double done = 0, all = 0;
+    for (int i = 0; i < run->t->nloops; i++) {
+        const RtLoop *l = &run->t->loops[i];
+        all += (double)l->data->count;
+        if (i < run->at.loop)
+            done += (double)l->data->count;
+        else if (i == run->at.loop)
+            done += (double)(l->batch * run->at.batch);
+    }
+    return done < all ? done / all : 1;
+}
+
+/* Seconds until the end at the pace so far; negative where the end is not known yet. */
+static double seconds_left(const Run *run, double now, double done) {
+    const RtTrain *t = run->t;
+    double share = -1; /* of this run, from where it started */
+    if (t->epochs > 0) {
+        double epochs = (double)(run->at.epoch - t->start.epoch) + done;
+        share = epochs / (double)(t->epochs - t->start.epoch);
+    }
+    if (t->steps > 0) {
+        double steps = (double)(run->at.step - t->start.step) / (double)(t->steps - t->start.step);
+        if (steps > share) share = steps;
+    }
+    return share > 0.001 && share <= 1 ? (now - run->started) * (1 / share - 1) : -1;
+}
+
+static void show_progress(Run *run, double now) {
+    double done = epoch_done(run);
+    RtNow state = {.epoch = run->at.epoch + 1,
+                   .done = done,
+                   .samples_per_s = samples_per_s(run),
+                   .left = seconds_left(run, now, done),
+                   .nreports = run->nreports,
+                   .reports = run->averages};
+    rt_progress_draw(&run->progress, &state, now);
+}
+
+/* ---- loops ---- */
+
+static bool limit_reached(const Run *run) { return run->t->steps > 0 && run->at.step >= run->t->steps; }
+
+/* One batch of `n` samples from the `first`. */
+static void run_batch(Run *run, const RtLoop *l, LoopState *s, int64_t first, int64_t n, double *reports) {
+    (n == l->batch ? l->step : l->last_step)(l->self, s->rows + first, n, reports);
+    s->samples += n;
+    for (int k = 0; k < l->nreports; k++) {
+        s->sums[k] += reports[k] * (double)n;
+        s->batch[k].value = reports[k];
+        s->average[k].value = s->sums[k] / (double)s->samples;
+    }
+    run->at.batch++;
+    if (l->trains) run->at.step++;
+}
+
+/* The batches that are left of loop run->at.loop; false where the run must end here. */
+static bool run_batches(Run *run, const RtLoop *l, LoopState *s, double *reports) {
+    const RtTrain *t = run->t;
+    double before = rt_seconds() - s->seconds;
+    for (;;) {
+        int64_t first = run->at.batch * l->batch, left = l->data->count - first;
+        if (left <= 0) return true;
+        if (l->trains && limit_reached(run)) {
+            if (!run->cut) run->cut_at = run->at;
+            run->cut = true;
+            return true;
+        }
+        run->signalled = rt_signals_seen(t->signals) != 0;
+        if (run->signalled) return false;
+        run_batch(run, l, s, first, left < l->batch ? left : l->batch, reports);
+        double now = rt_seconds();
+        s->seconds = now - before;
+        if (l->trains && t->log_every > 0 && run->at.step % t->log_every == 0 &&
+            !rt_event_step(&run->events, run->at.step, s->batch, l->nreports, run->e)) {
+            run->failed = true;
+            return false;
+        }
+        if (rt_progress_due(&run->progress, now)) show_progress(run, now);
+    }
+}
+
+static bool run_loop(Run *run) {
+    const RtLoop *l = &run->t->loops[run->at.loop];
+    LoopState *s = &run->loops[run->at.loop];
+    double *reports = calloc((size_t)l->nreports + 1, sizeof *reports);
+    if (reports == NULL) {
+        run->failed = !rt_fail(run->e, "no memory to train");
+        return false;
+    }
+    if (l->trains) { /* from the data set's own order each time, so that the epoch alone decides */
+        rt_data_rows(l->data, s->rows);
+        rt_shuffle(s->rows, l->data->count, run->t->seed, (uint64_t)run->at.epoch);
+    }
+    bool goes_on = run_batches(run, l, s, reports);
+    free(reports);
+    return goes_on;
+}
+
+/* ---- epochs ---- */
+
+static void begin_epoch(Run *run) {
+    run->epoch_started = rt_seconds();
+    for (int i = 0; i < run->t->nloops; i++) {
+        LoopState *s = &run->loops[i];
+        s->samples = 0;
+        s->seconds = 0;
+        for (int k = 0; k < run->t->loops[i].nreports; k++) {
+            s->sums[k] = 0;
+            s->average[k].value = NAN;
+        }
+    }
+}
+
+/* Tells of the epoch that has just ended; false where the run must end, then *end says why. */
+static bool end_epoch(Run *run, RtEnd *end) {
+    int64_t number = ++run->at.epoch;
+    run->at.loop = 0;
+    run->at.batch = 0;
+    if (run->cut) run->at = run->cut_at;
+    RtEpoch epoch = {.position = run->at,
+                     .nreports = run->nreports,
+                     .reports = run->averages,
+                     .samples_per_s = samples_per_s(run),
+                     .seconds = rt_seconds() - run->epoch_started};
+    rt_progress_epoch(&run->progress, number, &epoch);
+    run->failed = !rt_event_epoch(&run->events, number, &epoch, run->e);
+    RtNext next = RT_GO_ON;
+    if (!run->failed && run->t->epoch_end != NULL) next = run->t->epoch_end(run->t->user, &epoch, run->e);
+    if (next == RT_FAILED) run->failed = true;
+    *end = next == RT_STOP ? RT_END_STOPPED : RT_END_STEPS;
+    return !run->failed && next == RT_GO_ON && !limit_reached(run);
+}
+
+static RtEnd run_epochs(Run *run) {
+    const RtTrain *t = run->t;
+    RtEnd end = RT_END_STEPS;
+    if (limit_reached(run)) return end;
+    while (t->epochs <= 0 || run->at.epoch < t->epochs) {
+        begin_epoch(run);
+        for (; run->at.loop < t->nloops; run->at.loop++, run->at.batch = 0) {
+            if (!run_loop(run)) return RT_END_SIGNAL;
+        }
+        if (!end_epoch(run, &end)) return end;
+    }
+    return RT_END_EPOCHS;
+}
+
+static bool run_all(Run *run, RtTrained *result) {
+    const RtTrain *t = run->t;
+    run->started = rt_seconds();
+    run->at = t->start;
+    if (!rt_event_start(&run->events, run->e)) return false;
+    result->end = run_epochs(run);
+    rt_progress_close(&run->progress);
+    result->signal = run->signalled ? rt_signals_seen(t->signals) : 0;
+    result->position = run->at;
+    if (run->failed || (t->finish != NULL && !t->finish(t->user, &run->at, run->e))) return false;
+    result->seconds = rt_seconds() - run->started;
+    return rt_event_end(&run->events, result, run->e);
+}
+
+bool rt_train(const RtTrain *t, RtTrained *result, RtError *e) {
+    Run run = {.t = t, .e = e};
+    *result = (RtTrained){.end = RT_END_STOPPED};
+    rt_progress_open(&run.progress, t);
+    bool good = prepare(&run) && rt_events_open(&run.events, t, e);
+    good = good && run_all(&run, result);
+    good = rt_events_close(&run.events, good ? e : NULL) && good;
+    clean_up(&run);
+    return good;
+}
