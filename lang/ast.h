@@ -9,40 +9,40 @@ typedef struct Ast Ast;
 
 typedef enum {
     /* expressions */
-    AST_NUMBER,   /* 10  1e-3  64MiB  inf  pi */
-    AST_STRING,   /* "text" */
-    AST_BOOL,     /* true */
-    AST_NAME,     /* x */
-    AST_UNARY,    /* -x   not x */
-    AST_BINARY,   /* a + b */
-    AST_PIPE,     /* x |> f(a) */
-    AST_IF,       /* if c then a else b */
-    AST_CALL,     /* f(a, k = 3) */
-    AST_INDEX,    /* x[n, 2..5, :, ..] and the reducer's brackets sum[k in 0..K] */
-    AST_FIELD,    /* enc.w */
-    AST_LIST,     /* [64, 128] */
-    AST_TUPLE,    /* (a, b) */
-    AST_LAMBDA,   /* fn(x) = e */
-    AST_SCAN,     /* scan t in 0..T with h = e { ... } */
+    AST_NUMBER, /* 10  1e-3  64MiB  inf  pi */
+    AST_STRING, /* "text" */
+    AST_BOOL,   /* true */
+    AST_NAME,   /* x */
+    AST_UNARY,  /* -x   not x */
+    AST_BINARY, /* a + b */
+    AST_PIPE,   /* x |> f(a) */
+    AST_IF,     /* if c then a else b */
+    AST_CALL,   /* f(a, k = 3) */
+    AST_INDEX,  /* x[n, 2..5, :, ..] and the reducer's brackets sum[k in 0..K] */
+    AST_FIELD,  /* enc.w */
+    AST_LIST,   /* [64, 128] */
+    AST_TUPLE,  /* (a, b) */
+    AST_LAMBDA, /* fn(x) = e */
+    AST_SCAN,   /* scan t in 0..T with h = e { ... } */
     /* what stands between the brackets of an index, or after `in` */
-    AST_RANGE,    /* lo..hi by step, each part optional; `:` is a range without any */
-    AST_REST,     /* ..  or  ..i  (name may be NULL) */
-    AST_BINDER,   /* k in 0..K */
+    AST_RANGE,  /* lo..hi by step, each part optional; `:` is a range without any */
+    AST_REST,   /* ..  or  ..i  (name may be NULL) */
+    AST_BINDER, /* k in 0..K */
     /* types */
-    AST_TYPE,     /* int[..B, C] */
+    AST_TYPE, /* int[..B, C] */
     /* statements */
     AST_BLOCK,
-    AST_LET,      /* let x = e   let (a, b) = e */
-    AST_DEFINE,   /* let y[i, j in 0..n] = e */
-    AST_ASSIGN,   /* x = e   (a, b) = e; in a train block also a setting */
+    AST_LET,    /* let x = e   let (a, b) = e */
+    AST_DEFINE, /* let y[i, j in 0..n] = e */
+    AST_ASSIGN, /* x = e   (a, b) = e; in a train block also a setting */
     AST_RETURN,
     AST_YIELD,
-    AST_WHEN,     /* if c { ... } else { ... } */
-    AST_FOR,      /* for p in e { ... } */
+    AST_WHEN, /* if c { ... } else { ... } */
+    AST_FOR,  /* for p in e { ... } */
     AST_WHILE,
-    AST_PARAM,    /* param w: [In, units] ~ init   param b: [n] = 0 */
-    AST_STATE,    /* state m = 0   state n: [C] = 1 */
-    AST_EXPR,     /* an expression as a statement */
+    AST_PARAM, /* param w: [In, units] ~ init   param b: [n] = 0 */
+    AST_STATE, /* state m = 0   state n: [C] = 1 */
+    AST_EXPR,  /* an expression as a statement */
     AST_MINIMIZE,
     AST_REPORT,
     AST_STOP_WHEN,
@@ -55,7 +55,8 @@ typedef enum {
     AST_KINDS
 } AstKind;
 
-/* OPERATOR(id, text, name): operators of AST_UNARY and AST_BINARY; `name` is the scalar operation that it stands for. */
+/* OPERATOR(id, text, name): operators of AST_UNARY and AST_BINARY; `name` is the scalar operation that it stands for.
+ */
 #define AST_OPERATORS(OPERATOR)                                                                                        \
     OPERATOR(NEG, "-", "neg")                                                                                          \
     OPERATOR(NOT, "not", "not")                                                                                        \
@@ -121,8 +122,8 @@ typedef struct {
 
 typedef enum { FN_FN, FN_LOSS, FN_LAYER, FN_MODEL, FN_OPTIMIZER } FunctionKind;
 
-/** The height of a tree that is not reported as too deep, so that walks over it may recurse: at most this many expressions
- * and blocks inside each other (a chain such as a + b + c + … is as deep as it is long). */
+/** The height of a tree that is not reported as too deep, so that walks over it may recurse: at most this many
+ * expressions and blocks inside each other (a chain such as a + b + c + … is as deep as it is long). */
 enum { AST_MAX_HEIGHT = 2000 };
 
 struct Ast {
@@ -183,8 +184,8 @@ struct Ast {
             Ast *range;
         } binder;
         struct {
-            Name dtype; /* NULL: the default, f32 */
-            bool scalar; /* `int` or `f32` without brackets: a compile-time value or a scalar */
+            Name dtype;   /* NULL: the default, f32 */
+            bool scalar;  /* `int` or `f32` without brackets: a compile-time value or a scalar */
             AstList dims; /* expressions, AST_REST */
         } type;
         struct {
@@ -262,12 +263,12 @@ typedef struct {
     } comments; /* every comment, in order, for the formatter */
 } AstFile;
 
-/** Parses source `file` (see source_add). Reports every syntax error that recovery at statement ends reaches; the result
- * holds what could be read. Never NULL. */
+/** Parses source `file` (see source_add). Reports every syntax error that recovery at statement ends reaches; the
+ * result holds what could be read. Never NULL. */
 AstFile *parse_file(Nnc *nnc, uint32_t file);
 
-/** Reads `path` into nnc->sources, after checking that it is a regular file, not empty, not above 16 MiB, UTF-8 and free
- * of NUL bytes. Returns its index, or 0 after a diagnostic (at `from`, where it was asked for). */
+/** Reads `path` into nnc->sources, after checking that it is a regular file, not empty, not above 16 MiB, UTF-8 and
+ * free of NUL bytes. Returns its index, or 0 after a diagnostic (at `from`, where it was asked for). */
 uint32_t source_read(Nnc *nnc, const char *path, Span from);
 
 /** --dump=tokens: one token a line, `line:column kind text`. */

@@ -190,6 +190,8 @@ Binding *scope_find(Scope *s, Name name);
 
 /* ---- modules (resolve.c) ---- */
 
+typedef VEC(const char *) Names;
+
 typedef struct Decl {
     Name name;
     Ast *ast;
@@ -218,6 +220,9 @@ bool module_has_number(Checker *c, Module *m, Name name);
 
 /** The nearest visible name to one that is not there, or NULL. */
 const char *scope_nearest(Checker *c, Scope *s, Name name);
+
+/** What the text of a setting stands for: a number, true, false, else a string. */
+Value setting_value(Checker *c, const char *text);
 
 bool resolve_program(Checker *c, const char *path, const char *const (*stdlib)[2], const Setting *sets, int nsets);
 
@@ -250,16 +255,20 @@ typedef struct {
     Term *first, *now;
 } Slot;
 
+typedef struct {
+    NameMap by_path; /* to Variable */
+    VEC(Variable *) list; /* in the order in which they were made */
+} VarTable;
+
 typedef struct UnitState {
     Unit *unit;
     bool training;
     bool symbolic;  /* only checked: sizes may stay names, variables are not kept */
     bool in_loop;   /* of a train block: minimize and report are allowed */
-    NameMap *vars;  /* path to Variable */
+    VarTable *vars;
     NameMap slots;  /* path to Slot */
     VEC(Slot *) order;
     NameMap sites;  /* random sites used */
-    NameMap inits;
     Term *seed, *tick, *epoch, *step;
     Namer *namer;   /* of the unit itself */
     struct TrainBlock *block;
@@ -277,7 +286,9 @@ struct Checker {
     Module *main, *library;
     VEC(Module *) modules;
     NameMap by_path; /* imported files */
-    NameMap vars;    /* the program's variables by path */
+    VarTable vars;   /* the program's own */
+    UnitState init;  /* of the unit that draws first values */
+    Namer top;       /* of layers made outside of every body */
     NameMap marks;
     NameMap overrides; /* --set: name to Setting */
     NameMap reported;
@@ -302,10 +313,6 @@ const char *source_text(Checker *c, Span at); /* the source there, white space m
 static inline Arena *check_arena(Checker *c) { return c->nnc->arena; }
 
 /* frames */
-typedef struct {
-    Frame frame;
-    bool ok;
-} Call;
 bool frame_push(Checker *c, Frame *f, Ast *fn, Name name, Span call, Scope *parent);
 void frame_pop(Checker *c);
 void check_stop(Checker *c);
@@ -421,7 +428,7 @@ const AstNames *marks_of(Checker *c, Ast *fn);
 bool loop_values(Checker *c, Scope *s, Ast *over, Value *list);
 bool exec_poisoned(Checker *c, Scope *s, Ast *stmt); /* marks what it assigns as unknown; true where it may return */
 
-/* ---- layers (check_layer.c) ---- */
+/* ---- layers (check_layer.c, check_variable.c) ---- */
 
 Value make_instance(Checker *c, Value layer, Args args, Span at);
 Value call_instance(Checker *c, Instance *in, Args args, Span at);
@@ -429,14 +436,16 @@ Value call_model(Checker *c, Value model, Args args, Span at);
 void name_instance(Checker *c, Value v, Name name);
 Flow exec_param(Checker *c, Scope *s, Ast *stmt);
 Flow exec_states(Checker *c, Scope *s, Ast *stmt);
+/** The variable at a path, made where it is new (then *made); NULL after a diagnostic. */
 Variable *variable(Checker *c, Name path, Type t, bool is_param, bool of_optimizer, Span at, bool *made);
 Slot *slot_of(Checker *c, Variable *var, Span at);
-Term *init_value(Checker *c, Variable *var, Scope *s, Ast *init, bool drawn);
+void init_value(Checker *c, Variable *var, Scope *s, Ast *init, bool drawn);
+void init_zero(Checker *c, Variable *var);
 Name path_join(Checker *c, Name path, Name child);
 bool path_within(Name path, Name whole);
 /** Path of a model, part or named instance; NULL for anything else. */
 Name value_path(Value v);
-Value model_params(Checker *c, Name path, Span at);
+Value model_params(Checker *c, Value model, Span at);
 uint32_t random_site(Checker *c);
 Term *run_scalar(Checker *c, const char *name, Span at); /* seed, tick or epoch of the unit */
 
@@ -518,6 +527,7 @@ Value data_fact(Checker *c, DataSet *d, const char *fact, Span at);
 
 bool train_declare(Checker *c, Module *m, Ast *ast);
 bool train_check(Checker *c, TrainBlock *t);
+void optimizer_state(Checker *c, Scope *s, const AstField *f);
 Flow exec_minimize(Checker *c, Scope *s, Ast *stmt);
 Flow exec_report(Checker *c, Scope *s, Ast *stmt);
 

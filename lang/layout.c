@@ -1,8 +1,8 @@
 /* Between the scanner and the grammar: where a newline ends a statement, which words are keywords here, and what to do
  * where brackets do not match.
  *
- * A newline ends a statement where it stands in the file or directly inside { }, behind a token that can end one, and the
- * next line does not begin with `|>` or `else`. Before `}` and at the end of the file nothing needs to end. */
+ * A newline ends a statement where it stands in the file or directly inside { }, behind a token that can end one, and
+ * the next line does not begin with `|>` or `else`. Before `}` and at the end of the file nothing needs to end. */
 #include "lang/parse.h"
 #include "parser.h"
 
@@ -51,9 +51,10 @@ static bool begins_statement(int kind) {
     }
 }
 
-/* Two tokens that nothing but a declaration begins with. */
-static bool begins_declaration(int kind, int next) {
-    switch (kind) {
+/* Whether `t`, unindented, and the kind of the token after it begin a declaration, and can be nothing else. */
+static bool begins_declaration(const Parser *p, Token t, int next) {
+    if (t.at.begin > 0 && p->source->text[t.at.begin - 1] != '\n') return false;
+    switch (t.kind) {
     case T_IMPORT: return next == T_STRING;
     case T_EXPORT: return next == T_FN;
     case T_TRAIN: return may_be_name(next) || next == T_LBRACE;
@@ -95,17 +96,18 @@ static void report_unclosed(Parser *p, Token found) {
     const Token *open = &p->brackets.at[p->brackets.len - 1];
     Diag *d = diag(p->nnc, open->at, DIAG_unclosed, token_text(open->kind));
     if (found.kind == T_YYEOF) return;
-    diag_label(p->nnc, d, found.at, found.kind == T_RBRACE             ? "closes something around it"
-                                    : begins_statement(found.kind) ? "a new statement begins here"
-                                                                   : "a new declaration begins here");
+    diag_label(p->nnc, d, found.at, "%s",
+               found.kind == T_RBRACE         ? "closes something around it"
+               : begins_statement(found.kind) ? "a new statement begins here"
+                                              : "a new declaration begins here");
 }
 
-/* Where `t` cannot stand inside the open brackets: says so, and closes them, so that the rest is read as it was meant. */
+/* Where `t` cannot stand inside the open brackets: says so and closes them, so that the rest is read as meant. */
 static void repair(Parser *p, Token t, int next) {
     size_t keep;
     if (t.kind == T_RBRACE)
         keep = up_to_brace(p) ? up_to_brace(p) : p->brackets.len;
-    else if (t.kind == T_YYEOF || (t.first_on_line && begins_declaration(t.kind, next)))
+    else if (t.kind == T_YYEOF || begins_declaration(p, t, next))
         keep = 0;
     else if (t.first_on_line && begins_statement(t.kind))
         keep = up_to_brace(p);
@@ -114,6 +116,7 @@ static void repair(Parser *p, Token t, int next) {
     if (keep == p->brackets.len) return;
     if (!p->skipping) report_unclosed(p, t);
     Span at = {t.at.file, p->last_end, p->last_end};
+    if (newlines_count(p) && (ends_operand(p->last) || p->last == T_RETURN)) give_at(p, T_END, at);
     give_at(p, T_LANG_error, at);
     while (p->brackets.len > keep) {
         bool brace = innermost(p) == T_LBRACE;
@@ -144,12 +147,15 @@ static void track_brackets(Parser *p, Token t) {
     }
 }
 
-static void end_statement(Parser *p, Token t) {
+/* Gives the END that a newline or `;` before `t` stands for; false where there is none. */
+static bool end_statement(Parser *p, Token t) {
     bool ends = p->separator.file || (t.first_on_line && newlines_count(p) && t.kind != T_PIPE && t.kind != T_ELSE &&
                                       (ends_operand(p->last) || p->last == T_RETURN));
     Span at = p->separator.file ? p->separator : (Span){t.at.file, p->last_end, p->last_end};
     p->separator = (Span){0};
-    if (ends && t.kind != T_RBRACE && t.kind != T_YYEOF) give_at(p, T_END, at);
+    if (!ends || t.kind == T_RBRACE || t.kind == T_YYEOF) return false;
+    give_at(p, T_END, at);
+    return true;
 }
 
 static bool is_keyword_here(const Parser *p) {
@@ -159,6 +165,7 @@ static bool is_keyword_here(const Parser *p) {
 /* Moves one raw token, and what belongs before it, to those that are ready. */
 static void advance(Parser *p) {
     Token t = p->ahead[0];
+    if (end_statement(p, t)) return;
     p->ahead[0] = p->ahead[1];
     if (t.kind != T_YYEOF) p->ahead[1] = lexer_next(p);
     if (t.kind == T_SEMICOLON && newlines_count(p)) {
@@ -166,7 +173,7 @@ static void advance(Parser *p) {
         return;
     }
     repair(p, t, p->ahead[0].kind);
-    end_statement(p, t);
+    if (t.kind == T_YYEOF) t.at.begin = t.at.end = p->last_end; /* where something is missing, not behind blank lines */
     if (is_word(t.kind) && !is_keyword_here(p)) t.kind = T_NAME;
     track_brackets(p, t);
     give(p, t);

@@ -40,7 +40,8 @@ static bool unit_of(const char *s, int64_t *unit) {
 static NumberValue bad_number(Parser *p, Span at, DiagId id) {
     const char *text = arena_printf(p->nnc->arena, "%.*s", (int)MIN(at.end - at.begin, 60), p->source->text + at.begin);
     Diag *d = diag(p->nnc, at, id, text);
-    if (id == DIAG_bad_number) diag_help(p->nnc, d, "a product is written with '*', as in 2 * x; a name begins with a letter");
+    if (id == DIAG_bad_number)
+        diag_help(p->nnc, d, "a product is written with '*', as in 2 * x; a name begins with a letter");
     return (NumberValue){.is_int = true};
 }
 
@@ -78,7 +79,8 @@ static void put_utf8(Str *out, uint32_t c) {
     str_put(out, b, n);
 }
 
-/* \u{41}: one to six hexadecimal digits that name a character other than NUL. Returns the bytes read, 0 where it is none. */
+/* \u{41}: one to six hexadecimal digits that name a character other than NUL. Returns the bytes read, 0 where it is
+ * none. */
 static size_t unicode_escape(const char *s, const char *end, uint32_t *c) {
     size_t n = 3; /* behind \u{ */
     if ((size_t)(end - s) < 5 || s[2] != '{') return 0;

@@ -66,9 +66,9 @@ typedef struct Parser {
     uint32_t offset; /* of the byte after the current token */
     bool newline;    /* a line ended since the last token */
     VEC(Span) comments;
-    Str doc; /* the run of `##` lines before the next token */
-    int doc_line;    /* the line of the last of them */
-    VEC(Doc) docs;   /* in order */
+    Str doc;       /* the run of `##` lines before the next token */
+    int doc_line;  /* the line of the last of them */
+    VEC(Doc) docs; /* in order */
 
     /* layout.c: the newline rule, and repair where brackets do not match */
     Token ahead[2];      /* raw tokens to come */
@@ -78,8 +78,8 @@ typedef struct Parser {
     size_t taken;
     int last; /* kind of the last token put there, 0 at the beginning */
     uint32_t last_end;
-    Span separator;     /* of a `;` since then */
-    Token current;      /* what the grammar got last */
+    Span separator; /* of a `;` since then */
+    Token current;  /* what the grammar got last */
     size_t braces_before;
     bool skipping;      /* after an error: up to the end of its statement, */
     size_t skip_braces; /* around which so many { are open */

@@ -1,6 +1,6 @@
 /* --dump=tokens and --dump=ast. */
 #include "lang/parse.h"
-#include "lang/shape.h"
+#include "lang/parts.h"
 #include "parser.h"
 
 #include <ctype.h>
@@ -52,8 +52,8 @@ static void print_text(FILE *out, const char *s, size_t len) {
     for (size_t i = 0; i < len; i++) {
         if (s[i] == '"' || s[i] == '\\')
             fprintf(out, "\\%c", s[i]);
-        else if (s[i] == '\n')
-            fputs("\\n", out);
+        else if (s[i] == '\n' || s[i] == '\t')
+            fputs(s[i] == '\n' ? "\\n" : "\\t", out);
         else if ((unsigned char)s[i] < ' ')
             fprintf(out, "\\u{%x}", (unsigned)s[i]);
         else
@@ -135,15 +135,15 @@ static void print_part(FILE *out, const Part *part, const void *at, int depth) {
 }
 
 static void print_node(FILE *out, const Ast *n, int depth, const char *label) {
-    const Shape *shape = shape_of(n->kind);
+    const NodeKind *kind = node_kind(n->kind);
     new_line(out, depth, label);
-    fprintf(out, "(%s", shape->name);
+    fprintf(out, "(%s", kind->name);
     if (n->kind == AST_NUMBER) print_number(out, n);
     if (n->kind == AST_STRING) {
         fputc(' ', out);
         print_text(out, n->string.text, n->string.len);
     }
-    for (const Part *part = shape->parts; part->kind != PART_END; part++)
+    for (const Part *part = kind->parts; part->kind != PART_END; part++)
         print_part(out, part, (const char *)n + part->offset, depth + 1);
     fputc(')', out);
 }

@@ -2,7 +2,6 @@
 #include "lang/check.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,7 +70,7 @@ static void check_clash(Checker *c, Module *m, Module *other, Span at) {
     }
 }
 
-static Module *load_module(Checker *c, const char *path, Span from, Module *importer) {
+static Module *load_module(Checker *c, const char *path, Span from) {
     Name key = real_path(c, path);
     Module *m = map_get(&c->by_path, key);
     if (m && !m->file) {
@@ -88,13 +87,12 @@ static Module *load_module(Checker *c, const char *path, Span from, Module *impo
     for (int i = 0; i < parsed->decls.len; i++) {
         Ast *a = parsed->decls.at[i];
         if (a->kind != AST_IMPORT) continue;
-        Module *other = load_module(c, beside(c, path, a->import.path), a->import.path_at, m);
+        Module *other = load_module(c, beside(c, path, a->import.path), a->import.path_at);
         if (!other) continue;
         check_clash(c, m, other, a->import.path_at);
         arena_push(c, &m->imports, other);
     }
     m->file = parsed;
-    (void)importer;
     return m;
 }
 
@@ -114,7 +112,7 @@ static bool load_library(Checker *c, const char *const (*stdlib)[2]) {
 
 /* ---- values of declarations ---- */
 
-static Value setting_value(Checker *c, const char *text) {
+Value setting_value(Checker *c, const char *text) {
     if (strcmp(text, "true") == 0) return value_bool(true);
     if (strcmp(text, "false") == 0) return value_bool(false);
     char *end;
@@ -125,8 +123,6 @@ static Value setting_value(Checker *c, const char *text) {
     if (*text && !*end) return value_float(x);
     return value_string(intern(c->nnc->names, text));
 }
-
-Value check_setting(Checker *c, const char *text) { return setting_value(c, text); }
 
 static Value function_value(Module *m, Ast *ast) {
     static const ValueKind kinds[] = {[FN_FN] = V_FUNCTION, [FN_LOSS] = V_FUNCTION, [FN_LAYER] = V_LAYER,
@@ -200,14 +196,13 @@ bool module_has_number(Checker *c, Module *m, Name name) {
     return d && d->ast->kind == AST_LET && d->state != DECL_BUSY && value_is_number(decl_value(c, d, d->at));
 }
 
-static void add_decls(Checker *c, const Module *m, void *list) {
-    VEC(const char *) *names = list;
+static void add_decls(Checker *c, const Module *m, Names *names) {
     for (size_t i = 0; i < m->decls.cap; i++)
         if (m->decls.at[i].name) arena_push(c, names, m->decls.at[i].name);
 }
 
 const char *scope_nearest(Checker *c, Scope *s, Name name) {
-    VEC(const char *) names = {0};
+    Names names = {0};
     Module *m = NULL;
     for (; s; s = s->up) {
         for (size_t i = 0; i < s->names.len; i++) arena_push(c, &names, s->names.at[i].name);
@@ -227,7 +222,7 @@ const char *scope_nearest(Checker *c, Scope *s, Name name) {
 /* ---- the program ---- */
 
 static bool settings_used(Checker *c, const Setting *sets, int nsets) {
-    VEC(const char *) lets = {0};
+    Names lets = {0};
     for (size_t i = 0; i < c->modules.len; i++) {
         Module *m = c->modules.at[i];
         for (size_t k = 0; !m->is_library && k < m->decls.cap; k++) {
@@ -262,7 +257,7 @@ bool resolve_program(Checker *c, const char *path, const char *const (*stdlib)[2
     int before = c->nnc->diags.errors;
     if (!load_library(c, stdlib)) return false;
     for (int i = 0; i < nsets; i++) map_put(c, &c->overrides, intern(c->nnc->names, sets[i].name), (void *)&sets[i]);
-    c->main = load_module(c, path, (Span){0}, NULL);
+    c->main = load_module(c, path, (Span){0});
     if (!c->main || c->nnc->diags.errors != before || !settings_used(c, sets, nsets)) return false;
     for (size_t i = 0; i < c->modules.len; i++) {
         Module *m = c->modules.at[i];

@@ -54,6 +54,10 @@ static void describe(Str *out, Expected *e) {
         for (int i = 0; i < e->n; i++) others += e->at[i] != NULL;
         if (!others) say(out, "an operator");
     }
+    if (!out->len && expects(e, "string")) {
+        say(out, "a string");
+        leave_out(e, "string");
+    }
     for (int i = 0; i < e->n; i++) {
         if (!e->at[i] || (line_end && strcmp(e->at[i], "=") == 0)) continue;
         if (strncmp(e->at[i], "end of", 6) == 0 || strcmp(e->at[i], "}") == 0) continue;
@@ -77,9 +81,10 @@ static void join(Str *out, const char *lines) {
 }
 
 static const char *found_text(Parser *p, const Token *t) {
-    if (t->kind == T_END) return p->source->text[t->at.begin] == ';' && t->at.end > t->at.begin ? "';'" : "the end of the line";
-    if (t->kind == T_YYEOF) return "the end of the file";
-    if (t->kind == T_STRING) return "a string";
+    if (t->kind == T_END)
+        return p->source->text[t->at.begin] == ';' && t->at.end > t->at.begin ? "';'" : "end of the line";
+    if (t->kind == T_YYEOF) return "end of the file";
+    if (t->kind == T_STRING) return "string";
     int len = (int)MIN(t->at.end - t->at.begin, 60);
     return arena_printf(p->nnc->arena, "'%.*s'", len, p->source->text + t->at.begin);
 }
@@ -100,8 +105,11 @@ static const char *help_for(const Parser *p, const Expected *e, const Token *t) 
         return "an expression goes on in the next line where a line ends in an operator, or inside parentheses";
     if (t->kind == T_STAR && *before == '*') return "a power is written x^2";
     if (t->kind == T_COLON && in_index) return "a slice is written 2..5, all of a dimension ':'";
+    if (t->kind == T_RANGE) return "a range stands between the brackets of an index, or after 'in'";
     if (t->kind == T_ASSIGN && expects(e, "==")) return "equality is written '=='";
     if (is_comparison(t->kind) && expects(e, "and")) return "comparisons do not chain: write a < b and b < c";
+    if (t->kind == T_NAME && expects(e, "(") && !expects(e, "number") && !expects(e, "name") && !expects(e, "+"))
+        return "a function inside a body is a value: let f = fn(x) = …";
     if (t->kind == T_IF && expects(e, "number")) return "an 'if' inside an operation stands in parentheses";
     return NULL;
 }

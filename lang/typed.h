@@ -92,6 +92,7 @@ struct Term {
     const int64_t *step;
     int nindices;
     TermIndex *const *indices;
+    bool indexed; /* in index notation: depends on an index, and so stands inside of a T_DEFINE */
 };
 
 /* ---- data ---- */

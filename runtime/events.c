@@ -56,7 +56,7 @@ bool rt_event_start(RtEvents *v, RtError *e) {
     char seed[24];
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)t->seed);
     cJSON_AddRawToObject(event, "seed", seed); /* a double would round it */
-    for (int i = 0; i < t->nloops; i++) { /* the first training loop stands for the run */
+    for (int i = 0; i < t->nloops; i++) {      /* the first training loop stands for the run */
         if (!t->loops[i].trains) continue;
         add_number(event, "batch", (double)t->loops[i].batch);
         add_number(event, "samples", (double)t->loops[i].data->count);

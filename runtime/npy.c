@@ -238,3 +238,43 @@ RtData *rt_data_npy(const char *path, RtError *e) {
     RtArray a;
     return rt_npy_read(path, &a, e) ? rt_data_from_array(&a, "array", path, e) : NULL;
 }
+
+/* ---- writing ---- */
+
+static const char *numpy_name(RtDType t) {
+    static const char *const names[RT_DTYPE_COUNT] = {
+        [RT_BOOL] = "|b1", [RT_U8] = "|u1",  [RT_I8] = "|i1",  [RT_I32] = "<i4",
+        [RT_I64] = "<i8",  [RT_F16] = "<f2", [RT_F32] = "<f4", [RT_F64] = "<f8",
+    };
+    return names[t];
+}
+
+/* "(2, 3)", "(2,)", "()": at most 32 dims of 20 digits. */
+static void shape_text(const RtArray *a, char text[RT_MAX_RANK * 22 + 4]) {
+    char *at = text;
+    *at++ = '(';
+    for (int i = 0; i < a->rank; i++) {
+        at += sprintf(at, "%lld%s", (long long)a->dims[i], i + 1 < a->rank ? ", " : a->rank == 1 ? "," : "");
+    }
+    strcpy(at, ")");
+}
+
+bool rt_npy_write(const char *path, const RtArray *a, RtError *e) {
+    if (a->dtype == RT_BF16) {
+        RtArray wide;
+        if (!rt_array_convert(a, RT_F32, &wide, path, e)) return false;
+        bool good = rt_npy_write(path, &wide, e);
+        rt_array_free(&wide);
+        return good;
+    }
+    char shape_of[RT_MAX_RANK * 22 + 4], header[RT_MAX_RANK * 22 + 100];
+    shape_text(a, shape_of);
+    int length = snprintf(header, sizeof header, "{'descr': '%s', 'fortran_order': False, 'shape': %s, }",
+                          numpy_name(a->dtype), shape_of);
+    int padded = (10 + length + 1 + 63) / 64 * 64 - 10; /* the data begin at a multiple of 64 */
+    RtReplace r;
+    if (!rt_replace_begin(&r, path, e)) return false;
+    fprintf(r.file, "\x93NUMPY\x01%c%c%c%-*s\n", 0, padded & 0xFF, padded >> 8, padded - 1, header);
+    fwrite(a->data, rt_dtype_size(a->dtype), (size_t)rt_array_elements(a), r.file);
+    return rt_replace_commit(&r, e);
+}

@@ -168,7 +168,9 @@ static int compare_marks(const void *a, const void *b) {
     return x->line != y->line ? (x->line > y->line) - (x->line < y->line) : (x->from > y->from) - (x->from < y->from);
 }
 
-static const char *mark_colour(const Printer *p, const Mark *m) { return m->primary ? severity_colour(p->severity) : BLUE; }
+static const char *mark_colour(const Printer *p, const Mark *m) {
+    return m->primary ? severity_colour(p->severity) : BLUE;
+}
 
 /* Prints a row of `|`, one below each mark, and then `last` (may be NULL) at its column. */
 static void print_stems(const Printer *p, const Mark *marks, size_t n, const Mark *last) {
@@ -203,7 +205,10 @@ static void print_carets(const Printer *p, const Mark *marks, size_t n, const Ma
     for (size_t i = 0; row[i];) {
         size_t run = 1;
         while (row[i + run] == row[i]) run++;
-        paint(p, row[i] == '^' ? severity_colour(p->severity) : row[i] == '-' ? BLUE : "0", row + i, run);
+        if (row[i] == ' ')
+            fprintf(p->out, "%*s", (int)run, "");
+        else
+            paint(p, row[i] == '^' ? severity_colour(p->severity) : BLUE, row + i, run);
         i += run;
     }
     if (beside) {

@@ -29,7 +29,8 @@ void source_place(const Source *s, uint32_t offset, int *line, int *column) {
     }
     *line = (int)lo + 1;
     *column = 1;
-    for (uint32_t i = s->lines[lo]; i < offset && i < s->len; i++) *column += ((unsigned char)s->text[i] & 0xC0) != 0x80;
+    for (uint32_t i = s->lines[lo]; i < offset && i < s->len; i++)
+        *column += ((unsigned char)s->text[i] & 0xC0) != 0x80;
 }
 
 const char *source_line(const Source *s, int line, size_t *len) {

@@ -103,6 +103,38 @@ Scalar scalar_cast(DType to, DType from, Scalar v) {
     return (Scalar){.i = float_from ? float_to_int(to, v.f) : scalar_wrap(to, v.i)};
 }
 
+/* ---- memory ---- */
+
+Scalar scalar_read(DType t, const void *data, int64_t i) {
+    switch (t) {
+    case DT_BOOL:
+    case DT_U8: return (Scalar){.i = ((const uint8_t *)data)[i]};
+    case DT_I8: return (Scalar){.i = ((const int8_t *)data)[i]};
+    case DT_I32: return (Scalar){.i = ((const int32_t *)data)[i]};
+    case DT_I64: return (Scalar){.i = ((const int64_t *)data)[i]};
+    case DT_F16: return (Scalar){.f = f16_value(((const uint16_t *)data)[i])};
+    case DT_BF16: return (Scalar){.f = bf16_value(((const uint16_t *)data)[i])};
+    case DT_F32: return (Scalar){.f = (double)((const float *)data)[i]};
+    case DT_F64: return (Scalar){.f = ((const double *)data)[i]};
+    default: bug("an element of type %d", (int)t);
+    }
+}
+
+void scalar_write(DType t, void *data, int64_t i, Scalar v) {
+    switch (t) {
+    case DT_BOOL:
+    case DT_U8: ((uint8_t *)data)[i] = (uint8_t)v.i; return;
+    case DT_I8: ((int8_t *)data)[i] = (int8_t)v.i; return;
+    case DT_I32: ((int32_t *)data)[i] = (int32_t)v.i; return;
+    case DT_I64: ((int64_t *)data)[i] = v.i; return;
+    case DT_F16: ((uint16_t *)data)[i] = f16_bits(v.f); return;
+    case DT_BF16: ((uint16_t *)data)[i] = bf16_bits(v.f); return;
+    case DT_F32: ((float *)data)[i] = (float)v.f; return;
+    case DT_F64: ((double *)data)[i] = v.f; return;
+    default: bug("an element of type %d", (int)t);
+    }
+}
+
 /* ---- operations ---- */
 
 #define NAN_FOLD ((double)NAN)

@@ -211,6 +211,9 @@ Graph *ir_compact(const Graph *g, Ref *refs);
 /** The textual IR (--dump=ir); reads back with ir_read. */
 void ir_print(const Graph *g, FILE *out);
 
+/** One expression as text, `name` giving a variable's (see aff_print); over several lines in braces where parts are shared. */
+void ex_print(Str *out, const Graph *g, Ex e, void (*name)(Str *out, int var, void *self), void *self);
+
 /** Reads textual IR from source `file`; NULL after diagnostics. */
 Graph *ir_read(Nnc *nnc, uint32_t file);
 

@@ -20,6 +20,10 @@ bool scalar_exact(DType t, int64_t v);                        /* whether type t 
 void scalar_limits(DType t, Scalar *lowest, Scalar *highest); /* -inf and inf for floats */
 Scalar scalar_cast(DType to, DType from, Scalar v);
 
+/** Element i of an array of type t in memory. */
+Scalar scalar_read(DType t, const void *data, int64_t i);
+void scalar_write(DType t, void *data, int64_t i, Scalar v);
+
 /** Operation `op` on operands of type `t` (SELECT: the type of its last two). Not CAST, STOP and RANDOM. */
 Scalar scalar_op(ExKind op, DType t, const Scalar *a);
 

@@ -82,7 +82,7 @@ static void set_metadata(const L *l, V instruction, const char *kind, LLVMMetada
 static V load_base(Emit *e, V bases, int base) {
     if (e->bases[base]) return e->bases[base];
     const L *l = &e->l;
-    V p = l_load(l, l->ptr, l_gep(l, l->ptr, bases, l_i64(l, base)), 8);
+    V p = l_load(l, l->ptr, l_gep(l, l->ptr, bases, l_i64(l, base)), 0);
     set_metadata(l, p, "invariant.load", NULL, 0);
     set_metadata(l, p, "nonnull", NULL, 0);
     if (base < BASE_FIRST_INPUT) {
@@ -201,8 +201,8 @@ static void call_parallel(const L *l, const UnitValues *u, V kernel, int64_t til
     LLVMBuildCondBr(l->b, LLVMBuildIsNull(l->b, u->rt, ""), alone, threads);
     l_at(l, threads);
     LLVMTypeRef rt_call = LLVMStructTypeInContext(l->ctx, (LLVMTypeRef[]){l->ptr, l->ptr}, 2, false); /* RtCall */
-    V parallel = l_load(l, l->ptr, LLVMBuildStructGEP2(l->b, rt_call, u->rt, 0, ""), 8);
-    V pool = l_load(l, l->ptr, LLVMBuildStructGEP2(l->b, rt_call, u->rt, 1, ""), 8);
+    V parallel = l_load(l, l->ptr, LLVMBuildStructGEP2(l->b, rt_call, u->rt, 0, ""), 0);
+    V pool = l_load(l, l->ptr, LLVMBuildStructGEP2(l->b, rt_call, u->rt, 1, ""), 0);
     LLVMTypeRef type = LLVMFunctionType(l->none, (LLVMTypeRef[]){l->ptr, l->ptr, l->ptr, l->i64}, 4, false);
     LLVMBuildCall2(l->b, type, parallel, (V[]){pool, kernel, u->bases, l_i64(l, tiles)}, 4, "");
     LLVMBuildBr(l->b, after);

@@ -7,6 +7,8 @@
 
 #include "compiler/llvm/helpers.h"
 
+enum { MAX_LANES = 64 }; /* the widest vector loop */
+
 /* A value of an expression; `wide`: a vector with one element a lane of the current vector loop. */
 typedef struct {
     V v;
@@ -85,6 +87,12 @@ void emit_body(Emit *e, const LoopBody *body);
 void scope_open(Emit *e, bool masked);
 void scope_close(Emit *e);
 
+/** min(count, limit) as an i64. */
+V emit_trip_count(Emit *e, const LoopStmt *s);
+
+/** A loop at run time: `body` for from, from + step, ... below `to`. */
+void emit_counted(Emit *e, const LoopStmt *s, V from, V to, int64_t step, void (*body)(Emit *, const LoopStmt *, V));
+
 /** Forgets what was read of `buffer`. */
 void emit_stored(Emit *e, int buffer);
 
@@ -119,7 +127,8 @@ V emit_constant(const L *l, DType t, double f, int64_t i); /* f for float types,
 typedef struct {
     V first;
     int64_t step;
-    V lanes; /* NULL, or a vector; then the others mean nothing */
+    V lanes; /* NULL, or a vector; then first and step mean nothing */
+    int64_t lo, hi; /* its bounds over the whole loops; lo < 0 where they are not known */
 } Offset;
 
 Offset emit_offset(Emit *e, const Place *p);
@@ -131,7 +140,9 @@ void emit_decl(Emit *e, int buffer);
 
 V emit_address(Emit *e, int buffer, V offset);              /* offset in elements */
 V emit_plain_load(Emit *e, int buffer, LLVMTypeRef element_in_memory, V address);
-V emit_from_memory(const L *l, DType t, V v);               /* bytes to bools */
+void emit_plain_store(Emit *e, int buffer, V value, V address);
+V emit_from_memory(const L *l, DType t, V v); /* bytes to bools */
+V emit_to_memory(const L *l, DType t, V v);   /* bools to bytes */
 
 /** Whether any lane is active, as an i1; NULL where that is certain. */
 V emit_any_lane(Emit *e);

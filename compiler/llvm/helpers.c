@@ -134,7 +134,7 @@ V l_gep(const L *l, LLVMTypeRef element, V base, V index) {
 
 V l_load(const L *l, LLVMTypeRef t, V from, unsigned align) {
     V v = LLVMBuildLoad2(l->b, t, from, "");
-    LLVMSetAlignment(v, align);
+    if (align) LLVMSetAlignment(v, align);
     return v;
 }
 

@@ -50,7 +50,7 @@ V l_lane(const L *l, V vector, int lane);
 V l_set_lane(const L *l, V vector, V scalar, int lane);
 V l_shuffle(const L *l, V a, V b, const int *from, int lanes); /* from[i] < 0: any value */
 V l_gep(const L *l, LLVMTypeRef element, V base, V index);
-V l_load(const L *l, LLVMTypeRef t, V from, unsigned align);
+V l_load(const L *l, LLVMTypeRef t, V from, unsigned align); /* 0: the type's own */
 V l_store(const L *l, V value, V to, unsigned align);
 
 /** The intrinsic `name` overloaded on `types` (may be fewer than the arguments' types; those that its name carries). */

@@ -18,7 +18,7 @@ const int64_t *loop_strides(Builder *b, const Node *n) {
 }
 
 View loop_memory(Builder *b, Ref r) {
-    View *v = &b->views[r];
+    View *v = &b->memory[r];
     if (v->buffer < 0) {
         const Node *n = ir_node(b->g, r);
         v->buffer = loop_buffer(b, BUF_MEMORY, n->dtype, ir_elements(n), n->name);
@@ -26,6 +26,8 @@ View loop_memory(Builder *b, Ref r) {
     }
     return *v;
 }
+
+View loop_view(Builder *b, Ref r) { return b->local[r].buffer >= 0 ? b->local[r] : loop_memory(b, r); }
 
 Ex loop_identity(Graph *g, Combine c, DType t) {
     bool least = c == RED_MAX;

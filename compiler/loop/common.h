@@ -21,7 +21,8 @@ typedef struct {
     Arena *arena;
     const Machine *m;
     const Schedule *s;
-    View *views;     /* per node */
+    View *memory;    /* per node: its place in memory, once it has one */
+    View *local;     /* per node: its place within the kernel being written, where that is another one */
     uint32_t *stamp; /* per expression: the lowering that last met it ... */
     Ex *memo;        /* ... and what it became */
     size_t nmemo;
@@ -43,6 +44,7 @@ typedef struct {
 int loop_buffer(Builder *b, BufKind kind, DType t, int64_t elems, Name name);
 const int64_t *loop_strides(Builder *b, const Node *n); /* row-major, in elements */
 View loop_memory(Builder *b, Ref r);                    /* the node's place in memory, made on demand */
+View loop_view(Builder *b, Ref r);                      /* where it is for the kernel being written */
 
 /* ---- writing: nest.c ---- */
 
@@ -81,8 +83,8 @@ const Aff *loop_index(Nest *n, const Aff *a, const Aff *const *map, int nmap);
 /** The element number of node r at `at` (over map) in its view; the gathers' part in *gather (0: none). */
 Place loop_place(Nest *n, Ref r, const Place *at, const Aff *const *map, int nmap);
 
-/** Element number of r's view at its own indices map[0..rank). */
-const Aff *loop_own_place(Nest *n, Ref r, const Aff *const *map);
+/** The element number of indices at[0..rank) in a view. */
+const Aff *loop_offset(Nest *n, View v, const Aff *const *at, int rank);
 
 /* ---- combining ---- */
 

@@ -34,7 +34,7 @@ static Ex add_gather(Builder *b, Ex sum, Ex gather, int64_t stride, DType t) {
 Place loop_place(Nest *n, Ref r, const Place *at, const Aff *const *map, int nmap) {
     Builder *b = n->b;
     const Lower l = {n, map, nmap};
-    const View v = loop_memory(b, r);
+    const View v = loop_view(b, r);
     const Node *node = ir_node(b->g, r);
     DType wide = ir_elements(node) > INT32_MAX ? DT_I64 : DT_I32;
     Place p = {.aff = aff_const(b->affs, 0)};
@@ -50,19 +50,18 @@ Place loop_place(Nest *n, Ref r, const Place *at, const Aff *const *map, int nma
     return p;
 }
 
-const Aff *loop_own_place(Nest *n, Ref r, const Aff *const *map) {
+const Aff *loop_offset(Nest *n, View v, const Aff *const *at, int rank) {
     AffTable *t = n->b->affs;
-    const View v = loop_memory(n->b, r);
     const Aff *a = v.base ? v.base : aff_const(t, 0);
-    for (int d = 0; d < ir_node(n->b->g, r)->rank; d++)
-        if (v.strides[d]) a = aff_add(t, a, aff_scale(t, map[d], v.strides[d]));
+    for (int d = 0; d < rank; d++)
+        if (v.strides[d]) a = aff_add(t, a, aff_scale(t, at[d], v.strides[d]));
     return loop_index(n, a, NULL, 0);
 }
 
 static Ex lower_load(const Lower *l, const Expr *x) {
     Builder *b = l->n->b;
     Place p = loop_place(l->n, x->load.node, x->load.at, l->map, l->nmap);
-    int buffer = b->views[x->load.node].buffer;
+    int buffer = loop_view(b, x->load.node).buffer;
     return loop_convert(b, x->dtype, ex_fetch(b->g, b->u->buffers.at[buffer].dtype, buffer, p));
 }
 

@@ -5,55 +5,51 @@
 
 enum { LOCAL_BYTES = 16 << 10 }; /* larger intermediates of a row go through memory */
 
-/* ---- where intermediates are ---- */
+static const Node *node_of(const Rows *r, Ref m) { return ir_node(r->b->g, m); }
+static bool reduces(const Rows *r, Ref m) { return row_reduces(node_of(r, m)); }
 
-static bool stored(const Rows *r, Ref m) { return r->b->s->stored[m]; }
+static const Aff *view_base(const Rows *r, View v) { return v.base ? v.base : aff_const(r->b->affs, 0); }
 
-static View local_view(Rows *r, BufKind kind, DType t, int64_t elems, Ref m) {
+/* A new local array; all its strides are 0. */
+static View declare(Rows *r, BufKind kind, DType t, int64_t elems, Ref m) {
     Builder *b = r->b;
-    View v = {.buffer = loop_buffer(b, kind, t, elems, ir_node(b->g, m)->name)};
-    v.strides = ARENA_ARRAY(b->arena, int64_t, MAX(ir_node(b->g, m)->rank, 1));
+    View v = {.buffer = loop_buffer(b, kind, t, elems, node_of(r, m)->name)};
+    v.strides = ARENA_ARRAY(b->arena, int64_t, MAX(node_of(r, m)->rank, 1));
     nest_decl(&r->n, v.buffer);
     return v;
 }
 
-/* A member that only later stages of its kernel read: an array of one row, in registers where the row is a number. */
+/* A place for what only later stages of the kernel read: an array of one row, registers where the row is a number. */
 static void declare_local(Rows *r, Ref m) {
-    const Node *n = ir_node(r->b->g, m);
-    int64_t elems = 1;
+    const Node *n = node_of(r, m);
     if (r->across) {
-        r->b->views[m] = local_view(r, BUF_REG, n->dtype, (int64_t)r->unroll * r->width, m);
+        r->b->local[m] = declare(r, BUF_REG, n->dtype, (int64_t)r->unroll * r->width, m);
         return;
     }
+    int64_t elems = 1;
     for (int d = r->group->nrow; d < n->rank; d++) elems *= n->dims[d];
-    if (elems * (int64_t)dtype_size(n->dtype) > LOCAL_BYTES) return; /* memory is made on demand */
-    View v = local_view(r, elems == 1 ? BUF_REG : BUF_STACK, n->dtype, elems, m);
+    if (elems * (int64_t)dtype_size(n->dtype) > LOCAL_BYTES) return; /* through memory, which is there on demand */
+    View v = declare(r, elems == 1 ? BUF_REG : BUF_STACK, n->dtype, elems, m);
     int64_t *strides = ARENA_ARRAY(r->b->arena, int64_t, MAX(n->rank, 1));
-    memcpy(strides, loop_strides(r->b, n), (size_t)n->rank * sizeof *strides);
-    memset(strides, 0, (size_t)r->group->nrow * sizeof *strides);
+    for (int d = r->group->nrow; d < n->rank; d++) strides[d] = elems == 1 ? 0 : loop_strides(r->b, n)[d];
     v.strides = strides;
-    r->b->views[m] = v;
+    r->b->local[m] = v;
 }
 
 /* ---- lanes along the rows ---- */
 
-static const Aff *open_lanes(Rows *r) {
+static void open_lanes(Rows *r) {
     AffTable *t = r->b->affs;
-    const Node *n = ir_node(r->b->g, r->group->members[0]);
-    const Aff *inside = aff_const(t, 0);
+    const Aff *inside = aff_const(t, 0), *limit = NULL;
     if (r->unroll > 1) inside = aff_scale(t, nest_var(&r->n, nest_for(&r->n, FOR_UNROLL, r->unroll, NULL, 0)), r->width);
-    const Aff *limit = NULL;
     if (r->lanes % r->chunk) limit = aff_sub(t, aff_const(t, r->lanes), aff_add(t, r->chunk_from, inside));
     int64_t count = r->unroll > 1 ? r->width : r->chunk;
     int v = nest_for(&r->n, count > 1 ? FOR_VECTOR : FOR_SERIAL, count, limit, count > 1 ? r->width : 0);
     inside = aff_add(t, inside, nest_var(&r->n, v));
     const Aff *lane = nest_stand(&r->n, aff_add(t, r->chunk_from, inside), r->lanes);
-    nest_unflatten(&r->n, lane, n->dims + r->first_lane, r->end_lane - r->first_lane, r->row + r->first_lane);
-    for (int i = 0; i < r->group->nmembers; i++) {
-        View *v2 = &r->b->views[r->group->members[i]];
-        if (v2->buffer >= 0 && r->b->u->buffers.at[v2->buffer].kind == BUF_REG) v2->base = inside;
-    }
-    return inside;
+    nest_unflatten(&r->n, lane, node_of(r, r->group->members[0])->dims + r->first_lane, r->end_lane - r->first_lane,
+                   r->row + r->first_lane);
+    for (int i = 0; i < r->group->nmembers; i++) r->b->local[r->group->members[i]].base = inside;
 }
 
 static void close_lanes(Rows *r) {
@@ -61,42 +57,139 @@ static void close_lanes(Rows *r) {
     if (r->unroll > 1) nest_close(&r->n);
 }
 
-/* ---- reductions ---- */
+/* ---- the innermost statements ---- */
 
-static View declare_accumulator(Rows *r, Ref m) {
-    const Node *n = ir_node(r->b->g, m);
-    DType t = loop_accumulator(n->comp.combine, n->dtype);
-    return local_view(r, BUF_REG, t, r->across ? (int64_t)r->unroll * r->width : 1, m);
+static bool later_stage_reads(const Rows *r, Ref m, int stage) {
+    return r->last_read[rows_member(r, m)] > stage;
 }
 
-static void store_identity(Rows *r, Ref m, View acc) {
-    DType t = r->b->u->buffers.at[acc.buffer].dtype;
-    const Aff *at = acc.base ? acc.base : aff_const(r->b->affs, 0);
-    nest_store(&r->n, acc.buffer, at, loop_identity(r->b->g, ir_node(r->b->g, m)->comp.combine, t));
+static void accumulate(Rows *r, Ref m) {
+    const Node *n = node_of(r, m);
+    View acc = r->b->local[m];
+    Ex value = loop_lower(&r->n, n->comp.body, r->row, n->rank + n->comp.nred);
+    nest_accum(&r->n, n->comp.combine, acc.buffer, view_base(r, acc), value);
+}
+
+/* Every value is computed before any is written: an update in place overwrites what others at this point may read. */
+static void emit_point(Rows *r, const Stage *s) {
+    Builder *b = r->b;
+    Ex *values = ARENA_ARRAY(b->arena, Ex, s->nmembers);
+    View *homes = ARENA_ARRAY(b->arena, View, s->nmembers);
+    for (int i = 0; i < s->nmembers; i++) {
+        Ref m = s->members[i];
+        if (reduces(r, m)) {
+            accumulate(r, m);
+            continue;
+        }
+        homes[i] = b->local[m];
+        values[i] = loop_lower(&r->n, node_of(r, m)->comp.body, r->row, node_of(r, m)->rank);
+        if (s->nmembers == 1) continue;
+        View temp = declare(r, BUF_REG, node_of(r, m)->dtype, 1, m);
+        nest_store(&r->n, temp.buffer, aff_const(b->affs, 0), values[i]);
+        values[i] = loop_fetch(b, temp.buffer, aff_const(b->affs, 0));
+        b->local[m] = temp;
+    }
+    for (int i = 0; i < s->nmembers; i++) {
+        Ref m = s->members[i];
+        if (reduces(r, m)) continue;
+        b->local[m] = homes[i];
+        if (!b->s->stored[m] && !later_stage_reads(r, m, r->stage)) continue;
+        View to = loop_view(b, m);
+        nest_store(&r->n, to.buffer, loop_offset(&r->n, to, r->row, node_of(r, m)->rank), values[i]);
+    }
+}
+
+/* ---- stages ---- */
+
+static void open_space(Rows *r, const Stage *s, int from, int to, int vector) {
+    for (int d = from; d < to; d++)
+        if (d != vector) r->row[r->group->nrow + d] = nest_var(&r->n, nest_for(&r->n, FOR_SERIAL, s->space[d], NULL, 0));
+    if (vector >= from && vector < to)
+        r->row[r->group->nrow + vector] = nest_var(&r->n, nest_for(&r->n, FOR_VECTOR, s->space[vector], NULL, r->width));
+}
+
+static void close_space(Rows *r, int n) {
+    while (n--) nest_close(&r->n);
 }
 
 static void begin_reductions(Rows *r, const Stage *s) {
+    Builder *b = r->b;
     int n = 0;
     for (int i = 0; i < s->nmembers; i++) {
-        if (!row_reduces(ir_node(r->b->g, s->members[i]))) continue;
-        r->b->views[s->members[i]] = declare_accumulator(r, s->members[i]);
+        if (!reduces(r, s->members[i])) continue;
+        DType t = loop_accumulator(node_of(r, s->members[i])->comp.combine, node_of(r, s->members[i])->dtype);
+        b->local[s->members[i]] = declare(r, BUF_REG, t, r->across ? (int64_t)r->unroll * r->width : 1, s->members[i]);
         n++;
     }
     if (!n) return;
     if (r->across) open_lanes(r);
-    for (int i = 0; i < s->nmembers; i++)
-        if (row_reduces(ir_node(r->b->g, s->members[i]))) store_identity(r, s->members[i], r->b->views[s->members[i]]);
+    for (int i = 0; i < s->nmembers; i++) {
+        View acc = b->local[s->members[i]];
+        if (!reduces(r, s->members[i])) continue;
+        DType t = b->u->buffers.at[acc.buffer].dtype;
+        Combine c = node_of(r, s->members[i])->comp.combine;
+        nest_store(&r->n, acc.buffer, view_base(r, acc), loop_identity(b->g, c, t));
+    }
     if (r->across) close_lanes(r);
 }
 
-/* Writes what others read of a finished accumulator. */
-static void write_result(Rows *r, Ref m) {
+/* Writes the finished sums that other kernels read. */
+static void end_reductions(Rows *r, const Stage *s) {
     Builder *b = r->b;
-    View acc = b->views[m];
-    b->views[m] = (View){.buffer = -1};
-    int memory = b->u->buffers.len ? loop_memory(b, m).buffer : -1;
-    const Aff *to = loop_own_place(&r->n, m, r->row);
-    b->views[m] = acc;
-    nest_store(&r->n, memory, to, loop_fetch(b, acc.buffer, acc.base ? acc.base : aff_const(b->affs, 0)));
+    bool any = false;
+    for (int i = 0; i < s->nmembers; i++) any |= reduces(r, s->members[i]) && b->s->stored[s->members[i]];
+    if (!any) return;
+    if (r->across) open_lanes(r);
+    for (int i = 0; i < s->nmembers; i++) {
+        Ref m = s->members[i];
+        if (!reduces(r, m) || !b->s->stored[m]) continue;
+        View acc = b->local[m], to = loop_memory(b, m);
+        nest_store(&r->n, to.buffer, loop_offset(&r->n, to, r->row, node_of(r, m)->rank),
+                   loop_fetch(b, acc.buffer, view_base(r, acc)));
+    }
+    if (r->across) close_lanes(r);
 }
 
+/* A reduction with dims of its own, out[row, e] = sum over k: its result goes to memory or the row's array at once. */
+static void emit_alone(Rows *r, const Stage *s) {
+    Builder *b = r->b;
+    Ref m = s->members[0];
+    const Node *n = node_of(r, m);
+    int own = n->rank - r->group->nrow, vector = rows_inner(r, s);
+    View home = b->local[m];
+    open_space(r, s, 0, own, vector);
+    begin_reductions(r, s);
+    open_space(r, s, own, s->nspace, vector);
+    accumulate(r, m);
+    close_space(r, s->nspace - own);
+    View acc = b->local[m];
+    b->local[m] = home;
+    View to = loop_view(b, m);
+    nest_store(&r->n, to.buffer, loop_offset(&r->n, to, r->row, n->rank),
+               loop_fetch(b, acc.buffer, aff_const(b->affs, 0)));
+    close_space(r, own);
+}
+
+static void emit_stage(Rows *r, const Stage *s) {
+    for (int i = 0; i < s->nmembers; i++) {
+        Ref m = s->members[i];
+        bool kept = !reduces(r, m) || s->alone;
+        if (kept && !r->b->s->stored[m] && later_stage_reads(r, m, r->stage)) declare_local(r, m);
+    }
+    if (s->alone) {
+        emit_alone(r, s);
+        return;
+    }
+    begin_reductions(r, s);
+    open_space(r, s, 0, s->nspace, r->across ? -1 : rows_inner(r, s));
+    if (r->across) open_lanes(r);
+    emit_point(r, s);
+    if (r->across) close_lanes(r);
+    close_space(r, s->nspace);
+    end_reductions(r, s);
+}
+
+void rows_emit(Rows *r) {
+    for (r->stage = 0; r->stage < r->nstages; r->stage++) emit_stage(r, &r->stages[r->stage]);
+    for (int i = 0; i < r->group->nmembers; i++) r->b->local[r->group->members[i]] = (View){.buffer = -1};
+}

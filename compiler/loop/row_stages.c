@@ -9,7 +9,8 @@ typedef struct {
     int stage; /* the first that the reader may be in */
 } Need;
 
-static int member_number(const Rows *r, Ref x) {
+int rows_member(const Rows *r, Ref x) {
+    if (r->b->s->group_of[x] != r->b->s->group_of[r->group->members[0]]) return -1;
     for (int i = 0; i < r->group->nmembers; i++)
         if (r->group->members[i] == x) return i;
     return -1;
@@ -33,10 +34,17 @@ static void need_load(const Graph *g, Ex e, void *self) {
     const Expr *x = ir_expr(g, e);
     if (x->kind != EX_LOAD) return;
     Rows *r = need->r;
-    if (r->b->s->group_of[x->load.node] != r->b->s->group_of[r->group->members[0]]) return;
-    int i = member_number(r, x->load.node);
+    int i = rows_member(r, x->load.node);
+    if (i < 0) return;
     int after = !same_point(r, x, ir_node(g, x->load.node), need->reader);
     need->stage = MAX(need->stage, r->stage_of[i] + after);
+}
+
+static void note_load(const Graph *g, Ex e, void *self) {
+    Need *need = self;
+    const Expr *x = ir_expr(g, e);
+    int i = x->kind == EX_LOAD ? rows_member(need->r, x->load.node) : -1;
+    if (i >= 0) need->r->last_read[i] = MAX(need->r->last_read[i], need->stage);
 }
 
 static int find_stage(Rows *r, const Node *n, int from) {
@@ -56,12 +64,14 @@ void rows_stages(Rows *r) {
     int n = r->group->nmembers;
     r->stages = ARENA_ARRAY(r->b->arena, Stage, n);
     r->stage_of = ARENA_ARRAY(r->b->arena, int, n);
+    r->last_read = ARENA_ARRAY(r->b->arena, int, n);
     for (int i = 0; i < n; i++) {
         Ref m = r->group->members[i];
         const Node *node = ir_node(r->b->g, m);
         Need need = {r, node, 0};
         ex_walk(r->b->g, node->comp.body, need_load, &need);
-        r->stage_of[i] = find_stage(r, node, need.stage);
+        need.stage = r->stage_of[i] = find_stage(r, node, need.stage);
+        ex_walk(r->b->g, node->comp.body, note_load, &need);
         Stage *s = &r->stages[r->stage_of[i]];
         s->members[s->nmembers++] = m;
         DType t = loop_accumulator(node->comp.combine, node->dtype);

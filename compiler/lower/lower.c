@@ -54,6 +54,12 @@ Ex lower_broadcast(Lower *l, const Term *t, int rank) {
     return lower_element(l, t, rows);
 }
 
+Ref lower_reduction(Lower *l, Combine c, int rank, int nred, const int64_t *extents, Ex body, Span at) {
+    for (int k = 0; (c == RED_ARGMAX || c == RED_ARGMIN) && k < nred; k++)
+        if (!extents[rank + k]) return ir_comp(l->g, RED_NONE, rank, 0, extents, ex_zero(l->g, DT_I32), at);
+    return ir_comp(l->g, c, rank, nred, extents, body, at);
+}
+
 Ref lower_comp(Lower *l, const Term *t, Combine c, int nred, const int64_t *reds, Ex body) {
     Graph *g = l->g;
     int rank = t->type.rank;
@@ -63,7 +69,7 @@ Ref lower_comp(Lower *l, const Term *t, Combine c, int nred, const int64_t *reds
     if (nred) memcpy(extents + rank, reds, (size_t)nred * sizeof *reds);
     DType type = t->type.dtype;
     if (c == RED_NONE) return ir_comp(g, c, rank, nred, extents, ex_cast(g, type, body), t->at);
-    Ref r = ir_comp(g, c, rank, nred, extents, body, t->at);
+    Ref r = lower_reduction(l, c, rank, nred, extents, body, t->at);
     if (ir_node(g, r)->dtype == type) return r;
     Place *rows = lower_places(l, rank); /* what was reduced in another type is converted after it */
     for (int d = 0; d < rank; d++) rows[d] = lower_at_var(l, d);

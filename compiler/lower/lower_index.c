@@ -273,7 +273,7 @@ static bool fold(Walk *w, size_t frame, Value *v) {
     if (s->leans) /* where the conditions around it do not hold, nobody looks at the result */
         body = ex_guard(g, f.inner->outer, f.inner->conds.at, body, ex_zero(g, ir_expr(g, body)->dtype));
     int rank = s->n - f.t->nindices;
-    Ref node = ir_comp(g, c, rank, f.t->nindices, s->extents, body, f.t->at);
+    Ref node = lower_reduction(l, c, rank, f.t->nindices, s->extents, body, f.t->at);
     if (f.t->name) ir_name(g, node, f.t->name);
     Place *rows = lower_places(l, rank);
     for (int d = 0; d < rank; d++) rows[d] = lower_at_var(l, scope_find(f.in->scope, s->indices[d]));

@@ -37,6 +37,9 @@ Ex lower_element(Lower *l, const Term *t, const Place *rows);
 /** As above, at the index variables of a result of `rank` dims, as broadcasting asks for. */
 Ex lower_broadcast(Lower *l, const Term *t, int rank);
 
+/** ir_comp, where an argmax over nothing is 0. */
+Ref lower_reduction(Lower *l, Combine c, int rank, int nred, const int64_t *extents, Ex body, Span at);
+
 /** The node of `t`: a comprehension over its dims and `nred` further extents. The result is converted to its type. */
 Ref lower_comp(Lower *l, const Term *t, Combine c, int nred, const int64_t *reds, Ex body);
 

@@ -27,7 +27,7 @@ typedef struct {
     const Graph *from;
     Graph *g; /* under construction */
     Ref *refs;
-    Ref *same_of;         /* per node of `from`: the next N_GRAD of the same scalar */
+    Ref *same_of;           /* per node of `from`: the next N_GRAD of the same scalar */
     uint32_t *first, *last; /* per node of g in the sweep: its summands */
     VEC(Summand) summands;
     BodyGrad body;
@@ -59,7 +59,8 @@ static Ref constant(Graph *g, const Node *like, double value, Span at) {
 
 /* ---- what the body of a reduction gets ---- */
 
-/* max, min: all goes to the winner, the first of equals (to the first NaN where there is any, as the maximum is NaN). */
+/* max, min: all goes to the winner, the first of equals (to the first NaN where there is any, as the maximum is NaN).
+ */
 static Ex winner_grad(Graph *g, const Node *n, Ex dy) {
     Combine which = n->comp.combine == RED_MAX ? RED_ARGMAX : RED_ARGMIN;
     Ref winner = ir_comp(g, which, n->rank, n->comp.nred, n->comp.extents, n->comp.body, n->at);
@@ -85,8 +86,10 @@ static Ex others_product(Graph *g, const Node *n, Ex dy) {
 static Ex quotient_product(Graph *g, const Node *n, Ref y, Ex dy) {
     Ex zero = ex_zero(g, n->dtype), one = ex_float(g, n->dtype, 1), body = n->comp.body;
     Ex is_zero = ex_op(g, EX_EQ, body, zero, 0);
-    Ref count = ir_comp(g, RED_SUM, n->rank, n->comp.nred, n->comp.extents, ex_op(g, EX_SELECT, is_zero, one, zero), n->at);
-    Ref rest = ir_comp(g, RED_PROD, n->rank, n->comp.nred, n->comp.extents, ex_op(g, EX_SELECT, is_zero, one, body), n->at);
+    Ref count =
+        ir_comp(g, RED_SUM, n->rank, n->comp.nred, n->comp.extents, ex_op(g, EX_SELECT, is_zero, one, zero), n->at);
+    Ref rest =
+        ir_comp(g, RED_PROD, n->rank, n->comp.nred, n->comp.extents, ex_op(g, EX_SELECT, is_zero, one, body), n->at);
     Ex alone = ex_op(g, EX_AND, is_zero, ex_op(g, EX_EQ, load_here(g, count), one, 0), 0);
     Ex others = ex_op(g, EX_SELECT, is_zero, zero, ex_op(g, EX_DIV, load_here(g, y), body, 0));
     others = ex_op(g, EX_SELECT, alone, load_here(g, rest), others);
@@ -114,8 +117,10 @@ static Ex combine_grad(Graph *g, const Node *n, Ref y, Ex dy) {
 static void add_summand(Autodiff *ad, Ref to, Ref node) {
     vec_push(&ad->summands, (Summand){node, 0});
     uint32_t i = (uint32_t)ad->summands.len - 1;
-    if (ad->first[to]) ad->summands.at[ad->last[to]].next = i;
-    else ad->first[to] = i;
+    if (ad->first[to])
+        ad->summands.at[ad->last[to]].next = i;
+    else
+        ad->first[to] = i;
     ad->last[to] = i;
 }
 
@@ -164,9 +169,12 @@ static void find_needed(Autodiff *ad, Ref of, bool *need) {
     for (Ref r = 1; r <= of; r++) {
         const Node *n = ir_node(ad->g, r);
         if (need[r] || !dtype_is_float(n->dtype)) continue;
-        if (n->kind == N_MARK) need[r] = need[n->grad.of];
-        else if (n->kind == N_COMP) need[r] = autodiff_body_live(&ad->body, n->comp.body);
-        else if (n->kind == N_SCATTER) need[r] = autodiff_body_live(&ad->body, n->scatter.body);
+        if (n->kind == N_MARK)
+            need[r] = need[n->grad.of];
+        else if (n->kind == N_COMP)
+            need[r] = autodiff_body_live(&ad->body, n->comp.body);
+        else if (n->kind == N_SCATTER)
+            need[r] = autodiff_body_live(&ad->body, n->scatter.body);
     }
 }
 
@@ -181,7 +189,8 @@ static void sweep(Autodiff *ad, Ref first) {
     Graph *g = ad->g;
     Ref of = ad->refs[ir_node(ad->from, first)->grad.of];
     Node scalar = *ir_node(g, of);
-    if (scalar.rank != 0 || !dtype_is_float(scalar.dtype)) bug("a gradient of a node that is no scalar of a float type");
+    if (scalar.rank != 0 || !dtype_is_float(scalar.dtype))
+        bug("a gradient of a node that is no scalar of a float type");
     bool *need = xcalloc(of + 1, sizeof *need);
     ad->first = xcalloc(of + 1, sizeof *ad->first);
     ad->last = xcalloc(of + 1, sizeof *ad->last);
@@ -244,8 +253,10 @@ Graph *pass_autodiff(Nnc *nnc, const Graph *g) {
     ad.body = (BodyGrad){.g = ad.g, .arena = nnc->arena, .rules = rules_new(nnc->arena)};
     vec_push(&ad.summands, (Summand){0, 0});
     for (Ref r = 1; r < g->nodes.len; r++) {
-        if (ir_node(g, r)->kind != N_GRAD) ad.refs[r] = ir_copy(ad.g, g, r, ad.refs);
-        else if (!ad.refs[r]) sweep(&ad, r);
+        if (ir_node(g, r)->kind != N_GRAD)
+            ad.refs[r] = ir_copy(ad.g, g, r, ad.refs);
+        else if (!ad.refs[r])
+            sweep(&ad, r);
     }
     copy_outputs(ad.g, g, ad.refs);
     autodiff_body_free(&ad.body);

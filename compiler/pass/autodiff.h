@@ -35,8 +35,8 @@ bool autodiff_body_live(BodyGrad *b, Ex body);
 /** Appends what the needed loads below `body` get, where dy is its gradient and y has its value. */
 void autodiff_body(BodyGrad *b, Ex body, Ex y, Ex dy, Partials *out);
 
-/** What partial `p` adds to the gradient of the tensor that it loads, in a body over variables 0 .. n-1 of these extents:
- * a comprehension or a scatter of the tensor's shape. */
+/** What partial `p` adds to the gradient of the tensor that it loads, in a body over variables 0 .. n-1 of these
+ * extents: a comprehension or a scatter of the tensor's shape. */
 Ref autodiff_adjoint(Graph *g, const Partial *p, int n, const int64_t *extents, Span at);
 
 #endif

@@ -45,8 +45,9 @@ static Ref scatter(Graph *g, const Node *tensor, const Partial *p, const Place *
     return ir_scatter(g, tensor->rank, tensor->dims, place, n, extents, value, span);
 }
 
-/* dT[j] += sum over q with place(q) = j of value(q): solved for q it is a gather. Rows that data decides become an equality
- * of data where the others fix all of q (picking a class), and a scatter where they do not (looking up a table). */
+/* dT[j] += sum over q with place(q) = j of value(q): solved for q it is a gather. Rows that data decides become an
+ * equality of data where the others fix all of q (picking a class), and a scatter where they do not (looking up a
+ * table). */
 Ref autodiff_adjoint(Graph *g, const Partial *p, int n, const int64_t *extents, Span at) {
     Expr load = *ir_expr(g, p->load);
     Node tensor = *ir_node(g, load.load.node);

@@ -4,8 +4,8 @@
 
 enum { LIVE_UNKNOWN, LIVE_NO, LIVE_YES };
 
-/* A guard whose inside is swept after its surroundings, as a context of its own: what it computes is in range only where
- * the conditions hold, so they stand around each whole gradient and not around a factor of it. */
+/* A guard whose inside is swept after its surroundings, as a context of its own: what it computes is in range only
+ * where the conditions hold, so they stand around each whole gradient and not around a factor of it. */
 typedef struct {
     Ex guard, dy;
 } Inside;

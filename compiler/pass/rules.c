@@ -125,18 +125,24 @@ static const Rule *parse_unary(Parser *p) {
 static const Rule *parse_product(Parser *p) {
     const Rule *r = parse_unary(p);
     for (;;) {
-        if (accept(p, "*")) r = rule_op(p, EX_MUL, r, parse_unary(p), NULL);
-        else if (accept(p, "/")) r = rule_op(p, EX_DIV, r, parse_unary(p), NULL);
-        else return r;
+        if (accept(p, "*"))
+            r = rule_op(p, EX_MUL, r, parse_unary(p), NULL);
+        else if (accept(p, "/"))
+            r = rule_op(p, EX_DIV, r, parse_unary(p), NULL);
+        else
+            return r;
     }
 }
 
 static const Rule *parse_sum(Parser *p) {
     const Rule *r = parse_product(p);
     for (;;) {
-        if (accept(p, "+")) r = rule_op(p, EX_ADD, r, parse_product(p), NULL);
-        else if (accept(p, "-")) r = rule_op(p, EX_SUB, r, parse_product(p), NULL);
-        else return r;
+        if (accept(p, "+"))
+            r = rule_op(p, EX_ADD, r, parse_product(p), NULL);
+        else if (accept(p, "-"))
+            r = rule_op(p, EX_SUB, r, parse_product(p), NULL);
+        else
+            return r;
     }
 }
 

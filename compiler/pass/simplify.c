@@ -1,14 +1,11 @@
 /* pass_simplify: the same values from fewer and smaller nodes.
  *
  * before    any graph
- * after     no node that no output reaches; no load of a node that only copies, permutes, pads, repeats or counts; sums
- *           without points that their conditions leave out, nor factors that don't vary
- * requires  nothing
- * keeps     values but for the rounding of sums, and zeros that a guard makes (they beat NaN); a node that a gradient is
- *           asked for is never looked through
- * breaks    the one-to-one map of nodes to the user's expressions (spans and names stay where nodes do)
- *
- * Constant folding, exact identities and shared subexpressions come from the builders. Linear in the size of the graph. */
+ * after     no dead node; no load of a node that only copies, permutes, slices, pads, repeats or counts, nor (without
+ *           N_GRAD: gradients of reshapes are best found one at a time) of one that only reshapes; sums without the
+ * points that their conditions leave out, nor factors that don't vary; no STOP unless there is an N_GRAD requires
+ * nothing keeps     values but for the rounding of sums, and the zeros of guards (they beat NaN); nodes that gradients
+ * are for breaks    the one-to-one map of nodes to the user's expressions (spans and names stay where nodes do) */
 #include "compiler/pass/passes.h"
 #include "compiler/pass/simplify.h"
 
@@ -18,9 +15,9 @@ typedef struct {
     const Graph *from;
     Graph *g; /* under construction */
     Ref *refs;
-    Ex *memo;        /* per expression of `from`: the rewritten one */
-    bool *barrier;   /* per node of `from`: a gradient is asked for it */
-    bool drop_stops; /* no gradient is asked for at all */
+    Ex *memo;       /* per expression of `from`: the rewritten one */
+    bool *barrier;  /* per node of `from`: a gradient is asked for it */
+    bool gradients; /* some are asked for */
 } Simplify;
 
 static Ex rewrite(Simplify *s, Ex e);
@@ -36,7 +33,7 @@ static Place *rewrite_place(Simplify *s, const Place *at, int rank) {
 static Ex rewrite_load(Simplify *s, const Expr *x) {
     Ref to = s->refs[x->load.node];
     const Place *at = rewrite_place(s, x->load.at, x->load.rank);
-    Ex through = s->barrier[x->load.node] ? 0 : simplify_load(s->g, to, at);
+    Ex through = s->barrier[x->load.node] ? 0 : simplify_load(s->g, to, at, !s->gradients);
     return through ? through : ex_load(s->g, to, at);
 }
 
@@ -60,7 +57,7 @@ static Ex rewrite_new(Simplify *s, const Expr *x) {
     case EX_CAST: return ex_cast(g, x->dtype, rewrite(s, x->arg[0]));
     default: break;
     }
-    if (x->kind == EX_STOP && s->drop_stops) return rewrite(s, x->arg[0]);
+    if (x->kind == EX_STOP && !s->gradients) return rewrite(s, x->arg[0]);
     Ex arg[4] = {0};
     for (int i = 0; i < op_info(x->kind)->arity; i++) arg[i] = rewrite(s, x->arg[i]);
     if (x->kind == EX_RANDOM) return ex_random(g, arg[0], arg[1], arg[2], arg[3]);
@@ -76,8 +73,7 @@ static Ref rewrite_node(Simplify *s, Ref r) {
     const Node *n = ir_node(s->from, r);
     if (n->kind == N_COMP) {
         Ex body = rewrite(s, n->comp.body);
-        if (n->comp.combine == RED_SUM)
-            return simplify_sum(s->g, n->rank, n->comp.nred, n->comp.extents, body, n->at);
+        if (n->comp.combine == RED_SUM) return simplify_sum(s->g, n->rank, n->comp.nred, n->comp.extents, body, n->at);
         return ir_comp(s->g, n->comp.combine, n->rank, n->comp.nred, n->comp.extents, body, n->at);
     }
     if (n->kind == N_SCATTER) {
@@ -91,13 +87,13 @@ static Ref rewrite_node(Simplify *s, Ref r) {
 Graph *pass_simplify(Nnc *nnc, const Graph *whole) {
     const Graph *g = ir_compact(whole, NULL);
     size_t n = g->nodes.len;
-    Simplify s = {.from = g, .g = ir_graph_new(nnc), .drop_stops = true};
+    Simplify s = {.from = g, .g = ir_graph_new(nnc)};
     s.refs = ARENA_ARRAY(nnc->arena, Ref, n);
     s.memo = ARENA_ARRAY(nnc->arena, Ex, g->exprs.len);
     s.barrier = ARENA_ARRAY(nnc->arena, bool, n);
     for (Ref r = 1; r < n; r++) {
         const Node *x = ir_node(g, r);
-        if (x->kind == N_GRAD) s.barrier[x->grad.wrt] = true, s.drop_stops = false;
+        if (x->kind == N_GRAD) s.barrier[x->grad.wrt] = true, s.gradients = true;
     }
     for (Ref r = 1; r < n; r++) {
         s.refs[r] = rewrite_node(&s, r);

@@ -14,8 +14,8 @@ static bool is_zero(const Graph *g, Ex e) {
     return x->kind == EX_CONST && (dtype_is_float(x->dtype) ? x->f == 0 : x->i == 0);
 }
 
-/* Moves the guards of factors to the front: guard(c, a, 0) * b => guard(c, a * b, 0). What a guard leaves out is a zero of
- * the structure, not of the data: it stays zero beside an infinity or a NaN. */
+/* Moves the guards of factors to the front: guard(c, a, 0) * b => guard(c, a * b, 0). What a guard leaves out is a zero
+ * of the structure, not of the data: it stays zero beside an infinity or a NaN. */
 static Ex strip(Graph *g, Ex e, Sum *s) {
     const Expr x = *ir_expr(g, e);
     switch (x.kind) {
@@ -101,7 +101,8 @@ static void visit_varies(const Graph *g, Ex e, void *self) {
 static bool invariant(const Graph *g, const Sum *s, Ex e) {
     ExKind kind = ir_expr(g, e)->kind;
     if (kind == EX_CONST) return true;
-    if (s->conds.len) return false; /* outside the guard it might load out of range, or bring a NaN where the sum is empty */
+    if (s->conds.len)
+        return false; /* outside the guard it might load out of range, or bring a NaN where the sum is empty */
     Varies v = {s->rank, false};
     ex_walk(g, e, visit_varies, &v);
     return !v.varies;
@@ -135,8 +136,8 @@ static Factors factors(Graph *g, const Sum *s, Ex e) {
     return (Factors){.varying = e};
 }
 
-/* sum over k of c[i] * x[i,k] / d[i] => c[i] * (sum over k of x[i,k]) / d[i]. Rounds differently, and is left alone in the
- * 16-bit types, where the sum could overflow before a small c brings it back. */
+/* sum over k of c[i] * x[i,k] / d[i] => c[i] * (sum over k of x[i,k]) / d[i]. Rounds differently, and is left alone in
+ * the 16-bit types, where the sum could overflow before a small c brings it back. */
 static Ref take_out_factors(Graph *g, const Sum *s, Ex guarded, Span at) {
     DType t = ir_expr(g, s->value)->dtype;
     bool narrow_type = t == DT_F16 || t == DT_BF16;

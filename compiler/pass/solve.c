@@ -1,6 +1,7 @@
-/* Rows are kept as lhs = rhs, the unknowns on the left. First quotients and remainders are undone, so that the left sides
- * are linear; then each row eliminates one unknown, and residues replace those whose coefficients do not divide. What
- * resists stays as an equality among the conditions. Every step keeps the set of solutions, so any order is right. */
+/* Rows are kept as lhs = rhs, the unknowns on the left. First quotients and remainders are undone, so that the left
+ * sides are linear; then each row eliminates one unknown, and residues replace those whose coefficients do not divide.
+ * What resists stays as an equality among the conditions. Every step keeps the set of solutions, so any order is right.
+ */
 #include "compiler/pass/solve.h"
 
 #include <stdlib.h>
@@ -24,9 +25,7 @@ typedef struct {
 
 /* ---- terms ---- */
 
-static const Aff *simpler(Solver *s, const Aff *a) {
-    return aff_simplify(s->t, a, s->extent.at, (int)s->extent.len);
-}
+static const Aff *simpler(Solver *s, const Aff *a) { return aff_simplify(s->t, a, s->extent.at, (int)s->extent.len); }
 
 static bool has_unknown(const Solver *s, const Aff *a) {
     for (int i = 0; i < a->nterms; i++)
@@ -163,28 +162,53 @@ static bool split_bare(Solver *s) {
     return false;
 }
 
-/* e div s = p  =>  e = s*p + r for a new unknown 0 <= r < s;  e mod s = q  =>  e = s*r + q, where 0 <= q < s */
-static bool undo_lone(Solver *s) {
-    for (size_t i = 0; i < s->rows.len; i++) {
-        AffTerm m;
-        int64_t lo, hi;
-        if (!lone_atom(s, i, &m) || !aff_range(m.of, s->extent.at, (int)s->extent.len, &lo, &hi)) continue;
-        const Aff *rhs = s->rows.at[i].rhs, *to;
-        drop_row(s, i);
-        if (m.kind == ATOM_DIV) {
-            to = aff_add(s->t, aff_scale(s->t, rhs, m.by), aff_var(s->t, new_unknown(s, m.by)));
-        } else {
-            int64_t first = lo >= 0 ? lo / m.by : -((-lo + m.by - 1) / m.by);
-            int64_t last = hi >= 0 ? hi / m.by : -((-hi + m.by - 1) / m.by);
-            int r = new_unknown(s, last - first + 1);
-            to = aff_scale(s->t, aff_add(s->t, aff_var(s->t, r), aff_const(s->t, first)), m.by);
-            to = aff_add(s->t, to, rhs);
-            require(s, rhs, 0, m.by);
-        }
-        add_row(s, aff_sub(s->t, m.of, to));
+/* An innermost quotient or remainder with an unknown below `a`. */
+static bool inner_atom(const Solver *s, const Aff *a, AffTerm *found) {
+    for (int i = 0; i < a->nterms; i++) {
+        if (a->terms[i].kind == ATOM_VAR || !term_has_unknown(s, &a->terms[i])) continue;
+        if (!inner_atom(s, a->terms[i].of, found)) *found = a->terms[i];
         return true;
     }
     return false;
+}
+
+/* `a` with the quotient and remainder of m.of by m.by replaced, wherever they stand. */
+static const Aff *replace(Solver *s, const Aff *a, const AffTerm *m, const Aff *quotient, const Aff *remainder) {
+    const Aff *out = aff_const(s->t, a->constant);
+    for (int i = 0; i < a->nterms; i++) {
+        AffTerm x = a->terms[i];
+        const Aff *value;
+        if (x.kind != ATOM_VAR && x.of == m->of && x.by == m->by) {
+            value = x.kind == ATOM_DIV ? quotient : remainder;
+        } else {
+            if (x.kind != ATOM_VAR) x.of = replace(s, x.of, m, quotient, remainder);
+            value = atom(s, &x);
+        }
+        out = aff_add(s->t, out, aff_scale(s->t, value, x.coef));
+    }
+    return out;
+}
+
+/* New unknowns for e div s = a + first and e mod s = b, and a row that says e = s*(a + first) + b. */
+static bool name_inner(Solver *s) {
+    AffTerm m;
+    int64_t lo, hi;
+    size_t i = 0;
+    while (i < s->rows.len && !inner_atom(s, s->rows.at[i].lhs, &m)) i++;
+    if (i == s->rows.len || !aff_range(m.of, s->extent.at, (int)s->extent.len, &lo, &hi)) return false;
+    int64_t first = lo >= 0 ? lo / m.by : -((-lo + m.by - 1) / m.by);
+    int64_t last = hi >= 0 ? hi / m.by : -((-hi + m.by - 1) / m.by);
+    const Aff *quotient = aff_var(s->t, new_unknown(s, last - first + 1));
+    const Aff *remainder = aff_var(s->t, new_unknown(s, m.by));
+    quotient = aff_add(s->t, quotient, aff_const(s->t, first));
+    for (size_t r = 0; r < s->rows.len; r++) {
+        const Aff *known;
+        Row *row = &s->rows.at[r];
+        part(s, simpler(s, replace(s, row->lhs, &m, quotient, remainder)), &row->lhs, &known);
+        row->rhs = simpler(s, aff_sub(s->t, row->rhs, known));
+    }
+    add_row(s, aff_sub(s->t, m.of, aff_add(s->t, aff_scale(s->t, quotient, m.by), remainder)));
+    return true;
 }
 
 /* ---- elimination ---- */
@@ -208,7 +232,8 @@ static int64_t inverse(int64_t a, int64_t m) {
     return ((x0 % m) + m) % m;
 }
 
-/* a div by, where `by` divides the value of a: with e mod s written as e - s*(e div s) it often divides term by term. */
+/* a div by, where `by` divides the value of a: with e mod s written as e - s*(e div s) it often divides term by term.
+ */
 static const Aff *exact_div(Solver *s, const Aff *a, int64_t by) {
     if (by == 1) return a;
     const Aff *plain = aff_const(s->t, a->constant);
@@ -353,7 +378,7 @@ Solution solve_rows(AffTable *t, Arena *a, int nknown, int nunknown, const int64
     for (int i = 0; i < nrows; i++) add_row(&s, rows[i]);
     for (int v = nknown; v < nknown + nunknown; v++)
         if (extent[v] == 1) substitute(&s, v, aff_const(t, 0));
-    while (undo_pair(&s) || split_bare(&s) || undo_lone(&s)) continue;
+    while (undo_pair(&s) || split_bare(&s) || name_inner(&s)) continue;
     eliminate_all(&s);
     Solution out = finish(&s);
     vec_free(&s.extent);

@@ -1,9 +1,9 @@
 /* Index equations solved over a box: the adjoint of a load, and sums whose index an equality fixes.
  *
- * Variables 0 .. nknown-1 are known, the nunknown after them are not; variable v runs over 0 .. extent[v]-1. Each row is
- * an index expression that must be 0. A solution gives every unknown as an expression over the known variables and those
- * that remain free, with the conditions under which it is one: for each point of the known variables, the points of the
- * free ones at which all conditions hold map one to one onto the unknowns that make every row 0. */
+ * Variables 0 .. nknown-1 are known, the nunknown after them are not; variable v runs over 0 .. extent[v]-1. Each row
+ * is an index expression that must be 0. A solution gives every unknown as an expression over the known variables and
+ * those that remain free, with the conditions under which it is one: for each point of the known variables, the points
+ * of the free ones at which all conditions hold map one to one onto the unknowns that make every row 0. */
 #ifndef PASS_SOLVE_H
 #define PASS_SOLVE_H
 

@@ -1,6 +1,6 @@
-/* Golden tests: every tests/golden/FOLDER/NAME.nn is given to a stage; what the stage prints must be NAME.expect, and what
- * it reports NAME.err (a file is absent where there is nothing). With NNC_REGENERATE=1 in the environment the files are
- * written instead: read the difference before you commit it. */
+/* Golden tests: every tests/golden/FOLDER/NAME.nn is given to a stage; what the stage prints must be NAME.expect, and
+ * what it reports NAME.err (a file is absent where there is nothing). With NNC_REGENERATE=1 in the environment the
+ * files are written instead: read the difference before you commit it. */
 #ifndef TESTS_GOLDEN_H
 #define TESTS_GOLDEN_H
 

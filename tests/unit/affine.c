@@ -76,7 +76,8 @@ Test(affine, flatten_then_reshape_is_plain) {
 Test(affine, reshape_then_flatten_is_plain) {
     Fix f = fix_new();
     const int64_t ext[1] = {120};
-    const Aff *v = aff_var(f.t, 0), *i2 = aff_mod(f.t, v, 6), *i1 = aff_mod(f.t, aff_div(f.t, v, 6), 5), *i0 = aff_div(f.t, v, 30);
+    const Aff *v = aff_var(f.t, 0), *i2 = aff_mod(f.t, v, 6), *i1 = aff_mod(f.t, aff_div(f.t, v, 6), 5),
+              *i0 = aff_div(f.t, v, 30);
     const Aff *flat = aff_add(f.t, aff_add(f.t, aff_scale(f.t, i0, 30), aff_scale(f.t, i1, 6)), i2);
     expect(aff_simplify(f.t, flat, ext, 1), "v0");
     expect(aff_simplify(f.t, aff_scale(f.t, flat, 7), ext, 1), "7*v0");

@@ -33,7 +33,8 @@ static void expect_print(Nnc *nnc, bool colour, const char *want) {
 Test(diag, example_of_the_command_line) {
     Nnc *nnc = nnc_new();
     uint32_t f = add(nnc, "mnist.nn", "\n\n\n\n    param w2: [500, 10] ~ he_normal\n\n    return x @ w2\n");
-    Diag *d = diag(nnc, find(nnc, f, "@", 0), DIAG_syntax, "matrix product of [N, 784] and [500, 10]: 784 and 500 differ");
+    Diag *d =
+        diag(nnc, find(nnc, f, "@", 0), DIAG_syntax, "matrix product of [N, 784] and [500, 10]: 784 and 500 differ");
     diag_label(nnc, d, find(nnc, f, "[500, 10]", 0), "w2 has this shape");
     diag_label(nnc, d, find(nnc, f, "x", 0), "[N, %d]", 784);
     diag_help(nnc, d, "`h` is [N, 500] and would fit");

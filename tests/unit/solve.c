@@ -190,3 +190,15 @@ Test(solve, a_row_solved_first_frees_another) { /* x[i + k, i]: i from the secon
     cr_expect_eq(s.nvars, 2);
     nnc_free(f.nnc);
 }
+
+Test(solve, reshapes_around_a_transpose) { /* [4, 6] as [8, 3], transposed, as [4, 6] again */
+    Fix f = shape(2, 2, (int64_t[]){4, 6, 4, 6});
+    const Aff *flat = aff_add(f.t, term(&f, 6, 0), term(&f, 1, 1));
+    flat = aff_add(f.t, aff_scale(f.t, aff_mod(f.t, flat, 8), 3), aff_div(f.t, flat, 8));
+    f.f[0] = aff_div(f.t, flat, 6);
+    f.f[1] = aff_mod(f.t, flat, 6);
+    Solution s = solve(&f);
+    cr_expect_not(s.entangled);
+    cr_expect_leq(free_points(&f, &s), 2);
+    nnc_free(f.nnc);
+}

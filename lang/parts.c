@@ -1,11 +1,11 @@
-/* The table of shape.h, and the walk over a node's children. */
-#include "lang/shape.h"
+/* The table of parts.h, and the walk over a node's children. */
+#include "lang/parts.h"
 
 #include <stddef.h>
 
 #define PART(kind, member, label) {PART_##kind, offsetof(Ast, member), label}
 
-static const Shape shapes[AST_KINDS] = {
+static const NodeKind kinds[AST_KINDS] = {
     [AST_NUMBER] = {"number", {PART(NUMBER, number, NULL)}},
     [AST_STRING] = {"string", {PART(STRING, string, NULL)}},
     [AST_BOOL] = {"bool", {PART(BOOL, boolean, NULL)}},
@@ -26,11 +26,13 @@ static const Shape shapes[AST_KINDS] = {
     [AST_RANGE] = {"range", {PART(NODE, range.lo, "from"), PART(NODE, range.hi, "to"), PART(NODE, range.step, "by")}},
     [AST_REST] = {"rest", {PART(NAME, name, NULL)}},
     [AST_BINDER] = {"binder", {PART(NAMED, binder.var, NULL), PART(NODE, binder.range, "in")}},
-    [AST_TYPE] = {"type", {PART(NAME, type.dtype, NULL), PART(FLAG, type.scalar, "scalar"), PART(LIST, type.dims, NULL)}},
+    [AST_TYPE] = {"type",
+                  {PART(NAME, type.dtype, NULL), PART(FLAG, type.scalar, "scalar"), PART(LIST, type.dims, NULL)}},
     [AST_BLOCK] = {"block", {PART(LIST, list, NULL)}},
     [AST_LET] = {"let", {PART(NAMES, let.names, NULL), PART(TEXT, let.doc, "doc"), PART(NODE, let.value, NULL)}},
     [AST_DEFINE] = {"define",
-                    {PART(NAMED, define.name, NULL), PART(LIST, define.indices, "index"), PART(NODE, define.value, NULL)}},
+                    {PART(NAMED, define.name, NULL), PART(LIST, define.indices, "index"),
+                     PART(NODE, define.value, NULL)}},
     [AST_ASSIGN] = {"assign", {PART(NAMES, let.names, NULL), PART(NODE, let.value, NULL)}},
     [AST_RETURN] = {"return", {PART(NODE, value, NULL)}},
     [AST_YIELD] = {"yield", {PART(NODE, value, NULL)}},
@@ -55,12 +57,13 @@ static const Shape shapes[AST_KINDS] = {
                        PART(TEXT, fn.doc, "doc"), PART(PARAMS, fn.hyper, "hyper"), PART(PARAMS, fn.params, "param"),
                        PART(NODE, fn.result, "result"), PART(NODE, fn.body, NULL)}},
     [AST_DATA] = {"data", {PART(NAMES, let.names, NULL), PART(TEXT, let.doc, "doc"), PART(NODE, let.value, NULL)}},
-    [AST_TRAIN] = {"train", {PART(NAMED, train.name, NULL), PART(TEXT, train.doc, "doc"), PART(NODE, train.body, NULL)}},
+    [AST_TRAIN] = {"train",
+                   {PART(NAMED, train.name, NULL), PART(TEXT, train.doc, "doc"), PART(NODE, train.body, NULL)}},
 };
 
-const Shape *shape_of(AstKind kind) { return &shapes[kind]; }
+const NodeKind *node_kind(AstKind kind) { return &kinds[kind]; }
 
-const char *ast_kind_name(AstKind kind) { return shapes[kind].name; }
+const char *ast_kind_name(AstKind kind) { return kinds[kind].name; }
 
 static void visit_pair(Ast *type, Ast *value, void (*visit)(Ast *, void *), void *arg) {
     if (type) visit(type, arg);
@@ -83,6 +86,6 @@ static void visit_part(const Part *part, const void *at, void (*visit)(Ast *, vo
 }
 
 void ast_each_child(const Ast *n, void (*visit)(Ast *child, void *arg), void *arg) {
-    for (const Part *part = shapes[n->kind].parts; part->kind != PART_END; part++)
+    for (const Part *part = kinds[n->kind].parts; part->kind != PART_END; part++)
         visit_part(part, (const char *)n + part->offset, visit, arg);
 }

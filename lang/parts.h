@@ -1,6 +1,6 @@
 /* What each kind of node consists of, as a table: for walks over every child and for printing. Private to lang/. */
-#ifndef LANG_SHAPE_H
-#define LANG_SHAPE_H
+#ifndef LANG_PARTS_H
+#define LANG_PARTS_H
 
 #include "lang/ast.h"
 
@@ -31,8 +31,8 @@ typedef struct {
 typedef struct {
     const char *name;
     Part parts[9]; /* up to PART_END */
-} Shape;
+} NodeKind;
 
-const Shape *shape_of(AstKind kind);
+const NodeKind *node_kind(AstKind kind);
 
 #endif

@@ -1,0 +1,133 @@
+/* Statements: loops, stores, conditions. */
+#include "compiler/llvm/emit.h"
+
+void scope_open(Emit *e, bool masked) { vec_push(&e->scopes, (Scope){++e->scopes_made, masked}); }
+void scope_close(Emit *e) { e->scopes.len--; }
+
+/* What an iteration stores, the next one may read: nothing read before the loop is known inside it. */
+static void forget_stores(Emit *e, const LoopBody *body) {
+    for (size_t i = 0; i < body->len; i++) {
+        const LoopStmt *s = body->at[i];
+        if (s->kind == LS_FOR) forget_stores(e, &s->loop.body);
+        else if (s->kind == LS_IF) forget_stores(e, &s->when.then);
+        else if (s->kind != LS_DECL) emit_stored(e, s->store.buffer);
+    }
+}
+
+/* The body for one value of the variable. */
+static void iteration(Emit *e, const LoopStmt *s, V value) {
+    e->vars[s->loop.var] = value;
+    e->var_inside[s->loop.var] = e->vector != NULL;
+    scope_open(e, false);
+    emit_body(e, &s->loop.body);
+    scope_close(e);
+    e->vars[s->loop.var] = NULL;
+}
+
+V emit_trip_count(Emit *e, const LoopStmt *s) {
+    const L *l = &e->l;
+    V count = l_i64(l, s->loop.count);
+    return s->loop.limit ? l_call2(l, "llvm.smin", emit_aff(e, s->loop.limit), count) : count;
+}
+
+void emit_counted(Emit *e, const LoopStmt *s, V from, V to, int64_t step, void (*body)(Emit *, const LoopStmt *, V)) {
+    const L *l = &e->l;
+    LLVMBasicBlockRef loop = l_block(l, "loop"), after = l_block(l, "loop.end");
+    LLVMBuildCondBr(l->b, LLVMBuildICmp(l->b, LLVMIntSLT, from, to, ""), loop, after);
+    LLVMBasicBlockRef before = l_here(l);
+    l_at(l, loop);
+    V var = LLVMBuildPhi(l->b, l->i64, "v");
+    forget_stores(e, &s->loop.body);
+    body(e, s, var);
+    V next = LLVMBuildNSWAdd(l->b, var, l_i64(l, step), "");
+    LLVMAddIncoming(var, (V[]){from, next}, (LLVMBasicBlockRef[]){before, l_here(l)}, 2);
+    LLVMBuildCondBr(l->b, LLVMBuildICmp(l->b, LLVMIntSLT, next, to, ""), loop, after);
+    l_at(l, after);
+}
+
+/* limit and count of an unrolled loop: iterations beyond a limit that is not constant are branched around */
+static void emit_unrolled(Emit *e, const LoopStmt *s) {
+    const L *l = &e->l;
+    V end = emit_trip_count(e, s);
+    LLVMBasicBlockRef after = NULL;
+    for (int64_t i = 0; i < s->loop.count; i++) {
+        V inside = LLVMBuildICmp(l->b, LLVMIntSLT, l_i64(l, i), end, "");
+        int64_t certain;
+        if (!l_constant(inside, &certain)) {
+            LLVMBasicBlockRef then = l_block(l, "unroll");
+            if (!after) after = l_block(l, "unroll.end");
+            LLVMBuildCondBr(l->b, inside, then, after);
+            l_at(l, then);
+        } else if (!certain) {
+            break;
+        }
+        iteration(e, s, l_i64(l, i));
+    }
+    if (!after) return;
+    LLVMBuildBr(l->b, after);
+    l_at(l, after);
+}
+
+static void emit_for(Emit *e, const LoopStmt *s) {
+    if (s->loop.count <= 0) return;
+    if (s->loop.mode == FOR_VECTOR && !e->vector && s->loop.width > 1) emit_vector_loop(e, s);
+    else if (s->loop.mode == FOR_UNROLL || s->loop.count == 1) emit_unrolled(e, s);
+    else emit_counted(e, s, l_i64(&e->l, 0), emit_trip_count(e, s), 1, iteration);
+}
+
+/* ---- conditions ---- */
+
+static void emit_if_lanes(Emit *e, const LoopStmt *s, V holds) {
+    V mask = e->mask;
+    bool mask_empty = e->mask_empty;
+    e->mask = mask ? LLVMBuildAnd(e->l.b, mask, holds, "") : holds;
+    e->mask_empty = true;
+    scope_open(e, true);
+    emit_body(e, &s->when.then);
+    scope_close(e);
+    e->mask = mask;
+    e->mask_empty = mask_empty;
+}
+
+static void emit_if(Emit *e, const LoopStmt *s) {
+    const L *l = &e->l;
+    Val holds = emit_conds(e, s->when.n, s->when.conds);
+    int64_t certain;
+    if (holds.wide) {
+        emit_if_lanes(e, s, holds.v);
+        return;
+    }
+    if (l_constant(holds.v, &certain)) {
+        if (certain) emit_body(e, &s->when.then);
+        return;
+    }
+    LLVMBasicBlockRef then = l_block(l, "then"), after = l_block(l, "endif");
+    LLVMBuildCondBr(l->b, holds.v, then, after);
+    l_at(l, then);
+    scope_open(e, false);
+    emit_body(e, &s->when.then);
+    scope_close(e);
+    LLVMBuildBr(l->b, after);
+    l_at(l, after);
+}
+
+/* ---- all kinds ---- */
+
+static void emit_store_statement(Emit *e, const LoopStmt *s) {
+    Val v = emit_ex(e, s->store.value);
+    Offset at = emit_offset(e, &s->store.at);
+    emit_store(e, s->store.buffer, &at, v);
+}
+
+void emit_body(Emit *e, const LoopBody *body) {
+    for (size_t i = 0; i < body->len; i++) {
+        const LoopStmt *s = body->at[i];
+        switch (s->kind) {
+        case LS_FOR: emit_for(e, s); break;
+        case LS_DECL: emit_decl(e, s->decl); break;
+        case LS_STORE: emit_store_statement(e, s); break;
+        case LS_ACCUM: emit_accum(e, s); break;
+        case LS_IF: emit_if(e, s); break;
+        }
+    }
+}

@@ -1,0 +1,79 @@
+/* Code in memory: an object is made as for a file and handed to LLVM's linker. */
+#include "compiler/llvm/emit.h"
+#include "compiler/llvm/module.h"
+
+#include <llvm-c/Error.h>
+#include <llvm-c/LLJIT.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct JitCode {
+    LLVMOrcLLJITRef jit;
+    int n;
+    const char **names;
+    UnitFunction *functions;
+};
+
+/* The units as an object; the caller owns it. */
+static LLVMMemoryBufferRef compile(Nnc *nnc, LoopUnit *const *units, int n, const char *cpu) {
+    Target target;
+    if (!target_find(nnc, NULL, cpu, &target)) return NULL;
+    LLVMTargetMachineRef machine = target_machine(&target, true);
+    L l;
+    module_begin(&l, &target, machine, "nnc");
+    for (int i = 0; i < n; i++) emit_unit(&l, units[i], false);
+    module_optimize(&l, machine);
+    LLVMMemoryBufferRef object = NULL;
+    char *why = NULL;
+    if (LLVMTargetMachineEmitToMemoryBuffer(machine, l.module, LLVMObjectFile, &why, &object))
+        bug("LLVM emits no object: %s", why);
+    module_free(&l);
+    LLVMDisposeTargetMachine(machine);
+    return object;
+}
+
+static void check(LLVMErrorRef error, const char *what) {
+    if (error) bug("%s: %s", what, LLVMGetErrorMessage(error));
+}
+
+/* memcpy and memset, which LLVM may call, come from this process. */
+static void add_process_symbols(LLVMOrcLLJITRef jit) {
+    LLVMOrcDefinitionGeneratorRef symbols;
+    check(LLVMOrcCreateDynamicLibrarySearchGeneratorForProcess(&symbols, LLVMOrcLLJITGetGlobalPrefix(jit), NULL, NULL),
+          "symbols of this process");
+    LLVMOrcJITDylibAddGenerator(LLVMOrcLLJITGetMainJITDylib(jit), symbols);
+}
+
+JitCode *llvm_jit(Nnc *nnc, LoopUnit *const *units, int n, const char *cpu) {
+    LLVMMemoryBufferRef object = compile(nnc, units, n, cpu);
+    if (!object) return NULL;
+    JitCode *code = xcalloc(1, sizeof *code);
+    check(LLVMOrcCreateLLJIT(&code->jit, NULL), "starting the JIT");
+    add_process_symbols(code->jit);
+    /* the object belongs to the JIT from here on */
+    check(LLVMOrcLLJITAddObjectFile(code->jit, LLVMOrcLLJITGetMainJITDylib(code->jit), object), "linking");
+    code->n = n;
+    code->names = xcalloc((size_t)n, sizeof *code->names);
+    code->functions = xcalloc((size_t)n, sizeof *code->functions);
+    for (int i = 0; i < n; i++) {
+        LLVMOrcExecutorAddress address;
+        check(LLVMOrcLLJITLookup(code->jit, &address, units[i]->name), units[i]->name);
+        code->names[i] = units[i]->name;
+        code->functions[i] = (UnitFunction)(uintptr_t)address;
+    }
+    return code;
+}
+
+UnitFunction jit_function(const JitCode *code, const char *unit_name) {
+    for (int i = 0; i < code->n; i++)
+        if (strcmp(code->names[i], unit_name) == 0) return code->functions[i];
+    return NULL;
+}
+
+void jit_free(JitCode *code) {
+    if (!code) return;
+    check(LLVMOrcDisposeLLJIT(code->jit), "ending the JIT");
+    free(code->names);
+    free(code->functions);
+    free(code);
+}

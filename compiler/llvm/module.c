@@ -1,0 +1,41 @@
+/* The passes: few, since what is emitted is vectorized and tiled already. */
+#include "compiler/llvm/module.h"
+
+#include <llvm-c/Analysis.h>
+#include <llvm-c/Error.h>
+#include <llvm-c/Target.h>
+#include <llvm-c/Transforms/PassBuilder.h>
+
+void module_begin(L *l, const Target *target, LLVMTargetMachineRef machine, const char *name) {
+    l_begin(l, LLVMContextCreate(), target, name);
+    LLVMSetTarget(l->module, target->triple);
+    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(machine);
+    LLVMSetModuleDataLayout(l->module, layout);
+    LLVMDisposeTargetData(layout);
+    if (target->abi) {
+        LLVMMetadataRef abi = LLVMMDStringInContext2(l->ctx, target->abi, __builtin_strlen(target->abi));
+        LLVMAddModuleFlag(l->module, LLVMModuleFlagBehaviorError, "target-abi", 10, abi);
+    }
+}
+
+/* Registers first (sroa), equal computations, then what does not change out of the loops. */
+static const char passes[] = "function(sroa,early-cse<memssa>,instcombine<no-verify-fixpoint>,simplifycfg,"
+                             "loop-mssa(licm<allowspeculation>),gvn,dse,simplifycfg)";
+
+void module_optimize(const L *l, LLVMTargetMachineRef machine) {
+#ifndef NDEBUG
+    char *wrong = NULL;
+    if (LLVMVerifyModule(l->module, LLVMReturnStatusAction, &wrong)) bug("emitted invalid LLVM IR: %s", wrong);
+    LLVMDisposeMessage(wrong);
+#endif
+    LLVMPassBuilderOptionsRef o = LLVMCreatePassBuilderOptions();
+    LLVMErrorRef error = LLVMRunPasses(l->module, passes, machine, o);
+    LLVMDisposePassBuilderOptions(o);
+    if (error) bug("LLVM's passes: %s", LLVMGetErrorMessage(error));
+}
+
+void module_free(L *l) {
+    l_end(l);
+    LLVMDisposeModule(l->module);
+    LLVMContextDispose(l->ctx);
+}

@@ -1,0 +1,172 @@
+/* From an optimized graph to the loop nests of a unit: fuse, schedule, one builder a kernel, plan. */
+#include "compiler/loop/common.h"
+#include "compiler/pass/fuse.h"
+#include "compiler/pass/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    int from, to;
+    Span at;
+} Copy;
+
+typedef VEC(Copy) CopyList;
+
+/* ---- leaves and outputs ---- */
+
+static int variable_buffer(Builder *b, const VarLayout *vars, OutKind kind, int slot, const Node *like, Name name) {
+    int i = loop_buffer(b, BUF_MEMORY, like->dtype, ir_elements(like), name);
+    b->u->buffers.at[i].base = BASE_VARIABLES;
+    b->u->buffers.at[i].offset = kind == OUT_PARAM ? vars->param[slot] : vars->state[slot];
+    if (b->u->buffers.at[i].offset < 0) bug("variable %d of unit '%s' has no place", slot, b->u->name);
+    return i;
+}
+
+static void place_leaves(Builder *b, const VarLayout *vars) {
+    for (Ref r = 1; r < b->g->nodes.len; r++) {
+        b->memory[r].buffer = b->local[r].buffer = -1;
+        const Node *n = ir_node(b->g, r);
+        if (n->kind != N_LEAF) continue;
+        View v = {.strides = loop_strides(b, n)};
+        if (n->leaf.kind == LEAF_CONST) {
+            v.buffer = loop_buffer(b, BUF_MEMORY, n->dtype, ir_elements(n), n->name);
+            b->u->buffers.at[v.buffer].base = -1;
+            b->u->buffers.at[v.buffer].offset = 0;
+            b->u->buffers.at[v.buffer].constant = n->leaf.data;
+        } else if (n->leaf.kind == LEAF_INPUT) {
+            v.buffer = loop_buffer(b, BUF_MEMORY, n->dtype, ir_elements(n), n->name);
+            b->u->buffers.at[v.buffer].base = BASE_FIRST_INPUT + n->leaf.slot;
+            b->u->buffers.at[v.buffer].offset = 0;
+        } else {
+            v.buffer = variable_buffer(b, vars, n->leaf.kind == LEAF_PARAM ? OUT_PARAM : OUT_STATE, n->leaf.slot, n, n->name);
+        }
+        b->memory[r] = v;
+    }
+}
+
+/* The variable that an output replaces: its leaf's buffer, or a new one where nothing reads the old value. */
+static int home_of(Builder *b, const VarLayout *vars, const Output *o) {
+    LeafKind kind = o->kind == OUT_PARAM ? LEAF_PARAM : LEAF_STATE;
+    for (Ref r = 1; r < b->g->nodes.len; r++) {
+        const Node *n = ir_node(b->g, r);
+        if (n->kind == N_LEAF && n->leaf.kind == kind && n->leaf.slot == o->slot) return b->memory[r].buffer;
+    }
+    return variable_buffer(b, vars, o->kind, o->slot, ir_node(b->g, o->node), o->name);
+}
+
+static int result_buffer(Builder *b, const Output *o) {
+    const Node *n = ir_node(b->g, o->node);
+    int i = loop_buffer(b, BUF_MEMORY, n->dtype, ir_elements(n), o->name);
+    b->u->buffers.at[i].base = BASE_FIRST_INPUT + b->u->ninputs + o->slot;
+    b->u->buffers.at[i].offset = 0;
+    return i;
+}
+
+/* Gives outputs their buffers. The first result that a node is, is written straight to its place; a node that is more than
+ * one output, or a leaf, is copied. `wishes` (buffer, variable): new values that would like to be where the old ones are. */
+static void place_outputs(Builder *b, const VarLayout *vars, CopyList *copies, CopyList *wishes) {
+    bool *taken = ARENA_ARRAY(b->arena, bool, b->g->nodes.len);
+    for (size_t i = 0; i < b->g->outputs.len; i++) {
+        const Output *o = &b->g->outputs.at[i];
+        const Node *n = ir_node(b->g, o->node);
+        if (o->kind == OUT_RESULT) {
+            int to = result_buffer(b, o);
+            if (n->kind == N_LEAF || taken[o->node])
+                vec_push(copies, (Copy){loop_memory(b, o->node).buffer, to, n->at});
+            else
+                b->memory[o->node] = (View){.buffer = to, .strides = loop_strides(b, n)};
+            taken[o->node] = true;
+            continue;
+        }
+        int home = home_of(b, vars, o), from = loop_memory(b, o->node).buffer;
+        if (from == home) continue;
+        if (n->kind == N_LEAF || taken[o->node]) {
+            int fresh = loop_buffer(b, BUF_MEMORY, n->dtype, ir_elements(n), o->name);
+            vec_push(copies, (Copy){from, fresh, n->at});
+            from = fresh;
+        }
+        taken[o->node] = true;
+        vec_push(wishes, (Copy){from, home, n->at});
+    }
+}
+
+void loop_copy(Builder *b, int from, int to, Span at) {
+    const Buffer *f = &b->u->buffers.at[from];
+    int64_t elems = f->elems;
+    int width = loop_lanes(b, f->dtype);
+    Nest n = nest_begin(b, "copy", at, 1);
+    int v = nest_for(&n, elems > 1 ? FOR_VECTOR : FOR_SERIAL, elems, NULL, elems > 1 ? width : 0);
+    nest_store(&n, to, nest_var(&n, v), loop_fetch(b, from, nest_var(&n, v)));
+    nest_close(&n);
+    nest_end(&n);
+}
+
+/* ---- the whole way ---- */
+
+static void build_kernels(Builder *b, const CopyList *copies) {
+    for (int i = 0; i < b->s->ngroups; i++) {
+        const Group *group = &b->s->groups[i];
+        switch (group->kind) {
+        case GROUP_ROWS: loop_rows(b, group); break;
+        case GROUP_CONTRACT: loop_contract(b, group); break;
+        case GROUP_SCATTER: loop_scatter(b, group); break;
+        }
+    }
+    for (size_t i = 0; i < copies->len; i++) loop_copy(b, copies->at[i].from, copies->at[i].to, copies->at[i].at);
+}
+
+static void plan(Builder *b, const CopyList *wishes) {
+    int *home = ARENA_ARRAY(b->arena, int, b->u->buffers.len);
+    for (size_t i = 0; i < b->u->buffers.len; i++) home[i] = -1;
+    for (size_t i = 0; i < wishes->len; i++) home[wishes->at[i].from] = wishes->at[i].to;
+    plan_order(b->u, home);
+    for (size_t i = 0; i < wishes->len; i++)
+        if (home[wishes->at[i].from] >= 0) loop_copy(b, wishes->at[i].from, wishes->at[i].to, wishes->at[i].at);
+    plan_place(b->u);
+}
+
+static void count_bytes(LoopUnit *u) {
+    const Accesses *acc = plan_accesses(u);
+    for (size_t k = 0; k < u->kernels.len; k++)
+        for (size_t i = 0; i < acc[k].len; i++) {
+            const Buffer *b = &u->buffers.at[acc[k].at[i].buffer];
+            if (b->kind == BUF_MEMORY) u->kernels.at[k]->bytes += b->elems * (int64_t)dtype_size(b->dtype);
+        }
+}
+
+/* Moves what grew into the arena. */
+static void seal(Builder *b) {
+    LoopUnit *u = b->u;
+    Buffer *buffers = u->buffers.at;
+    Kernel **kernels = u->kernels.at;
+    u->buffers.at = arena_copy(b->arena, buffers ? (void *)buffers : "", u->buffers.len * sizeof *buffers);
+    u->kernels.at = arena_copy(b->arena, kernels ? (void *)kernels : "", u->kernels.len * sizeof *kernels);
+    u->buffers.cap = u->buffers.len;
+    u->kernels.cap = u->kernels.len;
+    vec_drop(buffers);
+    vec_drop(kernels);
+    free(b->stamp);
+    free(b->memo);
+}
+
+LoopUnit *loop_build(Nnc *nnc, const Graph *g, const char *name, int ninputs, int nresults, const VarLayout *vars,
+                     const Machine *m) {
+    Graph *fused = pass_fuse(nnc, g);
+    const Schedule *s = pass_schedule(nnc, fused);
+    Builder b = {.u = ARENA_NEW(nnc->arena, LoopUnit), .g = fused, .affs = fused->affs, .arena = nnc->arena, .m = m, .s = s};
+    *b.u = (LoopUnit){.nnc = nnc, .graph = fused, .name = name, .ninputs = ninputs, .nresults = nresults};
+    CopyList copies = {0}, wishes = {0};
+    b.memory = ARENA_ARRAY(b.arena, View, fused->nodes.len);
+    b.local = ARENA_ARRAY(b.arena, View, fused->nodes.len);
+    place_leaves(&b, vars);
+    place_outputs(&b, vars, &copies, &wishes);
+    build_kernels(&b, &copies);
+    plan(&b, &wishes);
+    count_bytes(b.u);
+    for (size_t k = 0; k < b.u->kernels.len; k++) b.u->parallel |= b.u->kernels.at[k]->tiles > 1;
+    seal(&b);
+    vec_free(&copies);
+    vec_free(&wishes);
+    return b.u;
+}

@@ -1,0 +1,210 @@
+/* What holds of every loop nest. Places are shown to stay inside their buffers by ranges: each condition known around a
+ * place (the limit of a loop, a guard) makes its expression one new variable of known range, by which one of its own
+ * variables is replaced. */
+#include "compiler/loop/loop.h"
+
+#include <stdlib.h>
+
+typedef struct {
+    const LoopUnit *u;
+    const Kernel *k;
+    bool *bound;     /* per variable: inside its loop */
+    ForMode *mode;   /* per variable */
+    int vector;      /* the lane variable, or -1 */
+    bool *declared;  /* per buffer */
+    VEC(Cond) known; /* conditions that hold here */
+    int guarded;     /* how many of them the program's own guards made */
+} Verify;
+
+#define fault(v, ...) bug_in(v, __VA_ARGS__)
+static _Noreturn void bug_in(const Verify *v, const char *what, int buffer) {
+    loop_print(v->u, stderr);
+    bug("kernel '%s': %s (buffer %d)", v->k->name, what, buffer);
+}
+
+/* ---- index expressions ---- */
+
+static void check_scope(const Verify *v, const Aff *a, int buffer) {
+    for (int i = 0; i < a->nterms; i++) {
+        const AffTerm *x = &a->terms[i];
+        if (x->kind != ATOM_VAR)
+            check_scope(v, x->of, buffer);
+        else if (x->var >= v->k->nvars || !v->bound[x->var])
+            fault(v, "an index uses a variable outside its loop", buffer);
+    }
+}
+
+static bool inside(const Aff *a, const int64_t *extents, int n, int64_t elems) {
+    int64_t lo, hi;
+    return aff_range(a, extents, n, &lo, &hi) && lo >= 0 && hi < elems;
+}
+
+/* `a` with one variable of the condition c replaced by what the condition says of it: with s*v + rest = z + lo,
+ * v is s*(z + lo - rest), where 0 <= z < *extent. NULL where no variable has coefficient 1 or -1. */
+static const Aff *apply(AffTable *t, const Aff *a, const Cond *c, const int64_t *extents, int n, int64_t *extent) {
+    int64_t lo, hi;
+    if (!aff_range(c->aff, extents, n, &lo, &hi)) return NULL;
+    lo = MAX(lo, c->lo);
+    hi = MIN(hi + 1, c->hi);
+    for (int i = c->aff->nterms - 1; i >= 0; i--) {
+        const AffTerm *x = &c->aff->terms[i];
+        if (x->kind != ATOM_VAR || (x->coef != 1 && x->coef != -1) || !aff_uses(a, x->var)) continue;
+        const Aff *rest = aff_sub(t, c->aff, aff_scale(t, aff_var(t, x->var), x->coef));
+        const Aff *value = aff_sub(t, aff_add(t, aff_var(t, n), aff_const(t, lo)), rest);
+        const Aff **map = xcalloc((size_t)n + 1, sizeof *map);
+        map[x->var] = aff_scale(t, value, x->coef);
+        a = aff_subst(t, a, map, n);
+        free(map);
+        *extent = MAX(hi - lo, 1);
+        return a;
+    }
+    return NULL;
+}
+
+static void check_inside(const Verify *v, const Aff *a, int buffer) {
+    int64_t elems = v->u->buffers.at[buffer].elems;
+    AffTable *t = v->u->graph->affs;
+    int n = v->k->nvars;
+    int64_t *extents = xcalloc((size_t)n + v->known.len, sizeof *extents);
+    for (int i = 0; i < n; i++) extents[i] = v->k->extents[i];
+    bool fine = inside(a, extents, n, elems);
+    for (size_t i = v->known.len; i-- > 0 && !fine;) {
+        const Aff *b = apply(t, a, &v->known.at[i], extents, n, &extents[n]);
+        if (!b) continue;
+        a = aff_simplify(t, b, extents, ++n);
+        fine = inside(a, extents, n, elems);
+    }
+    free(extents);
+    if (!fine && !v->guarded) fault(v, "a place can leave its buffer", buffer);
+}
+
+static void check_register(const Verify *v, const Aff *a, int buffer) {
+    for (int i = 0; i < a->nterms; i++) {
+        const AffTerm *x = &a->terms[i];
+        bool lane = x->kind == ATOM_VAR && x->var == v->vector && x->coef == 1;
+        bool expanded = x->kind == ATOM_VAR && v->mode[x->var] == FOR_UNROLL;
+        if (!lane && !expanded) fault(v, "the index of a register is not constant", buffer);
+    }
+}
+
+static void check_place(const Verify *v, int buffer, const Place *at) {
+    if (buffer < 0 || buffer >= (int)v->u->buffers.len) fault(v, "no such buffer", buffer);
+    const Buffer *b = &v->u->buffers.at[buffer];
+    check_scope(v, at->aff, buffer);
+    if (b->kind != BUF_MEMORY && !v->declared[buffer]) fault(v, "a local is used outside its scope", buffer);
+    if (b->kind == BUF_REG) check_register(v, at->aff, buffer);
+    if (b->kind == BUF_REG && at->gather) fault(v, "the index of a register is not constant", buffer);
+    if (!at->gather) check_inside(v, at->aff, buffer);
+}
+
+/* ---- expressions ---- */
+
+static void check_expr(Verify *v, Ex e, bool *seen) {
+    const Graph *g = v->u->graph;
+    const Expr *x = ir_expr(g, e);
+    if (x->kind == EX_GUARD) { /* what is below may rely on the conditions: its own walk */
+        for (int i = 0; i < x->guard.n; i++) {
+            check_scope(v, x->guard.at[i].aff, -1);
+            vec_push(&v->known, x->guard.at[i]);
+        }
+        v->guarded++;
+        bool *below = xcalloc(g->exprs.len, sizeof *below);
+        check_expr(v, x->arg[0], below);
+        free(below);
+        v->guarded--;
+        v->known.len -= (size_t)x->guard.n;
+        check_expr(v, x->arg[1], seen);
+        return;
+    }
+    if (seen[e]) return;
+    seen[e] = true;
+    if (x->kind == EX_LOAD) fault(v, "a load of a node", -1);
+    if (x->kind == EX_INDEX) check_scope(v, x->index, -1);
+    if (x->kind == EX_FETCH) {
+        if (x->dtype != v->u->buffers.at[x->fetch.buffer].dtype) fault(v, "a fetch of another type", x->fetch.buffer);
+        check_place(v, x->fetch.buffer, &x->fetch.at);
+        if (x->fetch.at.gather) check_expr(v, x->fetch.at.gather, seen);
+        return;
+    }
+    for (int i = 0; i < 4; i++)
+        if (x->arg[i]) check_expr(v, x->arg[i], seen);
+}
+
+/* ---- statements ---- */
+
+static void check_body(Verify *v, const LoopBody *body);
+
+static void check_loop(Verify *v, const LoopStmt *s) {
+    int var = s->loop.var;
+    bool vector = s->loop.mode == FOR_VECTOR;
+    if (var <= 0 || var >= v->k->nvars || v->bound[var]) fault(v, "a loop over a variable that is in use", -1);
+    if (v->k->extents[var] != s->loop.count) fault(v, "a loop with two extents", -1);
+    if (s->loop.limit) check_scope(v, s->loop.limit, -1);
+    if (s->loop.limit && v->vector >= 0 && aff_uses(s->loop.limit, v->vector)) fault(v, "a limit by lanes", -1);
+    if (vector && v->vector >= 0) fault(v, "a vector loop inside another one", -1);
+    if (vector && s->loop.width < 2) fault(v, "a vector loop without lanes", -1);
+    v->bound[var] = true;
+    v->mode[var] = s->loop.mode;
+    if (vector) v->vector = var;
+    if (s->loop.limit) /* var - limit < 0 */
+        vec_push(&v->known, (Cond){aff_sub(v->u->graph->affs, aff_var(v->u->graph->affs, var), s->loop.limit), INT64_MIN, 0});
+    check_body(v, &s->loop.body);
+    if (s->loop.limit) v->known.len--;
+    if (vector) v->vector = -1;
+    v->bound[var] = false;
+}
+
+static void check_store(Verify *v, const LoopStmt *s) {
+    int buffer = s->store.buffer;
+    bool *seen = xcalloc(v->u->graph->exprs.len, sizeof *seen);
+    check_place(v, buffer, &s->store.at);
+    if (v->u->buffers.at[buffer].constant) fault(v, "a store into a constant", buffer);
+    if (ir_expr(v->u->graph, s->store.value)->dtype != v->u->buffers.at[buffer].dtype)
+        fault(v, "a store of another type", buffer);
+    if (s->kind == LS_ACCUM && (s->store.combine < RED_SUM || s->store.combine > RED_MIN))
+        fault(v, "an accumulation of another kind", buffer);
+    check_expr(v, s->store.value, seen);
+    if (s->store.at.gather) check_expr(v, s->store.at.gather, seen);
+    free(seen);
+}
+
+static void check_body(Verify *v, const LoopBody *body) {
+    for (size_t i = 0; i < body->len; i++) {
+        const LoopStmt *s = body->at[i];
+        switch (s->kind) {
+        case LS_FOR: check_loop(v, s); break;
+        case LS_IF:
+            for (int c = 0; c < s->when.n; c++) {
+                check_scope(v, s->when.conds[c].aff, -1);
+                vec_push(&v->known, s->when.conds[c]);
+            }
+            check_body(v, &s->when.then);
+            v->known.len -= (size_t)s->when.n;
+            break;
+        case LS_DECL:
+            if (v->u->buffers.at[s->decl].kind == BUF_MEMORY || v->declared[s->decl])
+                fault(v, "a declaration of memory, or a second one", s->decl);
+            v->declared[s->decl] = true;
+            break;
+        case LS_ACCUM:
+        case LS_STORE: check_store(v, s);
+        }
+    }
+    for (size_t i = 0; i < body->len; i++)
+        if (body->at[i]->kind == LS_DECL) v->declared[body->at[i]->decl] = false;
+}
+
+void loop_verify(const LoopUnit *u) {
+    for (size_t k = 0; k < u->kernels.len; k++) {
+        Verify v = {.u = u, .k = u->kernels.at[k], .vector = -1};
+        v.bound = xcalloc((size_t)v.k->nvars, sizeof *v.bound);
+        v.mode = xcalloc((size_t)v.k->nvars, sizeof *v.mode);
+        v.declared = xcalloc(u->buffers.len, sizeof *v.declared);
+        v.bound[0] = true;
+        check_body(&v, &v.k->body);
+        vec_free(&v.known);
+        free(v.bound);
+        free(v.mode);
+        free(v.declared);
+    }
+}

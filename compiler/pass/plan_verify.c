@@ -1,0 +1,72 @@
+/* The check of a memory plan, independent of how it was made: the arena and the variables are followed byte range by byte
+ * range through the kernels. */
+#include "compiler/pass/plan.h"
+
+#include <stdlib.h>
+
+/* Which buffer's value a range of a base holds now. */
+typedef struct {
+    int base;
+    int64_t from, to;
+    int buffer;
+} Held;
+
+typedef struct {
+    const LoopUnit *u;
+    VEC(Held) held;
+    const Kernel *kernel;
+} Check;
+
+static bool followed(const Buffer *b) { return b->kind == BUF_MEMORY && !b->constant; }
+
+static int64_t bytes_of(const Buffer *b) { return b->elems * (int64_t)dtype_size(b->dtype); }
+
+/* A leaf's buffer holds its value from the start; all others must have been written, and not written over since. */
+static void check_read(Check *c, int buffer, const bool *leaf) {
+    const Buffer *b = &c->u->buffers.at[buffer];
+    bool whole = leaf[buffer];
+    for (size_t i = 0; i < c->held.len; i++) {
+        const Held *h = &c->held.at[i];
+        if (h->base != b->base || h->to <= b->offset || h->from >= b->offset + bytes_of(b)) continue;
+        if (h->buffer != buffer) bug("kernel '%s' reads buffer %d, which buffer %d has overwritten", c->kernel->name, buffer, h->buffer);
+        whole = true;
+    }
+    if (!whole) bug("kernel '%s' reads buffer %d before it is written", c->kernel->name, buffer);
+}
+
+static void do_write(Check *c, int buffer) {
+    const Buffer *b = &c->u->buffers.at[buffer];
+    int64_t from = b->offset, to = b->offset + bytes_of(b);
+    size_t kept = 0;
+    for (size_t i = 0; i < c->held.len; i++) {
+        const Held *h = &c->held.at[i];
+        if (h->base != b->base || h->to <= from || h->from >= to) c->held.at[kept++] = *h;
+    }
+    c->held.len = kept;
+    vec_push(&c->held, (Held){b->base, from, to, buffer});
+}
+
+void plan_verify(const LoopUnit *u) {
+    Check c = {.u = u};
+    const Accesses *acc = plan_accesses(u);
+    bool *leaf = xcalloc(u->buffers.len, sizeof *leaf);
+    for (size_t b = 0; b < u->buffers.len; b++) leaf[b] = u->buffers.at[b].base != BASE_ARENA;
+    for (size_t k = 0; k < u->kernels.len; k++)
+        for (size_t i = 0; i < acc[k].len; i++)
+            if (acc[k].at[i].write) leaf[acc[k].at[i].buffer] = false;
+    for (size_t k = 0; k < u->kernels.len; k++) {
+        c.kernel = u->kernels.at[k];
+        for (size_t i = 0; i < acc[k].len; i++)
+            if (!acc[k].at[i].write && followed(&u->buffers.at[acc[k].at[i].buffer])) check_read(&c, acc[k].at[i].buffer, leaf);
+        for (size_t i = 0; i < acc[k].len; i++) {
+            const Buffer *b = &u->buffers.at[acc[k].at[i].buffer];
+            if (!acc[k].at[i].write || !followed(b)) continue;
+            if (b->offset < 0) bug("buffer %d has no place", acc[k].at[i].buffer);
+            if (b->base == BASE_ARENA && b->offset + bytes_of(b) > u->arena_bytes)
+                bug("buffer %d ends beyond the arena", acc[k].at[i].buffer);
+            do_write(&c, acc[k].at[i].buffer);
+        }
+    }
+    vec_free(&c.held);
+    free(leaf);
+}

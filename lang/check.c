@@ -1,0 +1,123 @@
+/* The checker's own services: messages with the calls that led to them, texts, frames. */
+#include "lang/check.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <string.h>
+
+/* ---- messages ---- */
+
+/* A function that is expanded often reports each of its faults once. */
+bool check_begin(Checker *c, Span at, DiagId id) {
+    Name key = check_name(c, "%d:%u:%u:%u", (int)id, at.file, at.begin, at.end);
+    bool fresh = at.file == 0 || !map_get(&c->reported, key);
+    if (fresh && !c->nnc->diags.muted) map_put(c, &c->reported, key, c);
+    if (!fresh) c->nnc->diags.muted++;
+    return fresh;
+}
+
+static bool in_library(Checker *c, Span at) {
+    const char *path = at.file ? c->nnc->sources.files.at[at.file]->path : "";
+    return strncmp(path, "stdlib/", 7) == 0;
+}
+
+Diag *check_note(Checker *c, Span at, bool fresh, Diag *d) {
+    bool user = false;
+    int shown = 0;
+    for (const Frame *f = c->frame; f && shown < 4 && !user; f = f->up) {
+        if (!f->name || !f->call.file) continue;
+        user = !in_library(c, f->call);
+        if (shown > 0 && !user) continue;
+        if (f->call.begin == at.begin && f->call.file == at.file) continue;
+        diag_label(c->nnc, d, f->call, "in the call of '%s' here", f->name);
+        shown++;
+    }
+    if (!fresh) c->nnc->diags.muted--;
+    return d;
+}
+
+void check_stop(Checker *c) { c->stopped = true; }
+
+/* ---- texts ---- */
+
+Name check_name(Checker *c, const char *fmt, ...) {
+    char small[256];
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(small, sizeof small, fmt, args);
+    va_end(args);
+    if (n < (int)sizeof small) return intern(c->nnc->names, small);
+    char *text = arena_alloc(check_arena(c), (size_t)n + 1);
+    va_start(args, fmt);
+    vsnprintf(text, (size_t)n + 1, fmt, args);
+    va_end(args);
+    return intern(c->nnc->names, text);
+}
+
+static const char *kept(Checker *c, Str *s) {
+    const char *text = s->len ? arena_copy(check_arena(c), s->at, s->len + 1) : "";
+    vec_free(s);
+    return text;
+}
+
+const char *type_text(Checker *c, Type t) {
+    Str s = {0};
+    type_print(&s, t);
+    return kept(c, &s);
+}
+
+const char *dim_text(Checker *c, Dim d) {
+    Str s = {0};
+    dim_print(&s, d);
+    return kept(c, &s);
+}
+
+const char *source_text(Checker *c, Span at) {
+    if (!at.file) return "";
+    const Source *source = c->nnc->sources.files.at[at.file];
+    Str s = {0};
+    bool space = false;
+    for (uint32_t i = at.begin; i < at.end && i < source->len; i++) {
+        bool white = isspace((unsigned char)source->text[i]) != 0;
+        if (!white && space && s.len) str_put(&s, " ", 1);
+        if (!white) str_put(&s, &source->text[i], 1);
+        space = white;
+    }
+    return kept(c, &s);
+}
+
+/* ---- frames ---- */
+
+bool frame_push(Checker *c, Frame *f, Ast *fn, Name name, Span call, Scope *parent) {
+    *f = (Frame){.up = c->frame, .fn = fn, .name = name, .call = call};
+    f->depth = c->frame ? c->frame->depth + 1 : 1;
+    if (f->depth > CHECK_MAX_DEPTH) {
+        if (!c->stopped) {
+            Diag *d = err(c, call, too_deep, name ? name : "a function", CHECK_MAX_DEPTH);
+            diag_help(c->nnc, d, "functions are expanded where they are called, so they cannot call themselves without end");
+        }
+        check_stop(c);
+        return false;
+    }
+    f->scope = scope_new(c, parent);
+    f->scope->frame = true;
+    f->namer = c->frame ? c->frame->namer : c->unit ? c->unit->namer : NULL;
+    f->result = value_none();
+    f->marks = fn ? marks_of(c, fn) : NULL;
+    c->frame = f;
+    return true;
+}
+
+void frame_pop(Checker *c) { c->frame = c->frame->up; }
+
+/* ---- the program ---- */
+
+Program *program_load(Nnc *nnc, const char *path, const char *const (*stdlib)[2], const Setting *sets, int nsets,
+                      DataOpener opener) {
+    Program *p = ARENA_NEW(nnc->arena, Program);
+    Checker *c = ARENA_NEW(nnc->arena, Checker);
+    p->nnc = nnc;
+    p->checker = c;
+    *c = (Checker){.program = p, .nnc = nnc, .dims = dims_new(nnc->arena), .opener = opener};
+    return resolve_program(c, path, stdlib, sets, nsets) ? p : NULL;
+}

@@ -1,0 +1,124 @@
+/* Expressions: what each kind of node means. Operators, calls, slices and index notation have files of their own. */
+#include "lang/check.h"
+
+#include <string.h>
+
+/* ---- names ---- */
+
+/* Words that the run supplies: known only where it does. */
+static Value ambient(Checker *c, Name name, Span at) {
+    UnitState *u = c->unit;
+    if (strcmp(name, "training") == 0) return u ? value_bool(u->training) : value_poison();
+    bool step = strcmp(name, "step") == 0;
+    if (!step && strcmp(name, "epoch") != 0) return value_none();
+    if (u && step && u->step) return value_term(u->step);
+    if (u && !step && (u->step || u->in_loop)) return value_term(run_scalar(c, "epoch", at));
+    if (u && u->symbolic && !u->in_loop) return value_poison(); /* a schedule by itself */
+    diag_help(c->nnc, err(c, at, no_step, name), "%s is known to optimizers and to their hyper-parameters",
+              step ? "the count of updates" : "it counts the epochs of a train block, and");
+    return value_poison();
+}
+
+Value lookup(Checker *c, Scope *s, Name name, Span at) {
+    const Binding *b = scope_find(s, name);
+    if (b && b->var) return value_term(slot_of(c, b->var, at)->now);
+    if (b) return b->value;
+    while (s->up) s = s->up;
+    Value v = module_lookup(c, s->module, name, at);
+    return v.kind != V_NONE ? v : ambient(c, name, at);
+}
+
+static Value eval_name(Checker *c, Scope *s, Ast *e) {
+    Value v = lookup(c, s, e->name, e->at);
+    if (v.kind != V_NONE) return v;
+    Diag *d = err(c, e->at, unknown_name, e->name);
+    const char *near = scope_nearest(c, s, e->name);
+    if (near) diag_help(c->nnc, d, "did you mean '%s'?", near);
+    return value_poison();
+}
+
+/* ---- sequences ---- */
+
+static Value eval_sequence(Checker *c, Scope *s, Ast *e) {
+    Value *items = ARENA_ARRAY(check_arena(c), Value, e->list.len + 1);
+    for (int i = 0; i < e->list.len; i++) items[i] = eval(c, s, e->list.at[i]);
+    Value v = value_list(c, e->kind == AST_LIST ? V_LIST : V_TUPLE, NULL, 0);
+    v.list.at = items;
+    v.list.len = e->list.len;
+    return v;
+}
+
+/* `..B` as a value: the sizes that it was bound to. */
+static Value eval_rest(Checker *c, Scope *s, Ast *e) {
+    if (e->name) {
+        Value v = lookup(c, s, e->name, e->at);
+        if (v.kind == V_LIST || v.kind == V_POISON) return v;
+    }
+    err(c, e->at, stray_rest);
+    return value_poison();
+}
+
+static Value eval_number(Checker *c, Ast *e) {
+    return e->number.is_int ? value_int(c, e->number.integer) : value_float(e->number.value);
+}
+
+static Value eval_string(Checker *c, Ast *e) {
+    return value_string(intern_n(c->nnc->names, e->string.text, e->string.len));
+}
+
+static Value eval_lambda(Scope *s, Ast *e) { return (Value){.kind = V_FUNCTION, .fn = {.ast = e, .scope = s}}; }
+
+static Value unsupported(Checker *c, Ast *e, const char *what) {
+    err(c, e->at, unsupported, what);
+    return value_poison();
+}
+
+/* `a and b` looks at b only where a leaves it open. */
+static Value eval_logic(Checker *c, Scope *s, Ast *e) {
+    bool is_and = e->op.op == OP_AST_AND;
+    Value a = eval(c, s, e->op.a);
+    if (a.kind == V_BOOL && a.truth != is_and) return a;
+    Value b = eval(c, s, e->op.b);
+    if (b.kind == V_BOOL && a.kind == V_POISON && b.truth != is_and) return b;
+    return eval_binary(c, e->op.op, a, b, e);
+}
+
+static Value eval_operator(Checker *c, Scope *s, Ast *e) {
+    if (e->op.op == OP_AST_AND || e->op.op == OP_AST_OR) return eval_logic(c, s, e);
+    Value a = eval(c, s, e->op.a);
+    if (e->kind == AST_UNARY) return eval_unary(c, e->op.op, a, e);
+    Value b = eval(c, s, e->op.b);
+    if (e->op.op == OP_AST_MATMUL) return eval_matmul(c, s, a, b, e);
+    return eval_binary(c, e->op.op, a, b, e);
+}
+
+static bool out_of_work(Checker *c, Span at) {
+    if (c->stopped) return true;
+    if (++c->work < CHECK_MAX_WORK) return false;
+    err(c, at, too_much_work);
+    check_stop(c);
+    return true;
+}
+
+Value eval(Checker *c, Scope *s, Ast *e) {
+    if (out_of_work(c, e->at)) return value_poison();
+    switch (e->kind) {
+    case AST_NUMBER: return eval_number(c, e);
+    case AST_STRING: return eval_string(c, e);
+    case AST_BOOL: return value_bool(e->boolean);
+    case AST_NAME: return eval_name(c, s, e);
+    case AST_UNARY:
+    case AST_BINARY: return eval_operator(c, s, e);
+    case AST_PIPE: return eval_pipe(c, s, e);
+    case AST_IF: return eval_if(c, s, e);
+    case AST_CALL: return eval_call(c, s, e);
+    case AST_INDEX: return eval_index(c, s, e);
+    case AST_FIELD: return eval_field(c, s, e);
+    case AST_LIST:
+    case AST_TUPLE: return eval_sequence(c, s, e);
+    case AST_LAMBDA: return eval_lambda(s, e);
+    case AST_REST: return eval_rest(c, s, e);
+    case AST_SCAN: return unsupported(c, e, "'scan'");
+    default: return unsupported(c, e, "this");
+    }
+}

@@ -1,0 +1,172 @@
+/* Layers and models: instances, their names, and the expansion of their bodies. */
+#include "lang/check.h"
+
+#include <ctype.h>
+#include <string.h>
+
+/* ---- names ---- */
+
+Name path_join(Checker *c, Name path, Name child) { return path[0] ? check_name(c, "%s.%s", path, child) : child; }
+
+bool path_within(Name path, Name whole) {
+    size_t n = strlen(whole);
+    return strncmp(path, whole, n) == 0 && (path[n] == 0 || path[n] == '.');
+}
+
+/* The name itself where it is free, else with the first free number behind it. */
+static Name child_name(Checker *c, Namer *namer, const char *base, bool counted) {
+    Name name = intern(c->nnc->names, base);
+    for (int i = counted ? 1 : 2; counted || map_get(&namer->used, name); i++) {
+        name = check_name(c, "%s%d", base, i);
+        counted = false;
+    }
+    map_put(c, &namer->used, name, namer);
+    return path_join(c, namer->path, name);
+}
+
+void name_instance(Checker *c, Value v, Name name) {
+    if (v.kind != V_INSTANCE || v.instance->path) return;
+    v.instance->path = child_name(c, v.instance->home, name, false);
+}
+
+/* Dense makes dense1, dense2, ... */
+static void name_by_count(Checker *c, Instance *in) {
+    if (in->path) return;
+    char *base = arena_printf(check_arena(c), "%s", in->layer->fn.name.name);
+    for (char *p = base; *p; p++) *p = (char)tolower((unsigned char)*p);
+    in->path = child_name(c, in->home, base, true);
+}
+
+Name value_path(Value v) {
+    if (v.kind == V_MODEL) return v.fn.ast->fn.name.name;
+    if (v.kind == V_PART) return v.path;
+    return v.kind == V_INSTANCE ? v.instance->path : NULL;
+}
+
+/* ---- instances ---- */
+
+Value make_instance(Checker *c, Value layer, Args args, Span at) {
+    Ast *ast = layer.fn.ast;
+    Instance *in = ARENA_NEW(check_arena(c), Instance);
+    in->layer = ast;
+    in->scope = layer.fn.scope;
+    in->home = c->frame ? c->frame->namer : c->unit ? c->unit->namer : &c->top;
+    in->at = at;
+    in->hyper = ARENA_ARRAY(check_arena(c), Value, ast->fn.hyper.len + 1);
+    Span *places = ARENA_ARRAY(check_arena(c), Span, ast->fn.hyper.len + 1);
+    if (!args_place(c, &ast->fn.hyper, args, ast, ast->fn.name.name, at, in->hyper, places)) return value_poison();
+    return (Value){.kind = V_INSTANCE, .instance = in};
+}
+
+static Value expand(Checker *c, Ast *ast, Scope *module, Value *hyper, Span hyper_at, Name path, Args args, Span at) {
+    Name name = ast->fn.name.name;
+    if (!c->unit) {
+        err(c, at, outside_body, name);
+        return value_poison();
+    }
+    int nh = ast->fn.hyper.len, n = ast->fn.params.len;
+    Value *given = ARENA_ARRAY(check_arena(c), Value, nh + n + 1);
+    Span *places = ARENA_ARRAY(check_arena(c), Span, nh + n + 1);
+    for (int i = 0; i < nh; i++) given[i] = hyper[i], places[i] = hyper_at;
+    if (!args_place(c, &ast->fn.params, args, ast, name, at, given + nh, places + nh)) return value_poison();
+    Frame frame;
+    if (!frame_push(c, &frame, ast, name, at, module)) return value_poison();
+    Namer namer = {.path = path};
+    frame.namer = arena_copy(check_arena(c), &namer, sizeof namer); /* instances that it makes may outlive the call */
+    frame.owns_params = true;
+    ParamGroup groups[] = {{&ast->fn.hyper, given, places}, {&ast->fn.params, given + nh, places + nh}};
+    Value v = value_poison();
+    if (bind_params(c, frame.scope, groups, 2, name)) v = function_body(c, ast, frame.scope);
+    frame_pop(c);
+    return v;
+}
+
+Value call_instance(Checker *c, Instance *in, Args args, Span at) {
+    name_by_count(c, in);
+    return expand(c, in->layer, in->scope, in->hyper, in->at, in->path, args, at);
+}
+
+Value call_model(Checker *c, Value model, Args args, Span at) {
+    return expand(c, model.fn.ast, model.fn.scope, NULL, at, value_path(model), args, at);
+}
+
+/* ---- parts ---- */
+
+static bool has_part(const VarTable *vars, Name path) {
+    for (size_t i = 0; i < vars->list.len; i++)
+        if (path_within(vars->list.at[i]->path, path)) return true;
+    return false;
+}
+
+static Value unknown_part(Checker *c, Name path, AstName field) {
+    Names names = {0};
+    size_t n = strlen(path);
+    for (size_t i = 0; i < c->unit->vars->list.len; i++) {
+        Name p = c->unit->vars->list.at[i]->path;
+        if (!path_within(p, path) || p[n] == 0) continue;
+        const char *rest = p + n + 1, *dot = strchr(rest, '.');
+        Name child = dot ? intern_n(c->nnc->names, rest, (size_t)(dot - rest)) : intern(c->nnc->names, rest);
+        arena_push(c, &names, child);
+    }
+    Diag *d = err(c, field.at, unknown_part, path, field.name);
+    const char *near = diag_nearest(field.name, names.at, names.len);
+    if (near) diag_help(c->nnc, d, "did you mean '%s'?", near);
+    if (!names.len) diag_help(c->nnc, d, "its parameters are made by its first call, which must come before this");
+    return value_poison();
+}
+
+Value eval_field(Checker *c, Scope *s, Ast *e) {
+    Value of = eval(c, s, e->field.of);
+    if (of.kind == V_POISON) return of;
+    if (of.kind == V_INSTANCE && !of.instance->path) name_by_count(c, of.instance);
+    Name path = value_path(of);
+    if (!path || !c->unit) {
+        err(c, e->field.field.at, no_fields, value_text(c, of), e->field.field.name);
+        return value_poison();
+    }
+    if (of.kind == V_MODEL && !has_part(c->unit->vars, path)) model_params(c, of, e->at);
+    Name child = path_join(c, path, e->field.field.name);
+    Variable *var = map_get(&c->unit->vars->by_path, child);
+    if (var) return value_term(slot_of(c, var, e->at)->now);
+    if (has_part(c->unit->vars, child)) return (Value){.kind = V_PART, .path = child};
+    return unknown_part(c, path, e->field.field);
+}
+
+/* ---- all parameters of a model ---- */
+
+/* A model that was not called yet in this program is expanded once for its parameters alone; what that does to states and
+ * random places is undone. */
+static void dry_run(Checker *c, Value model, Span at) {
+    UnitState saved = *c->unit;
+    Term **now = ARENA_ARRAY(check_arena(c), Term *, saved.order.len + 1);
+    for (size_t i = 0; i < saved.order.len; i++) now[i] = saved.order.at[i]->now;
+    const AstParams *params = &model.fn.ast->fn.params;
+    Scope *s = scope_new(c, model.fn.scope);
+    Value *args = ARENA_ARRAY(check_arena(c), Value, params->len + 1);
+    for (int i = 0; i < params->len; i++) {
+        Type t;
+        bool known = params->at[i].type && !params->at[i].type->type.scalar;
+        args[i] = value_poison();
+        if (known && type_fresh(c, s, params->at[i].type, 1, &t))
+            args[i] = value_term(term_new(c, T_INPUT, t, at, 0, NULL));
+    }
+    NameMap none = {0};
+    c->unit->sites = none;
+    call_with(c, model, params->len, args, at);
+    c->unit->sites = saved.sites;
+    for (size_t i = 0; i < saved.order.len; i++) saved.order.at[i]->now = now[i];
+    for (size_t i = saved.order.len; i < c->unit->order.len; i++) c->unit->order.at[i]->now = c->unit->order.at[i]->first;
+}
+
+Value model_params(Checker *c, Value model, Span at) {
+    Name path = value_path(model);
+    if (model.kind == V_MODEL && !has_part(c->unit->vars, path)) dry_run(c, model, at);
+    struct { Value *at; size_t len, cap; } items = {0};
+    for (size_t i = 0; i < c->unit->vars->list.len; i++) {
+        Variable *var = c->unit->vars->list.at[i];
+        if (!var->is_param || !path_within(var->path, path)) continue;
+        Value v = value_term(slot_of(c, var, at)->now);
+        arena_push(c, &items, v);
+    }
+    return value_list(c, V_LIST, items.at, (int)items.len);
+}

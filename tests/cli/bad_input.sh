@@ -1,0 +1,48 @@
+#!/bin/sh
+# Bad input gets one clear error with its place, exit status 1 (2 for the command line), and nothing is written.
+. "$SOURCE/tests/cli/lib.sh"
+nn() { printf '%b' "$2" >"$1"; }
+model='model m(x: [N, 2]) -> [N, 3] = Dense(3)(x)\n'
+loop='train {\n    for (x, y) in d {\n        minimize cross_entropy(m(x), y) using GD(0.1)\n    }\n}\n'
+
+expect_error 2 "is not a command" "$NNC" trian x.nn
+expect_error 2 "no option '--epoch'" "$NNC" train x.nn --epoch 3
+expect_error 2 "needs a file" "$NNC" train
+expect_error 2 "does not fit --epochs" "$NNC" train x.nn --epochs none
+expect_error 1 "absent.nn" "$NNC" train absent.nn
+mkdir folder.nn
+expect_error 1 "is a directory" "$NNC" check folder.nn
+: >empty.nn
+expect_error 1 "is empty" "$NNC" check empty.nn
+printf 'let a = 1\nlet b = "\377"\n' >bytes.nn
+expect_error 1 "bytes.nn:2:10" "$NNC" check bytes.nn
+printf 'let a = 1\nlet b\0 = 2\n' >nul.nn
+expect_error 1 "nul.nn:2" "$NNC" check nul.nn
+{ printf 'let a = '; head -c 100000 /dev/zero | tr '\0' '('; } >deep.nn
+expect_error 1 "nested" "$NNC" check deep.nn
+nn a.nn 'import "b.nn"\n'
+nn b.nn 'import "a.nn"\n'
+expect_error 1 "import" "$NNC" check a.nn
+
+nn gone.nn "data d = csv(\"gone.csv\", target = \"y\")\n$model$loop"
+expect_error 1 "gone.csv" "$NNC" train gone.nn
+nn ragged.nn "data d = csv(\"ragged.csv\", target = \"y\")\n$model$loop"
+nn ragged.csv 'a,b,y\n1,2,0\n1,1\n'
+expect_error 1 "ragged.csv:3" "$NNC" train ragged.nn
+nn ragged.csv 'a,b,y\n1,2,0\n1,x,1\n2,3,1\n'
+nn labels.nn "data d = csv(\"labels.csv\", target = \"y\")\n$model$loop"
+nn labels.csv 'a,b,y\n1,2,0\n1,1,7\n'
+expect_error 1 "7" "$NNC" train labels.nn
+nn wide.nn "data d = csv(\"wide.csv\", target = \"y\")\n$model$loop"
+nn wide.csv 'a,b,c,y\n1,2,3,0\n1,1,1,1\n'
+expect_error 1 "wide.nn" "$NNC" train wide.nn
+nn idx.nn "data d = zip(idx(\"i.gz\"), idx(\"l\"))\n$model$loop"
+printf '\037\213\010truncated' >i.gz
+printf '\000\000\010\001\000\000\000\002\000\001' >l
+expect_error 1 "i.gz" "$NNC" train idx.nn
+nn shape.nn 'model m(x: [N, 784]) -> [N, 10] {\n    let h = Dense(500)(x)\n    param w2: [400, 10] = 0\n    return h @ w2\n}\nexport fn f(x: [N, 784]) = m(x)\n'
+expect_error 1 "500 and 400 differ" "$NNC" check shape.nn
+expect_error 1 "shape.nn:4" "$NNC" check shape.nn
+expect_error 1 "no trained weights" "$NNC" run "$SOURCE/examples/digits.nn" classify --arg pixels=3
+[ -e runs ] && fail "an error left something behind: $(find runs)"
+finish

@@ -1,0 +1,34 @@
+# What the tests of the command share. NNC is the program, SOURCE the repository's root; each test works in a folder of its own.
+set -u
+NNC=${NNC:?the program}
+SOURCE=${SOURCE:?the root of the repository}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failures=0
+
+fail() {
+    echo "FAILED: $*"
+    failures=$((failures + 1))
+}
+
+# expect_error STATUS TEXT COMMAND...: the command fails with that status, one error that holds TEXT, and no traces of a crash.
+expect_error() {
+    status=$1 text=$2
+    shift 2
+    "$@" >out.txt 2>err.txt
+    got=$?
+    [ "$got" = "$status" ] || fail "exit status $got, not $status: $*: $(head -n 3 err.txt)"
+    grep -qF -- "$text" err.txt || fail "no '$text' in the message of $*: $(head -n 3 err.txt)"
+    grep -q -e 'internal error' -e 'AddressSanitizer' -e 'runtime error' err.txt && fail "a fault of ours: $*: $(head -n 3 err.txt)"
+    [ -s out.txt ] && fail "output beside the error of $*: $(head -n 3 out.txt)"
+    return 0
+}
+
+# value NAME: the last NAME in the JSON events on standard input.
+value() { grep -o "\"$1\":[-0-9.e+]*" | tail -n 1 | cut -d: -f2; }
+
+finish() {
+    [ "$failures" = 0 ] || exit 1
+    exit 0
+}

@@ -1,0 +1,64 @@
+/* Reference values from PyTorch, compared with what compiled programs give. */
+#ifndef GOLDEN_H
+#define GOLDEN_H
+
+#include "compiler/driver.h"
+#include "runtime/safetensors.h"
+
+#include <cjson/cJSON.h>
+
+/* One case of index.json, with the tensors of its file. */
+typedef struct {
+    const char *id, *op, *folder;
+    const cJSON *json, *attrs, *inputs, *outputs, *gradients, *cotangents;
+    const RtTensors *tensors;
+} Case;
+
+typedef enum { GOLDEN_PASSED, GOLDEN_FAILED, GOLDEN_SKIPPED } Verdict;
+
+/* What a case came to: the largest error in units of its tolerance, and where, or why it did not run. */
+typedef struct {
+    Verdict verdict;
+    double worst;
+    char where[128];
+} Outcome;
+
+/* How a case is written in .nn: a row of rules.def. */
+typedef enum { RULE_FUNCTION, RULE_LAYER, RULE_OPTIMIZER } RuleKind;
+
+typedef struct {
+    RuleKind kind;
+    const char *op, *conditions;
+    const char *make;       /* layer, optimizer */
+    const char *body;       /* function, layer */
+    const char *parameters; /* layer */
+} Rule;
+
+const RtTensor *case_tensor(const Case *c, const char *key);
+const RtTensor *case_input(const Case *c, const char *name);
+
+/** The row for a case, or NULL. */
+const Rule *golden_rule(const Case *c);
+
+/** `text` with {attributes} put in; false where one is missing. */
+bool golden_fill(Str *out, const char *text, const Case *c);
+
+/** The program for a case of a function or layer: an exported `golden` of its inputs and cotangents that gives outputs and
+ * gradients in the order of index.json. */
+bool golden_source(Str *out, const Case *c, const Rule *r);
+
+/** Compares one result with the reference `entry` ({"key", "f32", "f64"}) and keeps the worst in `o`. */
+void golden_compare(const Case *c, const cJSON *entry, const RtArray *got, bool f64, Outcome *o);
+
+/** Writes `source` as a file in a temporary folder; the path, which golden_remove deletes with what else lies there. */
+char *golden_write(const char *source);
+void golden_remove(char *path);
+
+/** How cases are compiled: quietly, in one thread, for NNC_CPU where that is set. */
+Options golden_options(const char *path, bool f64);
+
+Outcome golden_run(const Case *c, const Rule *r, bool f64);
+/** An optimizer on given gradients: one compiled step is called for each of them. */
+Outcome golden_run_optimizer(const Case *c, const Rule *r, bool f64);
+
+#endif

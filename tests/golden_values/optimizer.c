@@ -1,0 +1,151 @@
+/* Optimizer trajectories: a layer whose loss Σ p·g has the given gradient g of each step. */
+#include "runtime/npy.h"
+#include "tests/golden_values/golden.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST = 8 };
+
+static int count_parameters(const Case *c) {
+    int n = 0;
+    char name[16];
+    do snprintf(name, sizeof name, "p%d", n);
+    while (n < MOST && case_input(c, name) && ++n);
+    return n;
+}
+
+static void put_shape(Str *s, const RtArray *a, int from) {
+    str_add(s, "[");
+    for (int i = from; i < a->rank; i++) str_add(s, "%s%lld", i > from ? ", " : "", (long long)a->dims[i]);
+    str_add(s, "]");
+}
+
+static bool optimizer_source(Str *s, const Case *c, const Rule *r, int n) {
+    char name[16];
+    str_add(s, n == 1 ? "data steps = npy(\"g0.npy\")\n\nlayer Sums()(" : "data steps = zip(");
+    for (int i = 0; n > 1 && i < n; i++) str_add(s, "%snpy(\"g%d.npy\")", i ? ", " : "", i);
+    if (n > 1) str_add(s, ")\n\nlayer Sums()(");
+    for (int i = 0; i < n; i++) {
+        snprintf(name, sizeof name, "p%d", i);
+        str_add(s, "%sg%d: ", i ? ", " : "", i);
+        put_shape(s, &case_input(c, name)->array, 0);
+    }
+    str_add(s, ") -> [] {\n");
+    for (int i = 0; i < n; i++) {
+        snprintf(name, sizeof name, "p%d", i);
+        str_add(s, "    param p%d: ", i);
+        put_shape(s, &case_input(c, name)->array, 0);
+        str_add(s, " = 0\n");
+    }
+    str_add(s, "    return ");
+    for (int i = 0; i < n; i++) str_add(s, "%ssum(p%d * g%d)", i ? " + " : "", i, i);
+    str_add(s, "\n}\n\ntrain {\n    batch = 1\n    for (");
+    if (n == 1) s->at[--s->len] = 0;
+    for (int i = 0; i < n; i++) str_add(s, "%sg%d", i ? ", " : "", i);
+    str_add(s, n == 1 ? " in steps {\n        minimize Sums()(" : ") in steps {\n        minimize Sums()(");
+    for (int i = 0; i < n; i++) str_add(s, "%sg%d[0]", i ? ", " : "", i);
+    str_add(s, ") using ");
+    if (!golden_fill(s, r->make, c)) return false;
+    str_add(s, "\n    }\n}\n");
+    return true;
+}
+
+static void write_gradients(const Case *c, const char *path, int n) {
+    for (int i = 0; i < n; i++) {
+        char name[16], file[128];
+        RtError err;
+        snprintf(name, sizeof name, "grad_p%d", i);
+        snprintf(file, sizeof file, "%.*s/g%d.npy", (int)(strrchr(path, '/') - path), path, i);
+        if (!rt_npy_write(file, &case_input(c, name)->array, &err)) bug("%s", err.text);
+    }
+}
+
+/* The bytes of parameter p<i>, or NULL. */
+static char *parameter(Driver *d, int i) {
+    Program *p = driver_program(d);
+    char end[16];
+    snprintf(end, sizeof end, ".p%d", i);
+    for (size_t k = 0; k < p->params.len; k++) {
+        const char *path = p->params.at[k]->path;
+        if (strlen(path) > strlen(end) && strcmp(path + strlen(path) - strlen(end), end) == 0)
+            return driver_variables(d)->bytes + driver_variables(d)->layout.param[k];
+    }
+    return NULL;
+}
+
+static void copy_in(char *bytes, const RtArray *a, bool f64) {
+    for (int64_t k = 0; k < rt_array_elements(a); k++) {
+        double x = rt_element(a->data, a->dtype, k);
+        if (f64)
+            ((double *)(void *)bytes)[k] = x;
+        else
+            ((float *)(void *)bytes)[k] = (float)x;
+    }
+}
+
+static void call_step(Driver *d, const Code *code, const RtData *data, int32_t row) {
+    double results[MOST];
+    int32_t scalars[] = {row, 0, row, 1}; /* rows, seed, tick, epoch */
+    VEC(const void *) bases = {0};
+    vec_push(&bases, driver_arena(d));
+    vec_push(&bases, driver_variables(d)->bytes);
+    for (int i = 0; i < data->nfields; i++) vec_push(&bases, data->fields[i].data);
+    for (size_t i = 0; i < COUNT(scalars); i++) vec_push(&bases, &scalars[i]);
+    for (int i = 0; i < MOST; i++) vec_push(&bases, &results[i]);
+    code->run((void *const *)bases.at, NULL);
+    vec_free(&bases);
+}
+
+static void follow(Driver *d, const Case *c, const Code *code, int n, bool f64, Outcome *o) {
+    RtArray traj[MOST];
+    RtError err;
+    char name[16];
+    int64_t steps = (int64_t)cJSON_GetObjectItemCaseSensitive(c->attrs, "steps")->valuedouble;
+    for (int i = 0; i < n; i++) {
+        snprintf(name, sizeof name, "grad_p%d", i);
+        traj[i] = case_input(c, name)->array;
+        traj[i].dtype = f64 ? RT_F64 : RT_F32;
+        if (!rt_array_alloc(&traj[i], "the trajectory", &err)) bug("%s", err.text);
+        snprintf(name, sizeof name, "p%d", i);
+        copy_in(parameter(d, i), &case_input(c, name)->array, f64);
+    }
+    const RtData *data = driver_rt_data(driver_program(d)->trains.at[0]->loops.at[0].data);
+    for (int64_t t = 0; t < steps; t++) {
+        call_step(d, code, data, (int32_t)t);
+        for (int i = 0; i < n; i++) {
+            size_t bytes = (size_t)(rt_array_elements(&traj[i]) / steps) * rt_dtype_size(traj[i].dtype);
+            memcpy((char *)traj[i].data + (size_t)t * bytes, parameter(d, i), bytes);
+        }
+    }
+    for (int i = 0; i < n; i++) {
+        snprintf(name, sizeof name, "traj_p%d", i);
+        golden_compare(c, cJSON_GetObjectItemCaseSensitive(c->outputs, name), &traj[i], f64, o);
+        rt_array_free(&traj[i]);
+    }
+}
+
+Outcome golden_run_optimizer(const Case *c, const Rule *r, bool f64) {
+    Outcome o = {.verdict = GOLDEN_FAILED, .worst = 0, .where = "the program"};
+    Str source = {0};
+    int n = count_parameters(c);
+    if (!optimizer_source(&source, c, r, n)) bug("%s: the rule names an attribute that the case lacks", c->id);
+    char *path = golden_write(source.at);
+    write_gradients(c, path, n);
+    Options options = golden_options(path, f64);
+    Driver *d = driver_open(&options);
+    Code *code = NULL, *init = NULL;
+    if (d) code = driver_add_unit(d, program_loop_unit(driver_program(d), driver_program(d)->trains.at[0], 0, 1));
+    if (code) init = driver_add_init(d);
+    if (init && driver_build(d, true) && driver_init_variables(d, init, 0))
+        follow(d, c, code, n, f64, &o);
+    else {
+        if (d) driver_failed(d);
+        o.worst = INFINITY;
+    }
+    driver_close(d);
+    golden_remove(path);
+    vec_free(&source);
+    return o;
+}

@@ -1,0 +1,161 @@
+/* Running a case and comparing. */
+#include "runtime/files.h"
+#include "tests/golden_values/golden.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+char *golden_write(const char *source) {
+    char folder[] = "/tmp/nnc-golden-XXXXXX";
+    RtError err;
+    if (!mkdtemp(folder)) bug("no temporary folder");
+    char *path = xcalloc(strlen(folder) + 16, 1);
+    sprintf(path, "%s/case.nn", folder);
+    if (!rt_file_replace(path, source, strlen(source), &err)) bug("%s", err.text);
+    return path;
+}
+
+void golden_remove(char *path) {
+    unlink(path);
+    *strrchr(path, '/') = 0;
+    for (int i = 0; i < 8; i++) {
+        char file[128];
+        snprintf(file, sizeof file, "%s/g%d.npy", path, i);
+        unlink(file);
+    }
+    rmdir(path);
+    free(path);
+}
+
+static void keep_worst(Outcome *o, double error, const char *where) {
+    if (!(error <= o->worst)) {
+        o->worst = error;
+        snprintf(o->where, sizeof o->where, "%s", where);
+    }
+}
+
+/* The largest error in units of the tolerance: |got - want| / (atol + rtol |want|), want rounded to the type of got. */
+static double array_error(const RtArray *got, const RtArray *want, double rtol, double atol) {
+    if (got->rank != want->rank || memcmp(got->dims, want->dims, sizeof *got->dims * (size_t)got->rank) != 0) return INFINITY;
+    double worst = 0;
+    bool exact = !rt_dtype_is_float(want->dtype);
+    int64_t n = rt_array_elements(want);
+    for (int64_t i = 0; i < n; i++) {
+        double g = rt_element(got->data, got->dtype, i), w = rt_element(want->data, want->dtype, i);
+        if (got->dtype == RT_F32) w = (double)(float)w;
+        if (isnan(g) && isnan(w)) continue;
+        if (g == w) continue;
+        if (exact || isnan(g) || isnan(w) || isinf(g) || isinf(w)) return INFINITY;
+        double e = fabs(g - w) / (atol + rtol * fabs(w));
+        if (!(e <= worst)) worst = e;
+    }
+    return worst;
+}
+
+void golden_compare(const Case *c, const cJSON *entry, const RtArray *got, bool f64, Outcome *o) {
+    const char *key = cJSON_GetObjectItemCaseSensitive(entry, "key")->valuestring;
+    const cJSON *tolerance = cJSON_GetObjectItemCaseSensitive(entry, f64 ? "f64" : "f32");
+    const RtTensor *want = case_tensor(c, key);
+    double rtol = cJSON_GetArrayItem(tolerance, 0)->valuedouble, atol = cJSON_GetArrayItem(tolerance, 1)->valuedouble;
+    keep_worst(o, want ? array_error(got, &want->array, rtol, atol) : INFINITY, key);
+    o->verdict = o->worst <= 1 ? GOLDEN_PASSED : GOLDEN_FAILED;
+}
+
+Options golden_options(const char *path, bool f64) {
+    return (Options){.file = path, .seed = 0, .threads = 1, .float_type = f64 ? DT_F64 : DT_F32, .quiet = true,
+                     .cpu = getenv("NNC_CPU")};
+}
+
+/* ---- functions and layers ---- */
+
+typedef struct {
+    const Case *c;
+    const Rule *rule;
+} Parameters;
+
+/* Writes an input into the variable that ends in ".NAME", dims in the order of `digits` (empty: as they are). */
+static void set_variable(Driver *d, const char *name, size_t len, const RtArray *value, const char *digits, size_t ndigits) {
+    Program *p = driver_program(d);
+    Variables *v = driver_variables(d);
+    for (size_t i = 0; i < p->params.len; i++) {
+        const char *path = p->params.at[i]->path, *dot = strrchr(path, '.');
+        dot = dot ? dot + 1 : path;
+        if (strlen(dot) != len || strncmp(dot, name, len) != 0) continue;
+        char *bytes = v->bytes + v->layout.param[i];
+        int64_t n = rt_array_elements(value), at[RT_MAX_RANK] = {0};
+        for (int64_t k = 0; k < n; k++) { /* k counts through the permuted tensor */
+            int64_t from = 0;
+            for (int s = 0; s < value->rank; s++) {
+                int64_t index = at[s];
+                for (size_t q = 0; q < ndigits; q++)
+                    if (digits[q] - '0' == s) index = at[q];
+                from = from * value->dims[s] + index;
+            }
+            double x = rt_element(value->data, value->dtype, from);
+            if (driver_nnc(d)->float_type == DT_F64)
+                ((double *)(void *)bytes)[k] = x;
+            else
+                ((float *)(void *)bytes)[k] = (float)x;
+            for (int s = value->rank - 1; s >= 0; s--) {
+                int64_t extent = value->dims[ndigits ? digits[s] - '0' : s];
+                if (++at[s] < extent) break;
+                at[s] = 0;
+            }
+        }
+        return;
+    }
+}
+
+static void set_parameters(Driver *d, void *self) {
+    const Parameters *s = self;
+    for (const char *p = s->rule->parameters ? s->rule->parameters : ""; *p;) {
+        size_t n = strcspn(p, " "), eq = strcspn(p, "="), end = eq + 1 + strcspn(p + eq + 1, ": ");
+        char input[64] = {0};
+        memcpy(input, p + eq + 1, end - eq - 1);
+        const RtTensor *t = case_input(s->c, input);
+        if (t) set_variable(d, p, eq, &t->array, p + end + 1, end == n ? 0 : n - end - 1);
+        p += n + (p[n] == ' ');
+    }
+}
+
+static int collect_arguments(const Case *c, CallArg *args) {
+    int n = 0;
+    const cJSON *item;
+    cJSON_ArrayForEach(item, c->inputs) args[n++] = (CallArg){item->string, case_tensor(c, item->valuestring)->array};
+    cJSON_ArrayForEach(item, c->cotangents) {
+        char *name = xcalloc(strlen(item->string) + 5, 1);
+        sprintf(name, "cot_%s", item->string);
+        args[n++] = (CallArg){name, case_tensor(c, item->valuestring)->array};
+    }
+    return n;
+}
+
+Outcome golden_run(const Case *c, const Rule *r, bool f64) {
+    Outcome o = {.verdict = GOLDEN_FAILED, .worst = 0, .where = "the program"};
+    Str source = {0};
+    CallArg args[32];
+    if (!golden_source(&source, c, r)) bug("%s: the rule names an attribute that the case lacks", c->id);
+    char *path = golden_write(source.at);
+    Options options = golden_options(path, f64);
+    Driver *d = driver_open(&options);
+    int nargs = collect_arguments(c, args), first_cot = cJSON_GetArraySize(c->inputs), k = 0;
+    Parameters set = {c, r};
+    CallResult result = {0};
+    if (d && driver_call(d, "golden", args, nargs, NULL, 0, set_parameters, &set, &result)) {
+        const cJSON *item;
+        cJSON_ArrayForEach(item, c->outputs) golden_compare(c, item, &result.results[k++], f64, &o);
+        cJSON_ArrayForEach(item, c->gradients) golden_compare(c, item, &result.results[k++], f64, &o);
+    } else {
+        if (d) driver_failed(d);
+        o.worst = INFINITY;
+    }
+    call_free(&result);
+    driver_close(d);
+    for (int i = first_cot; i < nargs; i++) free((char *)args[i].name);
+    golden_remove(path);
+    if (o.worst == INFINITY && getenv("NNC_GOLDEN_VERBOSE")) fprintf(stderr, "%s\n", source.at);
+    vec_free(&source);
+    return o;
+}

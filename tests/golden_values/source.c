@@ -1,0 +1,194 @@
+/* Cases as .nn programs. */
+#include "tests/golden_values/golden.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const Rule rules[] = {
+#define RULE(op, conditions, body) {RULE_FUNCTION, op, conditions, NULL, body, NULL},
+#define LAYER(op, conditions, make, body, parameters) {RULE_LAYER, op, conditions, make, body, parameters},
+#define OPTIMIZER(op, conditions, make) {RULE_OPTIMIZER, op, conditions, make, NULL, NULL},
+#include "tests/golden_values/rules.def"
+#undef RULE
+#undef LAYER
+#undef OPTIMIZER
+};
+
+const RtTensor *case_tensor(const Case *c, const char *key) { return rt_tensors_find(c->tensors, key); }
+
+const RtTensor *case_input(const Case *c, const char *name) {
+    const cJSON *key = cJSON_GetObjectItemCaseSensitive(c->inputs, name);
+    return key ? case_tensor(c, key->valuestring) : NULL;
+}
+
+/* An attribute's value as .nn text; words stand for themselves. */
+static void put_value(Str *out, const cJSON *v) {
+    if (cJSON_IsString(v))
+        str_add(out, "%s", v->valuestring);
+    else if (cJSON_IsBool(v))
+        str_add(out, "%s", cJSON_IsTrue(v) ? "true" : "false");
+    else if (cJSON_IsNull(v))
+        str_add(out, "null");
+    else if (cJSON_IsArray(v)) {
+        const cJSON *item;
+        bool first = true;
+        str_add(out, "[");
+        cJSON_ArrayForEach(item, v) {
+            str_add(out, first ? "" : ",");
+            put_value(out, item);
+            first = false;
+        }
+        str_add(out, "]");
+    } else
+        str_add(out, "%.17g", v->valuedouble);
+}
+
+static bool same_value(const cJSON *v, const char *text, size_t len) {
+    if (cJSON_IsNumber(v)) return strtod(text, NULL) == v->valuedouble;
+    Str s = {0};
+    put_value(&s, v);
+    bool same = s.len == len && strncmp(s.at, text, len) == 0;
+    vec_free(&s);
+    return same;
+}
+
+/* One condition of a rule: name=value, !name, name/rank or name. */
+static bool holds(const Case *c, const char *word, size_t len) {
+    bool negative = *word == '!';
+    word += negative, len -= negative;
+    size_t n = strcspn(word, "=/ ");
+    char name[64] = {0};
+    memcpy(name, word, n < sizeof name ? n : sizeof name - 1);
+    const cJSON *attr = cJSON_GetObjectItemCaseSensitive(c->attrs, name);
+    const RtTensor *input = case_input(c, name);
+    if (negative) return !attr && !input;
+    if (n == len) return attr || input;
+    if (word[n] == '/') return input && input->array.rank == atoi(word + n + 1);
+    return attr && same_value(attr, word + n + 1, len - n - 1);
+}
+
+static bool fits(const Case *c, const Rule *r) {
+    if (strcmp(r->op, c->op) != 0) return false;
+    for (const char *p = r->conditions; *p;) {
+        size_t n = strcspn(p, " ");
+        if (!holds(c, p, n)) return false;
+        p += n + (p[n] == ' ');
+    }
+    return true;
+}
+
+const Rule *golden_rule(const Case *c) {
+    for (size_t i = 0; i < COUNT(rules); i++)
+        if (fits(c, &rules[i])) return &rules[i];
+    return NULL;
+}
+
+bool golden_fill(Str *out, const char *text, const Case *c) {
+    for (const char *p = text; *p;) {
+        if (*p != '{') {
+            str_put(out, p++, 1);
+            continue;
+        }
+        size_t end = strcspn(p, "}"), n = strcspn(p + 1, ".|}");
+        char name[64] = {0};
+        memcpy(name, p + 1, n);
+        const cJSON *v = cJSON_GetObjectItemCaseSensitive(c->attrs, name);
+        if (v && p[1 + n] == '.') v = cJSON_GetArrayItem(v, atoi(p + n + 2));
+        if (v && !cJSON_IsNull(v))
+            put_value(out, v);
+        else if (p[1 + n] == '|')
+            str_put(out, p + n + 2, end - n - 2);
+        else
+            return false;
+        p += end + 1;
+    }
+    return true;
+}
+
+/* ---- the program ---- */
+
+static void put_type(Str *s, const RtArray *a) {
+    if (!rt_dtype_is_float(a->dtype)) str_add(s, "%s", rt_dtype_name(a->dtype));
+    str_add(s, "[");
+    for (int i = 0; i < a->rank; i++) str_add(s, "%s%lld", i ? ", " : "", (long long)a->dims[i]);
+    str_add(s, "]");
+}
+
+static bool put_inputs(Str *s, const Case *c) {
+    const cJSON *item;
+    const char *comma = "";
+    cJSON_ArrayForEach(item, c->inputs) {
+        const RtTensor *t = case_tensor(c, item->valuestring);
+        if (!t) return false;
+        str_add(s, "%s%s: ", comma, item->string);
+        put_type(s, &t->array);
+        comma = ", ";
+    }
+    cJSON_ArrayForEach(item, c->cotangents) {
+        const RtTensor *t = case_tensor(c, item->valuestring);
+        if (!t) return false;
+        str_add(s, "%scot_%s: ", comma, item->string);
+        put_type(s, &t->array);
+        comma = ", ";
+    }
+    return true;
+}
+
+static void put_outputs(Str *s, const Case *c) {
+    const cJSON *item;
+    const char *comma = "";
+    cJSON_ArrayForEach(item, c->outputs) {
+        str_add(s, "%sout_%s", comma, item->string);
+        comma = ", ";
+    }
+}
+
+/* The gradient of input `name`: of the input itself, or of the layer's parameter that it was, its dims put back. */
+static void put_gradient(Str *s, const Rule *r, const char *name) {
+    for (const char *p = r->parameters ? r->parameters : ""; *p;) {
+        size_t n = strcspn(p, " "), eq = strcspn(p, "="), end = eq + 1 + strcspn(p + eq + 1, ": ");
+        if (strlen(name) == end - eq - 1 && strncmp(name, p + eq + 1, end - eq - 1) == 0) {
+            if (end == n) {
+                str_add(s, "grad(golden_e, layer.%.*s)", (int)eq, p);
+                return;
+            }
+            str_add(s, "transpose(grad(golden_e, layer.%.*s), [", (int)eq, p);
+            for (size_t d = 0; d < n - end - 1; d++) /* the inverse permutation */
+                for (size_t k = 0; k < n - end - 1; k++)
+                    if ((size_t)(p[end + 1 + k] - '0') == d) str_add(s, "%s%zu", d ? ", " : "", k);
+            str_add(s, "])");
+            return;
+        }
+        p += n + (p[n] == ' ');
+    }
+    str_add(s, "grad(golden_e, %s)", name);
+}
+
+bool golden_source(Str *s, const Case *c, const Rule *r) {
+    str_add(s, "export fn golden(");
+    if (!put_inputs(s, c)) return false;
+    str_add(s, ") {\n");
+    if (r->make) {
+        str_add(s, "    let layer = ");
+        if (!golden_fill(s, r->make, c)) return false;
+        str_add(s, "\n");
+    }
+    bool several = cJSON_GetArraySize(c->outputs) > 1;
+    str_add(s, several ? "    let (" : "    let ");
+    put_outputs(s, c);
+    str_add(s, several ? ") = " : " = ");
+    if (!golden_fill(s, r->body, c)) return false;
+    const cJSON *item;
+    if (cJSON_GetArraySize(c->gradients)) {
+        str_add(s, "\n    let golden_e = 0.0");
+        cJSON_ArrayForEach(item, c->cotangents) str_add(s, " + sum(cot_%s * out_%s)", item->string, item->string);
+    }
+    str_add(s, "\n    return (");
+    put_outputs(s, c);
+    cJSON_ArrayForEach(item, c->gradients) {
+        str_add(s, ", ");
+        put_gradient(s, r, item->string);
+    }
+    str_add(s, ")\n}\n");
+    return true;
+}

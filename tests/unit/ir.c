@@ -1,0 +1,450 @@
+/* links: nnc_ir nnc_reference */
+/* The IR: folding and algebra, canonical comprehensions, guards, text there and back, verification, interpretation. */
+#include "tests/reference/random_graph.h"
+
+#include "compiler/ir/private.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const Span nowhere = {0, 0, 0};
+
+typedef struct {
+    Nnc *nnc;
+    Graph *g;
+} Fix;
+
+static Fix fix_new(void) {
+    Nnc *nnc = nnc_new();
+    return (Fix){nnc, ir_graph_new(nnc)};
+}
+
+static void fix_free(Fix *f) { nnc_free(f->nnc); }
+
+static Ref leaf(Fix *f, int slot, DType t, int rank, const int64_t *dims) {
+    return ir_leaf(f->g, LEAF_INPUT, slot, t, rank, dims, NULL, nowhere);
+}
+
+static const Aff *var(Fix *f, int v, int64_t c) {
+    return aff_add(f->g->affs, aff_var(f->g->affs, v), aff_const(f->g->affs, c));
+}
+static Ex load1(Fix *f, Ref r, const Aff *a) { return ex_load(f->g, r, &(Place){a, 0}); }
+
+/* The text of a graph; free it. Places of the source are dropped. */
+static char *text_of(const Graph *g) {
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+    ir_print(g, out);
+    fclose(out);
+    char *to = text;
+    for (char *c = text; *c; c++) {
+        if (strncmp(c, "    #", 5) == 0) c += strcspn(c, "\n");
+        *to++ = *c;
+    }
+    *to = 0;
+    return text;
+}
+
+static Graph *read_text(Nnc *nnc, const char *text) {
+    return ir_read(nnc, source_add(&nnc->sources, nnc->arena, "test.ir", text, strlen(text)));
+}
+
+static void expect_text(Graph *g, const char *want) {
+    char *text = text_of(g);
+    cr_expect_str_eq(text, want);
+    free(text);
+}
+
+/* ---- scalars ---- */
+
+Test(ir, constants_fold_in_their_type) {
+    Fix f = fix_new();
+    Graph *g = f.g;
+    Ex a = ex_float(g, DT_F32, 0.1), b = ex_float(g, DT_F32, 0.2);
+    cr_expect_eq(ex_op(g, EX_ADD, a, b, 0), ex_float(g, DT_F32, (double)(0.1f + 0.2f)));
+    cr_expect_eq(ex_op(g, EX_ADD, ex_int(g, DT_I32, INT32_MAX), ex_int(g, DT_I32, 1), 0), ex_int(g, DT_I32, INT32_MIN));
+    cr_expect_eq(ex_op(g, EX_MUL, ex_int(g, DT_U8, 16), ex_int(g, DT_U8, 17), 0), ex_int(g, DT_U8, 16));
+    cr_expect_eq(ex_op(g, EX_IDIV, ex_int(g, DT_I32, -7), ex_int(g, DT_I32, 2), 0), ex_int(g, DT_I32, -4));
+    cr_expect_eq(ex_op(g, EX_IMOD, ex_int(g, DT_I32, -7), ex_int(g, DT_I32, 3), 0), ex_int(g, DT_I32, 2));
+    cr_expect_eq(ex_op(g, EX_IMOD, ex_int(g, DT_I32, 7), ex_int(g, DT_I32, -3), 0), ex_int(g, DT_I32, -2));
+    cr_expect_eq(ex_op(g, EX_IDIV, ex_int(g, DT_I64, INT64_MIN), ex_int(g, DT_I64, -1), 0),
+                 ex_int(g, DT_I64, INT64_MIN));
+    cr_expect_eq(ex_op(g, EX_IDIV, ex_int(g, DT_I32, 5), ex_int(g, DT_I32, 0), 0), ex_int(g, DT_I32, 0));
+    cr_expect_eq(ex_op(g, EX_LT, a, b, 0), ex_int(g, DT_BOOL, 1));
+    cr_expect_eq(ex_op(g, EX_MAX, ex_float(g, DT_F64, NAN), ex_float(g, DT_F64, 1), 0), ex_float(g, DT_F64, NAN));
+    cr_expect_eq(ex_cast(g, DT_U8, ex_float(g, DT_F32, 300.7)), ex_int(g, DT_U8, 255));
+    cr_expect_eq(ex_cast(g, DT_I32, ex_float(g, DT_F32, NAN)), ex_int(g, DT_I32, 0));
+    cr_expect_eq(ex_cast(g, DT_I64, ex_float(g, DT_F64, 1e30)), ex_int(g, DT_I64, INT64_MAX));
+    cr_expect_eq(ex_cast(g, DT_U8, ex_int(g, DT_I32, 300)), ex_int(g, DT_U8, 44));
+    cr_expect_neq(ex_float(g, DT_F32, 0.0), ex_float(g, DT_F32, -0.0));
+    fix_free(&f);
+}
+
+Test(ir, algebra_is_exact) {
+    Fix f = fix_new();
+    Graph *g = f.g;
+    Ref r = leaf(&f, 0, DT_F32, 1, (int64_t[]){9});
+    Ex x = load1(&f, r, var(&f, 0, 0)), zero = ex_float(g, DT_F32, 0), one = ex_float(g, DT_F32, 1);
+    Ex minus = ex_op(g, EX_NEG, x, 0, 0);
+    cr_expect_eq(ex_op(g, EX_MUL, one, x, 0), x);
+    cr_expect_eq(ex_op(g, EX_ADD, x, ex_float(g, DT_F32, -0.0), 0), x);
+    cr_expect_eq(ex_op(g, EX_SUB, x, zero, 0), x);
+    cr_expect_eq(ex_op(g, EX_NEG, minus, 0, 0), x);
+    cr_expect_eq(ex_op(g, EX_POW, x, ex_float(g, DT_F32, 2), 0), ex_op(g, EX_MUL, x, x, 0));
+    cr_expect_eq(ex_op(g, EX_DIV, x, ex_float(g, DT_F32, 4), 0), ex_op(g, EX_MUL, x, ex_float(g, DT_F32, 0.25), 0));
+    cr_expect_eq(ir_expr(g, ex_op(g, EX_DIV, x, ex_float(g, DT_F32, 3), 0))->kind, EX_DIV);
+    cr_expect_eq(ex_op(g, EX_ADD, minus, one, 0), ex_op(g, EX_SUB, one, x, 0));
+    cr_expect_eq(ex_op(g, EX_SELECT, ex_op(g, EX_LT, x, x, 0), x, one), one);
+    cr_expect_eq(ex_cast(g, DT_F32, ex_cast(g, DT_F64, x)), x);
+    /* these would be wrong for -0, NaN or infinity */
+    cr_expect_eq(ir_expr(g, ex_op(g, EX_ADD, x, zero, 0))->kind, EX_ADD);
+    cr_expect_eq(ir_expr(g, ex_op(g, EX_MUL, x, zero, 0))->kind, EX_MUL);
+    cr_expect_eq(ir_expr(g, ex_op(g, EX_SUB, x, x, 0))->kind, EX_SUB);
+    cr_expect_eq(ir_expr(g, ex_op(g, EX_SUB, zero, x, 0))->kind, EX_SUB);
+    cr_expect_eq(ir_expr(g, ex_op(g, EX_EQ, x, x, 0))->kind, EX_EQ);
+    cr_expect_eq(ir_expr(g, ex_cast(g, DT_F32, ex_cast(g, DT_F16, x)))->kind, EX_CAST);
+    /* commutative operands have one order */
+    cr_expect_eq(ex_op(g, EX_ADD, x, ex_op(g, EX_EXP, x, 0, 0), 0), ex_op(g, EX_ADD, ex_op(g, EX_EXP, x, 0, 0), x, 0));
+    fix_free(&f);
+}
+
+/* Every rewrite keeps the number: random operations on awkward operands, folded late (loaded) and early (constants). */
+Test(ir, algebra_agrees_with_values) {
+    static const double awkward[] = {0.0, -0.0, 1, -1, 2, 0.5, -3, INFINITY, -INFINITY, NAN, 1e-45, 3e38};
+    enum { N = COUNT(awkward), TRIALS = 400 };
+    Fix f = fix_new();
+    Graph *g = f.g;
+    Ref r = leaf(&f, 0, DT_F32, 1, (int64_t[]){N});
+    float data[N];
+    for (int i = 0; i < N; i++) data[i] = (float)awkward[i];
+    uint64_t seed = 7;
+    Scalar want[TRIALS][N];
+    for (int trial = 0; trial < TRIALS; trial++) {
+        Ex sym[5] = {load1(&f, r, var(&f, 0, 0))};
+        Scalar val[5][N];
+        for (int i = 0; i < N; i++) val[0][i].f = (double)data[i];
+        for (int k = 1; k < 5; k++) {
+            static const ExKind ops[] = {EX_ADD, EX_SUB, EX_MUL, EX_DIV,   EX_NEG,
+                                         EX_ABS, EX_MIN, EX_MAX, EX_FLOOR, EX_POW};
+            seed = seed * 6364136223846793005u + 1442695040888963407u;
+            ExKind op = ops[(seed >> 33) % COUNT(ops)];
+            int a = (int)((seed >> 40) % (uint64_t)k), b = (int)((seed >> 45) % (uint64_t)(k + 1)),
+                c = (int)((seed >> 50) % N);
+            bool binary = op_info(op)->arity == 2, number = binary && b == k, swap = (seed >> 60) % 2;
+            Ex y = number ? ex_float(g, DT_F32, awkward[c]) : sym[b % k];
+            sym[k] = !binary ? ex_op(g, op, sym[a], 0, 0)
+                     : swap  ? ex_op(g, op, y, sym[a], 0)
+                             : ex_op(g, op, sym[a], y, 0);
+            for (int i = 0; i < N; i++) {
+                Scalar v = number ? (Scalar){.f = (double)(float)awkward[c]} : val[b % k][i];
+                val[k][i] = scalar_op(op, DT_F32, binary && swap ? (Scalar[]){v, val[a][i]} : (Scalar[]){val[a][i], v});
+            }
+        }
+        memcpy(want[trial], val[4], sizeof want[trial]);
+        ir_output(g, OUT_RESULT, trial, ir_comp(g, RED_NONE, 1, 0, (int64_t[]){N}, sym[4], nowhere), NULL);
+    }
+    InterpEnv env = {.inputs = (const void *[]){data}};
+    interp_run(g, &env);
+    for (int trial = 0; trial < TRIALS; trial++)
+        for (int i = 0; i < N; i++) {
+            double got = (double)((float *)env.outputs[trial])[i], is = want[trial][i].f;
+            cr_assert(isnan(is) ? isnan(got) : got == is && signbit(got) == signbit(is), "trial %d: %g is not %g",
+                      trial, got, is);
+        }
+    interp_free(g, &env);
+    fix_free(&f);
+}
+
+Test(ir, narrow_floats_round_to_even) {
+    cr_expect_eq(f16_bits(1), 0x3C00);
+    cr_expect_eq(f16_bits(65504), 0x7BFF);
+    cr_expect_eq(f16_bits(65520), 0x7C00);
+    cr_expect_eq(f16_bits(0x1p-24), 1);
+    cr_expect_eq(f16_bits(0x1p-25), 0);
+    cr_expect_eq(f16_bits(-2), 0xC000);
+    cr_expect_eq(f16_bits(1 + 0x1p-11), 0x3C00);
+    cr_expect_eq(f16_bits(1 + 3 * 0x1p-11), 0x3C02);
+    cr_expect_eq(bf16_bits(1), 0x3F80);
+    for (uint32_t b = 0; b < 0x10000; b++) {
+        double h = f16_value((uint16_t)b), w = bf16_value((uint16_t)b);
+        if (!isnan(h)) cr_assert_eq(f16_bits(h), b);
+        uint32_t bits = b << 16;
+        float single;
+        memcpy(&single, &bits, sizeof single);
+        if (!isnan(w)) cr_assert(bf16_bits(w) == b && (double)single == w);
+    }
+}
+
+Test(ir, threefry) {
+    cr_expect_eq(interp_threefry(0, 0, 0, 0), 0x6b200159);
+    cr_expect_eq(interp_threefry(0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff), 0x1cb996fc);
+    cr_expect_eq(interp_threefry(0x13198a2e, 0x03707344, 0x243f6a88, 0x85a308d3), 0xc4923a9c);
+}
+
+/* ---- comprehensions and guards ---- */
+
+Test(ir, comprehensions_are_canonical) {
+    Fix f = fix_new();
+    Graph *g = f.g;
+    Ref x = leaf(&f, 0, DT_F32, 1, (int64_t[]){8});
+    Ex here = load1(&f, x, var(&f, 0, 0));
+    cr_expect_eq(ir_comp(g, RED_NONE, 1, 0, (int64_t[]){8}, here, nowhere), x);
+    Ref part = ir_comp(g, RED_NONE, 1, 0, (int64_t[]){7}, here, nowhere);
+    cr_expect_neq(part, x);
+    cr_expect_eq(ir_comp(g, RED_NONE, 1, 0, (int64_t[]){7}, here, nowhere), part);
+    /* over one element, over nothing, over an index that isn't used */
+    Ref one = ir_comp(g, RED_SUM, 1, 1, (int64_t[]){8, 1}, load1(&f, x, aff_add(g->affs, var(&f, 0, 0), var(&f, 1, 0))),
+                      nowhere);
+    cr_expect_eq(one, x);
+    Ref none = ir_comp(g, RED_MAX, 1, 1, (int64_t[]){8, 0}, here, nowhere);
+    cr_expect_eq(ir_node(g, none)->comp.body, ex_float(g, DT_F32, -INFINITY));
+    cr_expect_eq(load1(&f, none, var(&f, 0, 0)), ex_float(g, DT_F32, -INFINITY));
+    Ref many = ir_comp(g, RED_SUM, 1, 1, (int64_t[]){8, 5}, here, nowhere);
+    cr_expect_eq(ir_node(g, many)->comp.body, ex_op(g, EX_MUL, here, ex_float(g, DT_F32, 5), 0));
+    cr_expect_eq(ir_comp(g, RED_MIN, 1, 1, (int64_t[]){8, 5}, here, nowhere), x);
+    /* a window of extent 1 disappears, the other keeps its place */
+    Ex window = load1(&f, x, aff_add(g->affs, var(&f, 1, 0), var(&f, 2, 0)));
+    Ref sum = ir_comp(g, RED_SUM, 1, 2, (int64_t[]){1, 1, 8}, window, nowhere);
+    cr_expect_eq(ir_node(g, sum)->comp.nred, 1);
+    cr_expect_eq(ir_node(g, sum)->comp.body, load1(&f, x, var(&f, 1, 0)));
+    Ref empty = ir_comp(g, RED_SUM, 1, 1, (int64_t[]){0, 8}, here, nowhere);
+    cr_expect_eq(ir_elements(ir_node(g, empty)), 0);
+    ir_verify(g, "the test");
+    fix_free(&f);
+}
+
+Test(ir, indices_fold_into_loads) {
+    Fix f = fix_new();
+    Graph *g = f.g;
+    Ref x = leaf(&f, 0, DT_F32, 1, (int64_t[]){12});
+    Ex i = ex_index(g, DT_I32, var(&f, 0, 0)), two = ex_int(g, DT_I32, 2);
+    Ex place = ex_op(g, EX_ADD, ex_op(g, EX_MUL, i, two, 0), ex_int(g, DT_I32, 1), 0);
+    Ex e = ex_load(g, x, &(Place){aff_const(g->affs, 0), place});
+    cr_expect_eq(e, load1(&f, x, aff_add(g->affs, aff_scale(g->affs, aff_var(g->affs, 0), 2), aff_const(g->affs, 1))));
+    /* with known ranges, comparisons and remainders of indices too */
+    Ex even = ex_op(g, EX_IMOD, i, two, 0), small = ex_op(g, EX_LT, i, ex_int(g, DT_I32, 6), 0);
+    Ex body = ex_op(g, EX_SELECT, small, ex_load(g, x, &(Place){aff_const(g->affs, 0), even}), ex_zero(g, DT_F32));
+    Ref r = ir_comp(g, RED_NONE, 1, 0, (int64_t[]){6}, body, nowhere);
+    ir_output(g, OUT_RESULT, 0, r, NULL);
+    expect_text(g, "%1 = input 0 f32[12]\n%2 = f32[6] of %1[i0 mod 2]\nresult 0 = %2\n");
+    fix_free(&f);
+}
+
+Test(ir, guards_simplify) {
+    Fix f = fix_new();
+    Graph *g = f.g;
+    const Aff *i = var(&f, 0, 0), *shifted = var(&f, 0, -1);
+    Ref x = leaf(&f, 0, DT_F32, 1, (int64_t[]){8});
+    Ex zero = ex_zero(g, DT_F32), in = load1(&f, x, shifted);
+    Ex a = ex_guard(g, 1, &(Cond){shifted, 0, 8}, in, zero), b = ex_guard(g, 1, &(Cond){i, 1, 9}, in, zero);
+    cr_expect_eq(a, b);
+    cr_expect_eq(ex_guard(g, 1, &(Cond){i, 3, 3}, in, zero), zero);
+    cr_expect_eq(ex_guard(g, 1, &(Cond){i, 3, 9}, zero, zero), zero);
+    cr_expect_eq(ex_guard(g, 1, &(Cond){aff_scale(g->affs, i, -2), -16, -1}, in, zero), b);
+    cr_expect_eq(ex_guard(g, 1, &(Cond){aff_div(g->affs, shifted, 4), 0, 2}, in, zero), b);
+    cr_expect_eq(ex_guard(g, 1, &(Cond){i, 0, 9}, ex_guard(g, 1, &(Cond){i, 1, 20}, in, zero), zero), b);
+    /* over a domain where it always, never, or sometimes holds */
+    Ref always = ir_comp(g, RED_NONE, 1, 0, (int64_t[]){7}, ex_subst(g, a, (const Aff *[]){var(&f, 0, 1)}, 1), nowhere);
+    cr_expect_eq(ir_node(g, always)->comp.body, load1(&f, x, i));
+    Ref never = ir_comp(g, RED_NONE, 1, 0, (int64_t[]){7}, ex_subst(g, a, (const Aff *[]){var(&f, 0, 9)}, 1), nowhere);
+    cr_expect_eq(ir_node(g, never)->comp.body, zero);
+    Ref some = ir_comp(g, RED_NONE, 1, 0, (int64_t[]){9}, a, nowhere);
+    ir_output(g, OUT_RESULT, 0, some, intern(f.nnc->names, "y"));
+    cr_expect_eq(ir_expr(g, ir_node(g, some)->comp.body)->kind, EX_GUARD);
+    ir_verify(g, "the test");
+    fix_free(&f);
+}
+
+Test(ir, scatter_adds_in_order) {
+    Fix f = fix_new();
+    const char *text = "%1 = input 0 i32[4]\n%2 = input 1 f32[4]\n"
+                       "%3 = f32[3] scatter q0:4 of %2[q0] at [{%1[q0]}]\n"
+                       "%4 = i32[] argmax k0:4 of %2[k0]\n%5 = f32[] prod k0:4 of %2[k0]\n"
+                       "%6 = f32[2] max k0:3 of guard(i0 + k0 < 4 ? %2[i0 + k0] : -inf)\n"
+                       "result 0 = %3\nresult 1 = %4\nresult 2 = %5\nresult 3 = %6\n";
+    Graph *g = read_text(f.nnc, text);
+    cr_assert(g);
+    const int32_t at[] = {2, 0, 2, 0};
+    const float x[] = {1, 5, 3, 5};
+    InterpEnv env = {.inputs = (const void *[]){at, x}};
+    interp_run(g, &env);
+    const float *sum = env.outputs[0], *window = env.outputs[3];
+    cr_expect(sum[0] == 10 && sum[1] == 0 && sum[2] == 4);
+    cr_expect_eq(*(int32_t *)env.outputs[1], 1);
+    cr_expect_eq(*(float *)env.outputs[2], 75);
+    cr_expect(window[0] == 5 && window[1] == 5);
+    interp_free(g, &env);
+    fix_free(&f);
+}
+
+/* ---- text ---- */
+
+Test(ir, text_is_pleasant) {
+    Fix f = fix_new();
+    const char *text = "%1 = input 0 \"image\" u8[100, 784]\n"
+                       "%2 = param 0 \"w\" f32[784, 500]\n"
+                       "%3 = constant f32[2] {0.1, -inf}\n"
+                       "%4 = f32[100, 500] \"hidden\" sum k0:784 of mul(%2[k0, i1], f32(%1[i0, k0]))\n"
+                       "%5 = f32[100, 500] of {\n"
+                       "    t0 = exp(%4[i0, i1])\n"
+                       "    div(t0, add(t0, 1.0))\n"
+                       "}\n"
+                       "%6 = f32[] sum k0:100 of guard(1 <= k0 < 60 ? %4[k0 - 1, 0] : 0.5)\n"
+                       "%7 = mark %2\n"
+                       "%8 = grad %6 wrt %7\n"
+                       "%9 = f64[500] of select(lt(%2[0, i0], %3[1]), f64(%2[1, i0]), f64(1e-05))\n"
+                       "result 0 \"y\" = %5\n"
+                       "result 1 = %9\n"
+                       "param 0 \"w\" = %8\n";
+    Graph *g = read_text(f.nnc, text);
+    if (!g) diag_print(f.nnc, stderr, false);
+    cr_assert(g);
+    expect_text(g, text);
+    fix_free(&f);
+}
+
+static void expect_same_text(const Graph *a, const Graph *b, int seed) {
+    char *x = text_of(a), *y = text_of(b);
+    cr_assert_str_eq(x, y, "seed %d", seed);
+    free(x);
+    free(y);
+}
+
+static void expect_same_outputs(const Graph *a, const Graph *b, int seed) {
+    RandomData x = random_data(a, (uint64_t)seed), y = random_data(b, (uint64_t)seed);
+    interp_run(a, &x.env);
+    interp_run(b, &y.env);
+    for (size_t i = 0; i < a->outputs.len; i++) {
+        const Node *n = ir_node(a, a->outputs.at[i].node);
+        size_t size = (size_t)ir_elements(n) * dtype_size(n->dtype);
+        cr_assert_eq(memcmp(x.env.outputs[i], y.env.outputs[i], size), 0, "seed %d, output %zu", seed, i);
+    }
+    random_data_free(a, &x);
+    random_data_free(b, &y);
+}
+
+Test(ir, random_graphs_are_sound_and_read_back) {
+    for (int seed = 1; seed <= 150; seed++) {
+        Nnc *nnc = nnc_new();
+        Graph *g = random_graph(nnc, (uint64_t)seed, seed % 3 ? DT_F32 : DT_F64, 12);
+        ir_verify(g, "random_graph");
+        char *text = text_of(g);
+        Graph *back = read_text(nnc, text);
+        if (!back) {
+            fputs(text, stderr);
+            diag_print(nnc, stderr, false);
+        }
+        cr_assert(back, "seed %d", seed);
+        expect_same_text(g, back, seed);
+        free(text);
+        /* a copy is the same graph, and so is one without dead nodes, of which there are none but leaves */
+        Graph *small = ir_compact(g, NULL);
+        ir_verify(small, "ir_compact");
+        expect_same_outputs(g, small, seed);
+        nnc_free(nnc);
+    }
+}
+
+static bool is_tame(const Node *n, const void *data) {
+    for (int64_t i = 0; dtype_is_float(n->dtype) && i < ir_elements(n); i++)
+        if (!(fabs(scalar_read(n->dtype, data, i).f) <= 200)) return false;
+    return true;
+}
+
+Test(ir, random_graphs_are_tame_and_repeatable) {
+    for (int seed = 1; seed <= 60; seed++) {
+        Nnc *nnc = nnc_new();
+        Graph *g = random_graph(nnc, (uint64_t)seed, DT_F32, 15),
+              *again = random_graph(nnc, (uint64_t)seed, DT_F32, 15);
+        expect_same_text(g, again, seed);
+        RandomData d = random_data(g, 3);
+        interp_run(g, &d.env);
+        for (size_t i = 0; i < g->outputs.len; i++)
+            cr_assert(is_tame(ir_node(g, g->outputs.at[i].node), d.env.outputs[i]), "seed %d, output %zu", seed, i);
+        random_data_free(g, &d);
+        nnc_free(nnc);
+    }
+}
+
+Test(ir, shared_and_deep_bodies_print_in_linear_size) {
+    Fix f = fix_new();
+    Ref x = leaf(&f, 0, DT_F32, 1, (int64_t[]){4});
+    Ex e = load1(&f, x, var(&f, 0, 0));
+    for (int i = 0; i < 60; i++) e = ex_op(f.g, EX_MUL, ex_op(f.g, EX_SIN, e, 0, 0), ex_op(f.g, EX_COS, e, 0, 0), 0);
+    for (int i = 0; i < 3000; i++) e = ex_op(f.g, i % 2 ? EX_EXP : EX_LOG, e, 0, 0);
+    ir_output(f.g, OUT_RESULT, 0, ir_comp(f.g, RED_NONE, 1, 0, (int64_t[]){4}, e, nowhere), NULL);
+    char *text = text_of(f.g);
+    cr_expect_lt(strlen(text), 60000);
+    Graph *back = read_text(f.nnc, text);
+    cr_assert(back);
+    expect_same_text(f.g, back, 0);
+    free(text);
+    fix_free(&f);
+}
+
+Test(ir, faulty_text_is_reported) {
+    static const char *const faulty[] = {
+        "%1 = input 0 f32[4",
+        "%1 = input 0 q32[4]",
+        "%1 = f32[4] of %2[i0]",
+        "%1 = input 0 f32[4]\n%1 = f32[4] of %1[i0]",
+        "%1 = input 0 f32[4]\n%2 = f32[4] of %1[i1]",
+        "%1 = input 0 f32[4]\n%2 = f32[4] of %1[i0, i0]",
+        "%1 = input 0 f32[4]\n%2 = f32[4] of %1[i0 + 1]",
+        "%1 = input 0 f32[4]\n%2 = f32[4] of guard(i0 < 4 ? %1[i0 + 1] : 0.0)",
+        "%1 = input 0 f32[4]\n%2 = f64[4] of %1[i0]",
+        "%1 = input 0 f32[4]\n%2 = f32[4] of idiv(%1[i0], 2)",
+        "%1 = input 0 f32[4]\n%2 = f32[4] of add(%1[i0], i32[i0])",
+        "%1 = input 0 f32[4]\n%2 = f32[4] of nonsense(%1[i0])",
+        "%1 = input 0 f32[4]\n%2 = f32[4] of add(%1[i0])",
+        "%1 = input 0 f32[4]\n%2 = i32[] argmax k0:0 of %1[k0]",
+        "%1 = input 0 f32[4]\n%2 = grad %1 wrt %1",
+        "%1 = constant f32[1000000000] {1.0}",
+        "%1 = f32[] of 99999999999999999999999999999i",
+        "result 0 = %1",
+        "hello",
+    };
+    for (size_t i = 0; i < COUNT(faulty); i++) {
+        Nnc *nnc = nnc_new();
+        cr_expect_null(read_text(nnc, faulty[i]), "%s", faulty[i]);
+        cr_expect_eq(nnc->diags.errors, 1, "%s", faulty[i]);
+        nnc_free(nnc);
+    }
+}
+
+/* ---- verification ---- */
+
+static Ref faulty_window(Fix *f, int64_t n, int64_t hi) {
+    Ref x = leaf(f, 0, DT_F32, 1, &n);
+    const Aff *at = aff_add(f->g->affs, var(f, 0, -1), var(f, 1, 0));
+    Ex e = ex_guard(f->g, 1, &(Cond){at, 0, hi}, load1(f, x, at), ex_zero(f->g, DT_F32));
+    return ir_comp(f->g, RED_SUM, 1, 1, (int64_t[]){n, 3}, e, nowhere);
+}
+
+Test(ir, verify_accepts_a_padded_window) {
+    Fix f = fix_new();
+    faulty_window(&f, 100000, 100000);
+    ir_verify(f.g, "the test");
+    fix_free(&f);
+}
+
+Test(ir, verify_finds_a_load_beyond_a_guard, .signal = SIGABRT) {
+    Fix f = fix_new();
+    faulty_window(&f, 8, 9);
+    ir_verify(f.g, "the test");
+}
+
+Test(ir, verify_finds_a_corner_of_a_large_domain, .signal = SIGABRT) {
+    Fix f = fix_new();
+    faulty_window(&f, 100000, 100001);
+    ir_verify(f.g, "the test");
+}
+
+Test(ir, a_type_error_is_a_bug, .signal = SIGABRT) {
+    Fix f = fix_new();
+    ex_op(f.g, EX_ADD, ex_float(f.g, DT_F32, 1), ex_float(f.g, DT_F64, 1), 0);
+}

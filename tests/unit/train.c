@@ -1,0 +1,301 @@
+/* links: nnc_rt */
+/* The epoch loop: order, batches, averages, limits, events, going on where a run stopped. */
+#include "runtime/files.h"
+#include "runtime/train.h"
+#include <cjson/cJSON.h>
+#include <criterion/criterion.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { SAMPLES = 10, MAX_CALLS = 1000 };
+
+/* What the steps were called with. */
+typedef struct {
+    const RtData *data;
+    int calls, evaluations;
+    int64_t sizes[MAX_CALLS];
+    int32_t order[MAX_CALLS * SAMPLES];
+    int norder;
+    int interrupt_at; /* the call that gets SIGINT */
+    const RtSignals *signals;
+    int stop_after, ended; /* epochs */
+    RtPosition finished;
+} Trace;
+
+/* Reports as loss the mean of the row numbers. */
+static void step(void *self, const int32_t *rows, int64_t n, double *reports) {
+    Trace *t = self;
+    t->sizes[t->calls++] = n;
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) {
+        t->order[t->norder++] = rows[i];
+        sum += rows[i];
+    }
+    reports[0] = sum / (double)n;
+    if (t->calls != t->interrupt_at) return;
+    kill(getpid(), SIGINT);
+    while (rt_signals_seen(t->signals) == 0) usleep(1000);
+}
+
+static void evaluate(void *self, const int32_t *rows, int64_t n, double *reports) {
+    Trace *t = self;
+    for (int64_t i = 0; i < n; i++) cr_assert(rows[i] == i, "not shuffled");
+    t->evaluations++;
+    reports[0] = (double)n;
+    reports[1] = NAN;
+}
+
+static RtNext epoch_end(void *user, const RtEpoch *epoch, RtError *e) {
+    Trace *t = user;
+    t->ended++;
+    if (t->stop_after < 0) {
+        rt_fail(e, "the disk is full");
+        return RT_FAILED;
+    }
+    cr_expect(epoch->nreports == 3);
+    return t->ended == t->stop_after ? RT_STOP : RT_GO_ON;
+}
+
+static bool finish(void *user, const RtPosition *position, RtError *e) {
+    (void)e;
+    ((Trace *)user)->finished = *position;
+    return true;
+}
+
+static RtData *make_data(void) {
+    RtArray a = {.dtype = RT_F32, .rank = 1, .dims = {SAMPLES}};
+    RtError e = {""};
+    cr_assert(rt_array_alloc(&a, "test", &e));
+    for (int i = 0; i < SAMPLES; i++) ((float *)a.data)[i] = (float)i;
+    return rt_data_from_array(&a, "x", "test", &e);
+}
+
+/* A run of one training loop (batch 4: 4 + 4 + 2) and one evaluating loop (batch 10), with JSON events into `text`. */
+typedef struct {
+    Trace trace;
+    RtData *data;
+    RtLoop loops[2];
+    RtTrain train;
+    RtTrained result;
+    RtError e;
+    char *text;
+    size_t size;
+} Rig;
+
+static const char *const train_names[] = {"loss"}, *const test_names[] = {"size", "hole"};
+
+static Rig *new_rig(void) {
+    Rig *r = calloc(1, sizeof *r);
+    r->data = make_data();
+    r->loops[0] = (RtLoop){.data = r->data,
+                           .trains = true,
+                           .batch = 4,
+                           .step = step,
+                           .last_step = step,
+                           .self = &r->trace,
+                           .nreports = 1,
+                           .report_names = train_names};
+    r->loops[1] = (RtLoop){
+        .data = r->data, .batch = 10, .step = evaluate, .self = &r->trace, .nreports = 2, .report_names = test_names};
+    r->train = (RtTrain){.nloops = 2,
+                         .loops = r->loops,
+                         .epochs = 2,
+                         .seed = 1,
+                         .json = true,
+                         .user = &r->trace,
+                         .epoch_end = epoch_end,
+                         .finish = finish,
+                         .weights = "w.safetensors",
+                         .peak_bytes = 99};
+    return r;
+}
+
+static bool go(Rig *r) {
+    free(r->text);
+    r->train.out = open_memstream(&r->text, &r->size);
+    bool good = rt_train(&r->train, &r->result, &r->e);
+    fclose(r->train.out);
+    return good;
+}
+
+static void free_rig(Rig *r) {
+    rt_data_free(r->data);
+    free(r->text);
+    free(r);
+}
+
+/* The number of events of that name; the last of them is parsed into *last, which the caller deletes. */
+static int events(const char *text, const char *name, cJSON **last) {
+    int n = 0;
+    *last = NULL;
+    char *copy = strdup(text), *rest = copy;
+    for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
+        if (*line == '\0') continue;
+        cJSON *event = cJSON_Parse(line);
+        cr_assert_not_null(event, "not JSON: %s", line);
+        if (strcmp(cJSON_GetStringValue(cJSON_GetObjectItem(event, "event")), name) == 0) {
+            cJSON_Delete(*last);
+            *last = event;
+            n++;
+        } else {
+            cJSON_Delete(event);
+        }
+    }
+    free(copy);
+    return n;
+}
+
+static double number(const cJSON *event, const char *name) {
+    return cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(event, name));
+}
+
+Test(train, epochs_batches_and_events) {
+    Rig *r = new_rig();
+    r->train.log_every = 2;
+    cr_assert(go(r), "%s", r->e.text);
+    const Trace *t = &r->trace;
+    cr_expect(t->calls == 6 && t->evaluations == 2 && t->ended == 2);
+    cr_expect(t->sizes[0] == 4 && t->sizes[1] == 4 && t->sizes[2] == 2);
+    int seen[SAMPLES] = {0};
+    for (int i = 0; i < SAMPLES; i++) seen[t->order[i]]++;
+    for (int i = 0; i < SAMPLES; i++) cr_expect(seen[i] == 1, "row %d in the first epoch", i);
+    cr_expect(memcmp(t->order, t->order + SAMPLES, SAMPLES * sizeof *t->order) != 0, "each epoch has its own order");
+    cr_expect(r->result.end == RT_END_EPOCHS && r->result.position.epoch == 2 && r->result.position.step == 6);
+    cr_expect(t->finished.epoch == 2);
+
+    cJSON *event;
+    cr_expect(events(r->text, "start", &event) == 1);
+    cr_expect(number(event, "batch") == 4 && number(event, "samples") == 10 && number(event, "seed") == 1);
+    cJSON_Delete(event);
+    cr_expect(events(r->text, "step", &event) == 3);
+    cr_expect(number(event, "step") == 6 && isfinite(number(event, "loss")));
+    cJSON_Delete(event);
+    cr_expect(events(r->text, "epoch", &event) == 2);
+    cr_expect(number(event, "epoch") == 2 && number(event, "size") == 10);
+    cr_expect(fabs(number(event, "loss") - 4.5) < 1e-12, "the mean over rows 0..9, the small batch weighted");
+    cr_expect(cJSON_IsNull(cJSON_GetObjectItem(event, "hole")), "a NaN is null");
+    cr_expect(number(event, "samples_per_s") > 0 && number(event, "seconds") >= 0);
+    cJSON_Delete(event);
+    cr_expect(events(r->text, "end", &event) == 1);
+    cr_expect_str_eq(cJSON_GetStringValue(cJSON_GetObjectItem(event, "weights")), "w.safetensors");
+    cr_expect(number(event, "peak_bytes") == 99);
+    cJSON_Delete(event);
+    free_rig(r);
+}
+
+Test(train, step_limit_inside_an_epoch) {
+    Rig *r = new_rig();
+    r->train.steps = 4;
+    r->train.epochs = 0;
+    cr_assert(go(r), "%s", r->e.text);
+    cr_expect(r->trace.calls == 4 && r->trace.evaluations == 2, "the evaluating loop still runs");
+    cr_expect(r->result.end == RT_END_STEPS);
+    RtPosition p = r->result.position;
+    cr_expect(p.epoch == 1 && p.loop == 0 && p.batch == 1 && p.step == 4);
+    free_rig(r);
+}
+
+Test(train, goes_on_where_it_stopped) {
+    Rig *whole = new_rig(), *half = new_rig();
+    whole->train.epochs = half->train.epochs = 3;
+    cr_assert(go(whole));
+    half->train.steps = 5;
+    cr_assert(go(half));
+    half->train.start = half->result.position;
+    half->train.steps = 0;
+    cr_assert(go(half));
+    cr_expect(half->trace.calls == whole->trace.calls && half->trace.norder == whole->trace.norder);
+    cr_expect(memcmp(half->trace.order, whole->trace.order, (size_t)whole->trace.norder * sizeof(int32_t)) == 0);
+    cr_expect(half->result.position.step == 9 && half->result.position.epoch == 3);
+    free_rig(whole);
+    free_rig(half);
+}
+
+Test(train, a_callback_stops_or_fails) {
+    Rig *r = new_rig();
+    r->trace.stop_after = 1;
+    cr_assert(go(r));
+    cr_expect(r->result.end == RT_END_STOPPED && r->trace.calls == 3);
+    free_rig(r);
+    r = new_rig();
+    r->trace.stop_after = -1;
+    cr_expect(!go(r));
+    cr_expect_str_eq(r->e.text, "the disk is full");
+    free_rig(r);
+}
+
+Test(train, ctrl_c_ends_after_the_step) {
+    Rig *r = new_rig();
+    RtSignals *s = rt_signals_new(&r->e);
+    cr_assert_not_null(s, "%s", r->e.text);
+    r->train.signals = s;
+    r->train.epochs = 100;
+    r->trace.signals = s;
+    r->trace.interrupt_at = 2;
+    cr_assert(go(r));
+    cr_expect(r->result.end == RT_END_SIGNAL && r->result.signal == SIGINT);
+    cr_expect(r->trace.calls == 2 && r->result.position.step == 2, "the step at hand is the last");
+    cr_expect(r->trace.finished.step == 2, "finish() saves after a signal too");
+    rt_signals_free(s);
+    free_rig(r);
+}
+
+/* After the first signal the second one ends the process. */
+Test(train, second_ctrl_c_kills, .signal = SIGINT) {
+    RtError e;
+    RtSignals *s = rt_signals_new(&e);
+    kill(getpid(), SIGINT);
+    while (rt_signals_seen(s) == 0) usleep(1000);
+    kill(getpid(), SIGINT);
+    sleep(5);
+}
+
+Test(train, doubled_names_are_told_apart) {
+    Rig *r = new_rig();
+    static const char *const names[] = {"loss", "hole"};
+    r->loops[1].report_names = names;
+    cr_assert(go(r));
+    cJSON *event;
+    events(r->text, "epoch", &event);
+    cr_expect(number(event, "loss") == 10 && fabs(number(event, "train_loss") - 4.5) < 1e-12, "%s", r->text);
+    cJSON_Delete(event);
+    free_rig(r);
+}
+
+Test(train, plain_lines_where_there_is_no_terminal) {
+    Rig *r = new_rig();
+    char path[256];
+    snprintf(path, sizeof path, "/tmp/rt-train-%ld.jsonl", (long)getpid());
+    r->train.json = false;
+    r->train.log_path = path;
+    cr_assert(go(r), "%s", r->e.text);
+    cr_expect(strncmp(r->text, "epoch 1/2  loss 4.5  size 10", 28) == 0, "%s", r->text);
+    cr_expect_null(strpbrk(r->text, "\r\x1b"), "nothing is drawn over");
+    size_t size;
+    char *log = rt_file_read(path, 1 << 20, &size, &r->e);
+    cr_assert_not_null(log, "%s", r->e.text);
+    cJSON *event;
+    cr_expect(events(log, "epoch", &event) == 2);
+    cJSON_Delete(event);
+    free(log);
+    r->train.quiet = true;
+    cr_assert(go(r));
+    cr_expect(r->size == 0, "quiet");
+    unlink(path);
+    free_rig(r);
+}
+
+Test(train, a_missing_step_is_an_error) {
+    Rig *r = new_rig();
+    r->loops[0].last_step = NULL;
+    cr_expect(!go(r));
+    cr_expect_not_null(strstr(r->e.text, "last 2 samples"), "%s", r->e.text);
+    r->loops[0].last_step = step;
+    r->train.epochs = 0;
+    cr_expect(!go(r), "neither epochs nor steps");
+    free_rig(r);
+}
