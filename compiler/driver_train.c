@@ -72,7 +72,7 @@ static LoopRun *add_loop(BlockRun *b, int index) {
     l->batch = d->options.batch ? d->options.batch : b->block->batch ? b->block->batch : 32;
     l->batch = MIN(l->batch, count);
     l->full = driver_add_unit(d, program_loop_unit(d->program, b->block, index, l->batch));
-    if (!l->full) return NULL;
+    if (!l->full || !driver_check_labels(d, l->full->unit, driver_rt_data(l->loop->data))) return NULL;
     if (count % l->batch) {
         l->last = driver_add_unit(d, program_loop_unit(d->program, b->block, index, count % l->batch));
         if (!l->last) return NULL;

@@ -103,7 +103,7 @@ bool frame_push(Checker *c, Frame *f, Ast *fn, Name name, Span call, Scope *pare
     f->scope->frame = true;
     f->namer = c->frame ? c->frame->namer : c->unit ? c->unit->namer : NULL;
     f->result = value_none();
-    f->marks = fn ? marks_of(c, fn) : NULL;
+    f->marks = fn ? grad_marks(c, fn) : NULL;
     c->frame = f;
     return true;
 }
@@ -119,5 +119,9 @@ Program *program_load(Nnc *nnc, const char *path, const char *const (*stdlib)[2]
     p->nnc = nnc;
     p->checker = c;
     *c = (Checker){.program = p, .nnc = nnc, .dims = dims_new(nnc->arena), .opener = opener};
+    c->top.path = intern(nnc->names, "");
+    init_begin(c);
     return resolve_program(c, path, stdlib, sets, nsets) ? p : NULL;
 }
+
+Dim program_dim(Program *p, int64_t n) { return dim_number(p->checker->dims, n); }

@@ -186,7 +186,7 @@ Scope *scope_new(Checker *c, Scope *up);
 Binding *scope_define(Checker *c, Scope *s, Name name, Value v, Span at);
 
 /** The binding of a name in the scopes of the body, not in the module; NULL where there is none. */
-Binding *scope_find(Scope *s, Name name);
+Binding *scope_binding(Scope *s, Name name);
 
 /* ---- modules (resolve.c) ---- */
 
@@ -275,7 +275,8 @@ typedef struct UnitState {
     Name optimizer_prefix; /* names of optimizer states begin with it */
     int minimizes, losses; /* made so far in the block */
     bool many_losses;
-    int first_term;
+    VEC(UnitResult) reports;
+    int first_term, errors;
 } UnitState;
 
 struct Checker {
@@ -324,12 +325,13 @@ Type type_scalar(DType t);
 Type type_of(Checker *c, DType t, int rank, const Dim *dims);
 Dim type_count(Checker *c, Type t); /* elements */
 bool type_equal(Type a, Type b);
-DType float_type(Checker *c);
+DType type_float(Checker *c);
 Term *term_number(Checker *c, double x, DType t, Span at);
 Term *term_cast(Checker *c, Term *t, DType to, Span at);
 Term *term_reshape(Checker *c, Term *t, int rank, const Dim *dims, Span at);
 Term *term_broadcast(Checker *c, Term *t, int rank, const Dim *dims, Span at);
 Term *term_slice(Checker *c, Term *t, const Dim *dims, const Dim *begin, const int64_t *step, Span at);
+Term *term_gather(Checker *c, Term *t, Term *index, int axis, Span at);
 Term *term_reduce(Checker *c, const char *op, Term *t, const int *axes, int naxes, bool keep, Span at);
 Term *term_stop(Checker *c, Term *t, Span at);
 Term *term_mark(Checker *c, Term *t, Span at);
@@ -358,8 +360,8 @@ void label_origin(Checker *c, Diag *d, const Term *t);
 
 /* ---- expressions ---- */
 
-Value eval(Checker *c, Scope *s, Ast *e);                               /* check_expr.c */
-Value lookup(Checker *c, Scope *s, Name name, Span at);                 /* check_expr.c */
+Value eval_expr(Checker *c, Scope *s, Ast *e);                               /* check_expr.c */
+Value eval_lookup(Checker *c, Scope *s, Name name, Span at);                 /* check_expr.c */
 Value eval_binary(Checker *c, AstOperator op, Value a, Value b, Ast *e); /* check_op.c */
 Value eval_unary(Checker *c, AstOperator op, Value a, Ast *e);          /* check_op.c */
 Value eval_if(Checker *c, Scope *s, Ast *e);                            /* check_op.c */
@@ -420,10 +422,10 @@ bool type_fresh(Checker *c, Scope *s, Ast *type, int pack, Type *t);
 
 typedef enum { FLOW_NEXT, FLOW_RETURN } Flow;
 Flow exec_block(Checker *c, Scope *s, Ast *block);
-Flow exec(Checker *c, Scope *s, Ast *stmt);
-Value mark_value(Checker *c, Name name, Value v, Span at);
+Flow exec_statement(Checker *c, Scope *s, Ast *stmt);
+Value grad_mark(Checker *c, Name name, Value v, Span at);
 void bind_pattern(Checker *c, Scope *s, const AstNames *names, bool is_tuple, Value v, Span at);
-const AstNames *marks_of(Checker *c, Ast *fn);
+const AstNames *grad_marks(Checker *c, Ast *fn);
 /** The values that a `for` runs over; false after a diagnostic or for unknown ones. */
 bool loop_values(Checker *c, Scope *s, Ast *over, Value *list);
 bool exec_poisoned(Checker *c, Scope *s, Ast *stmt); /* marks what it assigns as unknown; true where it may return */
@@ -437,12 +439,12 @@ void name_instance(Checker *c, Value v, Name name);
 Flow exec_param(Checker *c, Scope *s, Ast *stmt);
 Flow exec_states(Checker *c, Scope *s, Ast *stmt);
 /** The variable at a path, made where it is new (then *made); NULL after a diagnostic. */
-Variable *variable(Checker *c, Name path, Type t, bool is_param, bool of_optimizer, Span at, bool *made);
-Slot *slot_of(Checker *c, Variable *var, Span at);
+Variable *variable_at(Checker *c, Name path, Type t, bool is_param, bool of_optimizer, Span at, bool *made);
+Slot *variable_slot(Checker *c, Variable *var, Span at);
 void init_value(Checker *c, Variable *var, Scope *s, Ast *init, bool drawn);
 void init_zero(Checker *c, Variable *var);
-Name path_join(Checker *c, Name path, Name child);
-bool path_within(Name path, Name whole);
+Name value_path_join(Checker *c, Name path, Name child);
+bool value_path_within(Name path, Name whole);
 /** Path of a model, part or named instance; NULL for anything else. */
 Name value_path(Value v);
 Value model_params(Checker *c, Value model, Span at);
@@ -454,8 +456,8 @@ Term *run_scalar(Checker *c, const char *name, Span at); /* seed, tick or epoch 
 Value eval_grad(Checker *c, Value e, Value x, Span at, Span x_at);
 Term *term_grad(Checker *c, Term *e, Term *x, Span at);
 /** Which of the slots' current values `e` reaches, in their order. */
-void reached_slots(Checker *c, const Term *e, bool *reached);
-bool reaches(Checker *c, const Term *e, const Term *x);
+void grad_reached(Checker *c, const Term *e, bool *reached);
+bool grad_reaches(Checker *c, const Term *e, const Term *x);
 
 /* ---- index notation (check_index.c, check_range.c) ---- */
 
@@ -512,10 +514,44 @@ Term *arg_tensor(Checker *c, BuiltinCall *b, int arg);
 /** A shape: a list of sizes, or one size. */
 bool arg_shape(Checker *c, BuiltinCall *b, int arg, int *rank, const Dim **dims);
 bool arg_poisoned(const BuiltinCall *b, int n);
+/** Reports that an argument is not what is `wanted`; false. */
+bool arg_bad(Checker *c, BuiltinCall *b, int arg, const char *wanted);
+bool arg_is_word(const BuiltinCall *b, int arg, const char *word);
+bool axis_in(Checker *c, int64_t axis, int rank, Span at, int *out);
 
-#define BUILTIN(name, params, required, function) Value function(Checker *c, BuiltinCall *b);
-#include "lang/builtin.def"
-#undef BUILTIN
+/* by file: check_builtin.c, check_reduce.c, check_make.c, check_shape.c, check_index.c */
+Value builtin_scalar(Checker *c, BuiltinCall *b);
+Value builtin_round(Checker *c, BuiltinCall *b);
+Value builtin_pow(Checker *c, BuiltinCall *b);
+Value builtin_where(Checker *c, BuiltinCall *b);
+Value builtin_stop(Checker *c, BuiltinCall *b);
+Value builtin_int(Checker *c, BuiltinCall *b);
+Value builtin_float(Checker *c, BuiltinCall *b);
+Value builtin_cast(Checker *c, BuiltinCall *b);
+Value builtin_reduce(Checker *c, BuiltinCall *b);
+Value builtin_arg(Checker *c, BuiltinCall *b);
+Value builtin_extreme(Checker *c, BuiltinCall *b);
+Value builtin_cumsum(Checker *c, BuiltinCall *b);
+Value builtin_zeros(Checker *c, BuiltinCall *b);
+Value builtin_ones(Checker *c, BuiltinCall *b);
+Value builtin_full(Checker *c, BuiltinCall *b);
+Value builtin_arange(Checker *c, BuiltinCall *b);
+Value builtin_one_hot(Checker *c, BuiltinCall *b);
+Value builtin_random(Checker *c, BuiltinCall *b);
+Value builtin_bernoulli(Checker *c, BuiltinCall *b);
+Value builtin_shape(Checker *c, BuiltinCall *b);
+Value builtin_rank(Checker *c, BuiltinCall *b);
+Value builtin_reshape(Checker *c, BuiltinCall *b);
+Value builtin_transpose(Checker *c, BuiltinCall *b);
+Value builtin_concat(Checker *c, BuiltinCall *b);
+Value builtin_stack(Checker *c, BuiltinCall *b);
+Value builtin_split(Checker *c, BuiltinCall *b);
+Value builtin_pad(Checker *c, BuiltinCall *b);
+Value builtin_flip(Checker *c, BuiltinCall *b);
+Value builtin_grad(Checker *c, BuiltinCall *b);
+Value builtin_params(Checker *c, BuiltinCall *b);
+Value builtin_fact(Checker *c, BuiltinCall *b);
+Value builtin_unsupported(Checker *c, BuiltinCall *b);
 
 /* ---- data (check_data.c) ---- */
 
@@ -525,8 +561,15 @@ Value data_fact(Checker *c, DataSet *d, const char *fact, Span at);
 
 /* ---- training (check_train.c, check_minimize.c) ---- */
 
-bool train_declare(Checker *c, Module *m, Ast *ast);
-bool train_check(Checker *c, TrainBlock *t);
+void train_declare(Checker *c, Ast *ast);
+void train_check(Checker *c, TrainBlock *t);
+/* What an optimizer's body is expanded for. */
+typedef struct Minimize {
+    Name prefix; /* of its states: "adam1" */
+    Slot *param;
+    VEC(Slot *) states;
+} Minimize;
+
 void optimizer_state(Checker *c, Scope *s, const AstField *f);
 Flow exec_minimize(Checker *c, Scope *s, Ast *stmt);
 Flow exec_report(Checker *c, Scope *s, Ast *stmt);
@@ -534,10 +577,13 @@ Flow exec_report(Checker *c, Scope *s, Ast *stmt);
 /* ---- units (check_unit.c) ---- */
 
 void unit_begin(Checker *c, UnitState *u, UnitKind kind, Name name, bool symbolic);
+/** The finished unit; NULL where errors were reported since its beginning. */
 Unit *unit_end(Checker *c, UnitState *u);
+void init_begin(Checker *c);
 
 /* ---- declarations by themselves (check_decl.c) ---- */
 
 void check_declaration(Checker *c, Module *m, Ast *fn);
+void export_check(Checker *c, const Export *e);
 
 #endif

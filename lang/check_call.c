@@ -11,7 +11,7 @@ Args eval_args(Checker *c, Scope *s, const Value *first, Span first_at, AstField
     if (first) args[k++] = (Arg){.value = *first, .at = first_at};
     for (int i = 0; i < fields.len; i++) {
         const AstField *f = &fields.at[i];
-        args[k++] = (Arg){f->name.name, eval(c, s, f->value), f->value->at, f->name.at};
+        args[k++] = (Arg){f->name.name, eval_expr(c, s, f->value), f->value->at, f->name.at};
     }
     return (Args){args, n};
 }
@@ -101,7 +101,7 @@ static void bind_defaults(Checker *c, Scope *s, const ParamGroup *g, Name owner)
     for (int i = 0; i < g->params->len; i++) {
         const AstParam *p = &g->params->at[i];
         if (g->given[i].kind != V_NONE) continue;
-        g->given[i] = eval(c, s, p->value);
+        g->given[i] = eval_expr(c, s, p->value);
         g->places[i] = p->value->at;
         if (is_tensor_type(p->type))
             provisional(c, s, p, g->given[i], g->places[i]);
@@ -123,7 +123,7 @@ bool bind_params(Checker *c, Scope *s, const ParamGroup *groups, int ngroups, Na
             Value v = groups[g].given[i];
             if (is_tensor_type(p->type)) v = typed(c, s, p, v, groups[g].places[i], owner);
             if (is_tensor_type(p->type) || v.kind == V_TENSOR)
-                scope_define(c, s, p->name.name, mark_value(c, p->name.name, v, p->name.at), groups[g].places[i]);
+                scope_define(c, s, p->name.name, grad_mark(c, p->name.name, v, p->name.at), groups[g].places[i]);
         }
     return c->nnc->diags.errors == errors;
 }
@@ -135,7 +135,7 @@ Value function_body(Checker *c, Ast *fn, Scope *s) {
     Ast *body = lambda ? fn->lambda.body : fn->fn.body;
     Value v;
     if (body->kind != AST_BLOCK) {
-        v = eval(c, s, body);
+        v = eval_expr(c, s, body);
     } else {
         exec_block(c, s, body);
         v = c->frame->result;
@@ -210,17 +210,17 @@ Value call_with(Checker *c, Value callee, int n, const Value *values, Span at) {
 Value eval_call(Checker *c, Scope *s, Ast *e) {
     Ast *callee = e->call.callee;
     if (is_reducer(c, s, callee)) return eval_reducer(c, s, e);
-    Value f = eval(c, s, callee);
+    Value f = eval_expr(c, s, callee);
     Args args = eval_args(c, s, NULL, (Span){0}, e->call.args);
     return call_value(c, f, args, e->at);
 }
 
 /* x |> f(a) is f(x, a), x |> Layer(a) is Layer(a)(x), x |> g is g(x). */
 Value eval_pipe(Checker *c, Scope *s, Ast *e) {
-    Value x = eval(c, s, e->pipe.value);
+    Value x = eval_expr(c, s, e->pipe.value);
     Ast *into = e->pipe.into;
     bool call = into->kind == AST_CALL && !is_reducer(c, s, into->call.callee);
-    Value f = eval(c, s, call ? into->call.callee : into);
+    Value f = eval_expr(c, s, call ? into->call.callee : into);
     Span at = into->at;
     if (f.kind == V_LAYER) {
         Args hyper = call ? eval_args(c, s, NULL, (Span){0}, into->call.args) : (Args){0};

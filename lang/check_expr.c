@@ -19,9 +19,9 @@ static Value ambient(Checker *c, Name name, Span at) {
     return value_poison();
 }
 
-Value lookup(Checker *c, Scope *s, Name name, Span at) {
-    const Binding *b = scope_find(s, name);
-    if (b && b->var) return value_term(slot_of(c, b->var, at)->now);
+Value eval_lookup(Checker *c, Scope *s, Name name, Span at) {
+    const Binding *b = scope_binding(s, name);
+    if (b && b->var) return value_term(variable_slot(c, b->var, at)->now);
     if (b) return b->value;
     while (s->up) s = s->up;
     Value v = module_lookup(c, s->module, name, at);
@@ -29,7 +29,7 @@ Value lookup(Checker *c, Scope *s, Name name, Span at) {
 }
 
 static Value eval_name(Checker *c, Scope *s, Ast *e) {
-    Value v = lookup(c, s, e->name, e->at);
+    Value v = eval_lookup(c, s, e->name, e->at);
     if (v.kind != V_NONE) return v;
     Diag *d = err(c, e->at, unknown_name, e->name);
     const char *near = scope_nearest(c, s, e->name);
@@ -41,7 +41,7 @@ static Value eval_name(Checker *c, Scope *s, Ast *e) {
 
 static Value eval_sequence(Checker *c, Scope *s, Ast *e) {
     Value *items = ARENA_ARRAY(check_arena(c), Value, e->list.len + 1);
-    for (int i = 0; i < e->list.len; i++) items[i] = eval(c, s, e->list.at[i]);
+    for (int i = 0; i < e->list.len; i++) items[i] = eval_expr(c, s, e->list.at[i]);
     Value v = value_list(c, e->kind == AST_LIST ? V_LIST : V_TUPLE, NULL, 0);
     v.list.at = items;
     v.list.len = e->list.len;
@@ -51,7 +51,7 @@ static Value eval_sequence(Checker *c, Scope *s, Ast *e) {
 /* `..B` as a value: the sizes that it was bound to. */
 static Value eval_rest(Checker *c, Scope *s, Ast *e) {
     if (e->name) {
-        Value v = lookup(c, s, e->name, e->at);
+        Value v = eval_lookup(c, s, e->name, e->at);
         if (v.kind == V_LIST || v.kind == V_POISON) return v;
     }
     err(c, e->at, stray_rest);
@@ -76,18 +76,18 @@ static Value unsupported(Checker *c, Ast *e, const char *what) {
 /* `a and b` looks at b only where a leaves it open. */
 static Value eval_logic(Checker *c, Scope *s, Ast *e) {
     bool is_and = e->op.op == OP_AST_AND;
-    Value a = eval(c, s, e->op.a);
+    Value a = eval_expr(c, s, e->op.a);
     if (a.kind == V_BOOL && a.truth != is_and) return a;
-    Value b = eval(c, s, e->op.b);
+    Value b = eval_expr(c, s, e->op.b);
     if (b.kind == V_BOOL && a.kind == V_POISON && b.truth != is_and) return b;
     return eval_binary(c, e->op.op, a, b, e);
 }
 
 static Value eval_operator(Checker *c, Scope *s, Ast *e) {
     if (e->op.op == OP_AST_AND || e->op.op == OP_AST_OR) return eval_logic(c, s, e);
-    Value a = eval(c, s, e->op.a);
+    Value a = eval_expr(c, s, e->op.a);
     if (e->kind == AST_UNARY) return eval_unary(c, e->op.op, a, e);
-    Value b = eval(c, s, e->op.b);
+    Value b = eval_expr(c, s, e->op.b);
     if (e->op.op == OP_AST_MATMUL) return eval_matmul(c, s, a, b, e);
     return eval_binary(c, e->op.op, a, b, e);
 }
@@ -100,7 +100,7 @@ static bool out_of_work(Checker *c, Span at) {
     return true;
 }
 
-Value eval(Checker *c, Scope *s, Ast *e) {
+Value eval_expr(Checker *c, Scope *s, Ast *e) {
     if (out_of_work(c, e->at)) return value_poison();
     switch (e->kind) {
     case AST_NUMBER: return eval_number(c, e);

@@ -6,9 +6,9 @@
 
 /* ---- names ---- */
 
-Name path_join(Checker *c, Name path, Name child) { return path[0] ? check_name(c, "%s.%s", path, child) : child; }
+Name value_path_join(Checker *c, Name path, Name child) { return path[0] ? check_name(c, "%s.%s", path, child) : child; }
 
-bool path_within(Name path, Name whole) {
+bool value_path_within(Name path, Name whole) {
     size_t n = strlen(whole);
     return strncmp(path, whole, n) == 0 && (path[n] == 0 || path[n] == '.');
 }
@@ -21,7 +21,7 @@ static Name child_name(Checker *c, Namer *namer, const char *base, bool counted)
         counted = false;
     }
     map_put(c, &namer->used, name, namer);
-    return path_join(c, namer->path, name);
+    return value_path_join(c, namer->path, name);
 }
 
 void name_instance(Checker *c, Value v, Name name) {
@@ -58,6 +58,24 @@ Value make_instance(Checker *c, Value layer, Args args, Span at) {
     return (Value){.kind = V_INSTANCE, .instance = in};
 }
 
+/* ---- the record of calls, for the summary ---- */
+
+static Type first_type(Value v) {
+    if ((v.kind == V_TUPLE || v.kind == V_LIST) && v.list.len) v = v.list.at[0];
+    return v.kind == V_TENSOR ? v.term->type : (Type){.rank = -1};
+}
+
+static size_t record_call(Checker *c, Name path, const Frame *f, const Value *inputs, int n) {
+    Unit *u = c->unit->unit;
+    LayerCall call = {.path = path, .layer = f->name, .at = f->call, .input = {.rank = -1}, .result = {.rank = -1}};
+    for (int i = 0; i < n && call.input.rank < 0; i++) call.input = first_type(inputs[i]);
+    for (const Frame *up = f->up; up; up = up->up) call.depth += up->owns_params;
+    arena_push(c, &u->layers, call);
+    return u->layers.len - 1;
+}
+
+/* ---- expansion ---- */
+
 static Value expand(Checker *c, Ast *ast, Scope *module, Value *hyper, Span hyper_at, Name path, Args args, Span at) {
     Name name = ast->fn.name.name;
     if (!c->unit) {
@@ -76,7 +94,9 @@ static Value expand(Checker *c, Ast *ast, Scope *module, Value *hyper, Span hype
     frame.owns_params = true;
     ParamGroup groups[] = {{&ast->fn.hyper, given, places}, {&ast->fn.params, given + nh, places + nh}};
     Value v = value_poison();
+    size_t record = record_call(c, path, &frame, given + nh, n);
     if (bind_params(c, frame.scope, groups, 2, name)) v = function_body(c, ast, frame.scope);
+    c->unit->unit->layers.at[record].result = first_type(v);
     frame_pop(c);
     return v;
 }
@@ -94,7 +114,7 @@ Value call_model(Checker *c, Value model, Args args, Span at) {
 
 static bool has_part(const VarTable *vars, Name path) {
     for (size_t i = 0; i < vars->list.len; i++)
-        if (path_within(vars->list.at[i]->path, path)) return true;
+        if (value_path_within(vars->list.at[i]->path, path)) return true;
     return false;
 }
 
@@ -103,7 +123,7 @@ static Value unknown_part(Checker *c, Name path, AstName field) {
     size_t n = strlen(path);
     for (size_t i = 0; i < c->unit->vars->list.len; i++) {
         Name p = c->unit->vars->list.at[i]->path;
-        if (!path_within(p, path) || p[n] == 0) continue;
+        if (!value_path_within(p, path) || p[n] == 0) continue;
         const char *rest = p + n + 1, *dot = strchr(rest, '.');
         Name child = dot ? intern_n(c->nnc->names, rest, (size_t)(dot - rest)) : intern(c->nnc->names, rest);
         arena_push(c, &names, child);
@@ -116,7 +136,7 @@ static Value unknown_part(Checker *c, Name path, AstName field) {
 }
 
 Value eval_field(Checker *c, Scope *s, Ast *e) {
-    Value of = eval(c, s, e->field.of);
+    Value of = eval_expr(c, s, e->field.of);
     if (of.kind == V_POISON) return of;
     if (of.kind == V_INSTANCE && !of.instance->path) name_by_count(c, of.instance);
     Name path = value_path(of);
@@ -125,9 +145,9 @@ Value eval_field(Checker *c, Scope *s, Ast *e) {
         return value_poison();
     }
     if (of.kind == V_MODEL && !has_part(c->unit->vars, path)) model_params(c, of, e->at);
-    Name child = path_join(c, path, e->field.field.name);
+    Name child = value_path_join(c, path, e->field.field.name);
     Variable *var = map_get(&c->unit->vars->by_path, child);
-    if (var) return value_term(slot_of(c, var, e->at)->now);
+    if (var) return value_term(variable_slot(c, var, e->at)->now);
     if (has_part(c->unit->vars, child)) return (Value){.kind = V_PART, .path = child};
     return unknown_part(c, path, e->field.field);
 }
@@ -164,8 +184,8 @@ Value model_params(Checker *c, Value model, Span at) {
     struct { Value *at; size_t len, cap; } items = {0};
     for (size_t i = 0; i < c->unit->vars->list.len; i++) {
         Variable *var = c->unit->vars->list.at[i];
-        if (!var->is_param || !path_within(var->path, path)) continue;
-        Value v = value_term(slot_of(c, var, at)->now);
+        if (!var->is_param || !value_path_within(var->path, path)) continue;
+        Value v = value_term(variable_slot(c, var, at)->now);
         arena_push(c, &items, v);
     }
     return value_list(c, V_LIST, items.at, (int)items.len);

@@ -39,7 +39,7 @@ Value eval_matmul(Checker *c, Scope *s, Value a, Value b, Ast *e) {
         return value_poison();
     }
     DType type = dtype_join(c, t[0]->type.dtype, t[1]->type.dtype);
-    if (!dtype_is_float(type)) type = float_type(c);
+    if (!dtype_is_float(type)) type = type_float(c);
     for (int i = 0; i < 2; i++) t[i] = term_cast(c, t[i], type, places[i]);
     Type l = t[0]->type, r = t[1]->type;
     Dim x = l.dims[l.rank - 1], y = r.dims[r.rank > 1 ? r.rank - 2 : 0];

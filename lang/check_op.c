@@ -128,7 +128,8 @@ static bool tensor_like(Value v) {
 Value eval_binary(Checker *c, AstOperator op, Value a, Value b, Ast *e) {
     if (a.kind == V_POISON || b.kind == V_POISON) return value_poison();
     bool equality = op == OP_AST_EQ || op == OP_AST_NE;
-    if (equality && !is_tensor(a) && !is_tensor(b)) {
+    bool elements = (is_tensor(a) && tensor_like(b)) || (is_tensor(b) && tensor_like(a));
+    if (equality && !elements) {
         int equal = value_equal(c, a, b);
         return equal < 0 ? value_poison() : value_bool((op == OP_AST_EQ) == (equal == 1));
     }
@@ -169,7 +170,7 @@ Value eval_unary(Checker *c, AstOperator op, Value a, Ast *e) {
 static Value eval_select(Checker *c, Scope *s, Term *cond, Ast *e) {
     bool guards = c->indices && cond->indexed;
     if (guards) c->indices->guards++;
-    Value a = eval(c, s, e->when.then), b = eval(c, s, e->when.els);
+    Value a = eval_expr(c, s, e->when.then), b = eval_expr(c, s, e->when.els);
     if (guards) c->indices->guards--;
     if (a.kind == V_POISON || b.kind == V_POISON) return value_poison();
     Span places[] = {e->when.cond->at, e->when.then->at, e->when.els->at};
@@ -179,9 +180,9 @@ static Value eval_select(Checker *c, Scope *s, Term *cond, Ast *e) {
 }
 
 Value eval_if(Checker *c, Scope *s, Ast *e) {
-    Value cond = eval(c, s, e->when.cond);
+    Value cond = eval_expr(c, s, e->when.cond);
     if (cond.kind == V_POISON) return cond;
-    if (cond.kind == V_BOOL) return eval(c, s, cond.truth ? e->when.then : e->when.els);
+    if (cond.kind == V_BOOL) return eval_expr(c, s, cond.truth ? e->when.then : e->when.els);
     if (cond.kind == V_TENSOR && cond.term->type.dtype == DT_BOOL) return eval_select(c, s, cond.term, e);
     err(c, e->when.cond->at, not_condition, value_text(c, cond));
     return value_poison();

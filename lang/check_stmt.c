@@ -61,7 +61,7 @@ static void find_marks(Checker *c, AstNames *marks, const Ast *e) {
 }
 
 /* Kept by the place of the body: a function is expanded often. */
-const AstNames *marks_of(Checker *c, Ast *fn) {
+const AstNames *grad_marks(Checker *c, Ast *fn) {
     Name key = check_name(c, "%u:%u", fn->at.file, fn->at.begin);
     AstNames *marks = map_get(&c->marks, key);
     if (marks) return marks;
@@ -71,7 +71,7 @@ const AstNames *marks_of(Checker *c, Ast *fn) {
     return marks;
 }
 
-Value mark_value(Checker *c, Name name, Value v, Span at) {
+Value grad_mark(Checker *c, Name name, Value v, Span at) {
     if (v.kind != V_TENSOR || !c->frame || !c->frame->marks) return v;
     TermKind kind = v.term->kind;
     if (kind == T_INPUT || kind == T_PARAM || kind == T_MARK || v.term->indexed) return v;
@@ -84,7 +84,7 @@ Value mark_value(Checker *c, Name name, Value v, Span at) {
 
 static void bind_name(Checker *c, Scope *s, AstName name, Value v) {
     if (strcmp(name.name, "_") == 0) return;
-    v = mark_value(c, name.name, v, name.at);
+    v = grad_mark(c, name.name, v, name.at);
     if (v.kind == V_TENSOR && !v.term->name) v.term->name = name.name;
     name_instance(c, v, name.name);
     scope_define(c, s, name.name, v, name.at);
@@ -103,7 +103,7 @@ void bind_pattern(Checker *c, Scope *s, const AstNames *names, bool is_tuple, Va
 /* ---- assignment ---- */
 
 static void assign_state(Checker *c, Variable *var, Name name, Value v, Span at) {
-    Slot *slot = slot_of(c, var, at);
+    Slot *slot = variable_slot(c, var, at);
     Term *t = value_to_term(c, v, slot->now, at);
     if (!t) return;
     int rank, bad;
@@ -121,7 +121,7 @@ static void assign_state(Checker *c, Variable *var, Name name, Value v, Span at)
 
 static void assign(Checker *c, Scope *s, AstName name, Value v) {
     if (strcmp(name.name, "_") == 0) return;
-    Binding *b = scope_find(s, name.name);
+    Binding *b = scope_binding(s, name.name);
     bool local = false;
     for (Scope *in = s; in && b && !local; in = in->frame ? NULL : in->up)
         local = in->names.len && b >= in->names.at && b < in->names.at + in->names.len;
@@ -141,13 +141,13 @@ static void assign(Checker *c, Scope *s, AstName name, Value v) {
         assign_state(c, b->var, name.name, v, name.at);
         return;
     }
-    v = mark_value(c, name.name, v, name.at);
+    v = grad_mark(c, name.name, v, name.at);
     if (v.kind == V_TENSOR && !v.term->name) v.term->name = name.name;
     b->value = v;
 }
 
 static void exec_assign(Checker *c, Scope *s, Ast *a) {
-    Value v = eval(c, s, a->let.value);
+    Value v = eval_expr(c, s, a->let.value);
     if (!a->let.is_tuple) {
         assign(c, s, a->let.names.at[0], v);
         return;
@@ -160,7 +160,7 @@ static void exec_assign(Checker *c, Scope *s, Ast *a) {
 /* ---- what cannot be decided ---- */
 
 static void poison_name(Scope *s, Name name) {
-    Binding *b = scope_find(s, name);
+    Binding *b = scope_binding(s, name);
     if (b && !b->var) b->value = value_poison();
 }
 
@@ -188,10 +188,10 @@ static Flow poisoned(Checker *c, Scope *s, Ast *a) {
 /* ---- if and for ---- */
 
 static Flow exec_when(Checker *c, Scope *s, Ast *a) {
-    Value cond = eval(c, s, a->when.cond);
+    Value cond = eval_expr(c, s, a->when.cond);
     if (cond.kind == V_BOOL) {
         Ast *branch = cond.truth ? a->when.then : a->when.els;
-        return branch ? exec(c, scope_new(c, s), branch) : FLOW_NEXT;
+        return branch ? exec_statement(c, scope_new(c, s), branch) : FLOW_NEXT;
     }
     if (cond.kind != V_POISON) {
         Diag *d = err(c, a->when.cond->at, when_not_static, value_text(c, cond));
@@ -206,7 +206,7 @@ static bool range_values(Checker *c, Scope *s, Ast *range, Value *list) {
     int64_t n[] = {0, 0, 1};
     for (int i = 0; i < 3; i++) {
         if (!parts[i]) continue;
-        Value v = eval(c, s, parts[i]);
+        Value v = eval_expr(c, s, parts[i]);
         if (v.kind == V_POISON) return false;
         if (value_is_known_int(v, &n[i])) continue;
         if (!value_is_number(v)) err(c, parts[i]->at, bad_bound, value_text(c, v));
@@ -230,7 +230,7 @@ static bool range_values(Checker *c, Scope *s, Ast *range, Value *list) {
 
 bool loop_values(Checker *c, Scope *s, Ast *over, Value *list) {
     if (over->kind == AST_RANGE) return range_values(c, s, over, list);
-    *list = eval(c, s, over);
+    *list = eval_expr(c, s, over);
     if (list->kind == V_LIST || list->kind == V_TUPLE) return true;
     if (list->kind == V_POISON) return false;
     Diag *d = err(c, over->at, bad_loop, value_text(c, *list));
@@ -257,13 +257,13 @@ static Flow exec_return(Checker *c, Scope *s, Ast *a) {
         err(c, a->at, empty_return);
         c->frame->result = value_poison();
     } else {
-        c->frame->result = eval(c, s, a->value);
+        c->frame->result = eval_expr(c, s, a->value);
     }
     return FLOW_RETURN;
 }
 
 static Flow exec_expr(Checker *c, Scope *s, Ast *a) {
-    Value v = eval(c, s, a->value);
+    Value v = eval_expr(c, s, a->value);
     if (v.kind == V_POISON) return FLOW_NEXT;
     Diag *d = err(c, a->at, unused_value, value_text(c, v));
     diag_help(c->nnc, d, "write 'return' before it, or bind it with 'let'");
@@ -282,15 +282,15 @@ static Flow misplaced(Checker *c, Ast *a, const char *what, const char *where) {
 
 Flow exec_block(Checker *c, Scope *s, Ast *block) {
     for (int i = 0; i < block->list.len && !c->stopped; i++)
-        if (exec(c, s, block->list.at[i]) == FLOW_RETURN) return FLOW_RETURN;
+        if (exec_statement(c, s, block->list.at[i]) == FLOW_RETURN) return FLOW_RETURN;
     return FLOW_NEXT;
 }
 
-Flow exec(Checker *c, Scope *s, Ast *a) {
+Flow exec_statement(Checker *c, Scope *s, Ast *a) {
     bool in_loop = c->unit && c->unit->in_loop && !c->frame->fn;
     switch (a->kind) {
     case AST_BLOCK: return exec_block(c, s, a);
-    case AST_LET: bind_pattern(c, s, &a->let.names, a->let.is_tuple, eval(c, s, a->let.value), a->let.value->at); break;
+    case AST_LET: bind_pattern(c, s, &a->let.names, a->let.is_tuple, eval_expr(c, s, a->let.value), a->let.value->at); break;
     case AST_DEFINE: return exec_define(c, s, a);
     case AST_ASSIGN: exec_assign(c, s, a); break;
     case AST_RETURN: return c->frame->fn ? exec_return(c, s, a) : misplaced(c, a, "return", "a function");

@@ -6,7 +6,7 @@
 /* ---- element types ---- */
 
 bool type_dtype(Checker *c, const Ast *type, DType *t) {
-    *t = float_type(c);
+    *t = type_float(c);
     if (!type->type.dtype) return true;
     if (!dtype_from_name(type->type.dtype, t)) {
         const char *names[DT_COUNT + 1];
@@ -17,14 +17,14 @@ bool type_dtype(Checker *c, const Ast *type, DType *t) {
         if (near) diag_help(c->nnc, d, "did you mean '%s'?", near);
         return false;
     }
-    if (*t == DT_F32) *t = float_type(c); /* f32 is the program's float type */
+    if (*t == DT_F32) *t = type_float(c); /* f32 is the program's float type */
     return true;
 }
 
 /* ---- sizes ---- */
 
 static bool is_bound(Checker *c, Scope *s, Name name) {
-    const Binding *b = scope_find(s, name);
+    const Binding *b = scope_binding(s, name);
     if (b) return value_is_number(b->value) || b->value.kind == V_LIST || b->value.kind == V_POISON;
     while (s->up) s = s->up;
     return module_has_number(c, s->module, name);
@@ -83,7 +83,7 @@ static int eval_dims(Checker *c, Scope *s, const Ast *type, bool ask, int *rank,
     for (int i = 0; i < type->type.dims.len; i++) {
         Ast *d = type->type.dims.at[i];
         if (ask && (d->kind == AST_NAME || d->kind == AST_REST) && (!d->name || !is_bound(c, s, d->name))) return 0;
-        Value v = eval(c, s, d);
+        Value v = eval_expr(c, s, d);
         int n = v.kind == V_LIST ? v.list.len : 1;
         for (int k = 0; k < n; k++) {
             Value item = v.kind == V_LIST ? v.list.at[k] : v;
@@ -116,7 +116,7 @@ static Value mismatch(Checker *c, Scope *s, Ast *type, Term *t, Span at, const c
     Diag *d = err(c, at, type_mismatch, what, source_text(c, type->at), type_text(c, t->type));
     if (dim) diag_here(c->nnc, d, "%s is %s here", source_text(c, dim->at), dim_text(c, have));
     diag_label(c->nnc, d, type->at, "declared here");
-    const Binding *b = dim && dim->kind == AST_NAME ? scope_find(s, dim->name) : NULL;
+    const Binding *b = dim && dim->kind == AST_NAME ? scope_binding(s, dim->name) : NULL;
     if (b && b->at.file && b->at.begin != at.begin)
         diag_label(c->nnc, d, b->at, "%s is %s from here", dim->name, dim_text(c, want));
     else if (dim && dim->kind != AST_NUMBER)
@@ -133,7 +133,7 @@ static bool size_agrees(Checker *c, Scope *s, Ast *dim, Dim have, Span at, Dim *
         scope_define(c, s, dim->name, value_dim(have), at);
         return true;
     }
-    Value v = eval(c, s, dim);
+    Value v = eval_expr(c, s, dim);
     if (v.kind == V_POISON) return true;
     Dim size = value_size(c, v);
     if (!size) {
@@ -153,7 +153,7 @@ static Value check_dims(Checker *c, Scope *s, Ast *type, Term *t, Span at, const
         Ast *d = dims->at[i];
         int k = place_of(dims, rest, rank, i), n = d->kind == AST_REST ? rank - dims->len + 1 : 1;
         if (d->kind == AST_REST && !d->name) continue;
-        Value pack = d->kind == AST_REST ? lookup(c, s, d->name, d->at) : value_none();
+        Value pack = d->kind == AST_REST ? eval_lookup(c, s, d->name, d->at) : value_none();
         if (pack.kind == V_POISON) continue;
         if (d->kind == AST_REST && (pack.kind != V_LIST || pack.list.len != n))
             return mismatch(c, s, type, t, at, what, NULL, NULL, NULL);
@@ -173,7 +173,7 @@ static Term *number_as_tensor(Checker *c, Scope *s, Ast *type, Value v, DType dt
     value_number(v, &x);
     bool integer = v.kind == V_BOOL || (v.kind == V_INT && !v.whole.den);
     if (v.kind == V_BOOL) x = v.truth;
-    DType t = dtype_is_float(dtype) || (integer && (dtype != DT_BOOL || v.kind == V_BOOL)) ? dtype : float_type(c);
+    DType t = dtype_is_float(dtype) || (integer && (dtype != DT_BOOL || v.kind == V_BOOL)) ? dtype : type_float(c);
     Term *n = term_number(c, x, t, at);
     int rank;
     const Dim *dims;
@@ -253,7 +253,7 @@ bool type_fresh(Checker *c, Scope *s, Ast *type, int pack, Type *t) {
         }
         if (d->kind == AST_NAME && !is_wildcard(d) && !is_bound(c, s, d->name))
             scope_define(c, s, d->name, value_dim(dim_fresh(c->dims, d->name)), d->at);
-        Value v = is_wildcard(d) ? value_dim(dim_fresh(c->dims, d->name)) : eval(c, s, d);
+        Value v = is_wildcard(d) ? value_dim(dim_fresh(c->dims, d->name)) : eval_expr(c, s, d);
         for (int k = 0; k < (v.kind == V_LIST ? v.list.len : 1); k++) {
             Dim size = value_size(c, v.kind == V_LIST ? v.list.at[k] : v);
             if (!size && v.kind != V_POISON) err(c, d->at, bad_size, value_text(c, v));

@@ -22,7 +22,7 @@ static bool sizes_known(Checker *c, Name path, Type t, Span at) {
     return true;
 }
 
-Variable *variable(Checker *c, Name path, Type t, bool is_param, bool of_optimizer, Span at, bool *made) {
+Variable *variable_at(Checker *c, Name path, Type t, bool is_param, bool of_optimizer, Span at, bool *made) {
     VarTable *vars = c->unit->vars;
     Variable *var = map_get(&vars->by_path, path);
     *made = false;
@@ -48,7 +48,7 @@ Variable *variable(Checker *c, Name path, Type t, bool is_param, bool of_optimiz
     return var;
 }
 
-Slot *slot_of(Checker *c, Variable *var, Span at) {
+Slot *variable_slot(Checker *c, Variable *var, Span at) {
     UnitState *u = c->unit;
     Slot *slot = map_get(&u->slots, var->path);
     if (slot) return slot;
@@ -66,7 +66,7 @@ Slot *slot_of(Checker *c, Variable *var, Span at) {
 /* ---- first values ---- */
 
 /* A first value is made of random numbers and constants: nothing of the step that it is declared in. */
-static bool depends(Checker *c, const Term *t, int from, NameMap *seen) {
+static bool depends(Checker *c, const Term *t, NameMap *seen) {
     if (t->kind == T_PARAM || t->kind == T_STATE) return true;
     if (t->kind == T_INPUT) return t != c->init.seed && t != c->init.tick && t != c->init.epoch;
     if (t->nargs == 0) return false;
@@ -74,7 +74,7 @@ static bool depends(Checker *c, const Term *t, int from, NameMap *seen) {
     if (map_get(seen, key)) return false;
     map_put(c, seen, key, seen);
     for (int i = 0; i < t->nargs; i++)
-        if (depends(c, t->args[i], from, seen)) return true;
+        if (depends(c, t->args[i], seen)) return true;
     return false;
 }
 
@@ -116,7 +116,7 @@ static Term *fit(Checker *c, Variable *var, Value v, Span at) {
         return NULL;
     }
     NameMap seen = {0};
-    if (depends(c, t, 0, &seen)) {
+    if (depends(c, t, &seen)) {
         diag_help(c->nnc, err(c, at, init_depends, var->path), "it is drawn before the first step, from random numbers and constants");
         return NULL;
     }
@@ -132,7 +132,7 @@ void init_value(Checker *c, Variable *var, Scope *s, Ast *init, bool drawn) {
     if (frame_push(c, &frame, NULL, NULL, init->at, s)) {
         Namer namer = {.path = var->path};
         frame.namer = &namer;
-        Value v = eval(c, s, init);
+        Value v = eval_expr(c, s, init);
         if (drawn && v.kind != V_POISON) v = draw(c, v, var, init->at);
         var->init = fit(c, var, v, init->at);
         frame_pop(c);
@@ -157,7 +157,7 @@ static bool may_declare(Checker *c, const char *what, Span at) {
 /* Two declarations of one name in one body would be one tensor. */
 static bool declare_path(Checker *c, Name name, Span at, Name *path) {
     Namer *namer = c->frame->namer;
-    *path = path_join(c, namer->path, name);
+    *path = value_path_join(c, namer->path, name);
     if (map_get(&namer->used, name)) {
         err(c, at, duplicate_variable, name);
         return false;
@@ -179,7 +179,7 @@ Flow exec_param(Checker *c, Scope *s, Ast *a) {
                   "what is not learned is a state");
         return FLOW_NEXT;
     }
-    Variable *var = variable(c, path, t, true, false, a->param.type->at, &made);
+    Variable *var = variable_at(c, path, t, true, false, a->param.type->at, &made);
     if (!var) return FLOW_NEXT;
     if (made) init_value(c, var, s, a->param.init, a->param.drawn);
     scope_define(c, s, name.name, value_none(), name.at)->var = var;
@@ -196,7 +196,7 @@ static void layer_state(Checker *c, Scope *s, const AstField *f) {
         return;
     }
     if (!type_eval(c, s, f->type, &t) || !declare_path(c, f->name.name, f->name.at, &path)) return;
-    Variable *var = variable(c, path, t, false, false, f->type->at, &made);
+    Variable *var = variable_at(c, path, t, false, false, f->type->at, &made);
     if (!var) return;
     if (made) init_value(c, var, s, f->value, false);
     scope_define(c, s, f->name.name, value_none(), f->name.at)->var = var;

@@ -148,7 +148,7 @@ static Value let_value(Checker *c, Decl *d) {
     if (set) {
         v = setting_value(c, set->value);
     } else {
-        v = part_of(c, eval(c, d->module->scope, d->ast->let.value), d->part, d->ast);
+        v = part_of(c, eval_expr(c, d->module->scope, d->ast->let.value), d->part, d->ast);
         name_instance(c, v, d->name);
     }
     c->unit = unit, c->frame = frame, c->indices = indices;
@@ -187,7 +187,7 @@ Value module_lookup(Checker *c, Module *m, Name name, Span at) {
     const Builtin *b = builtin_find(name);
     if (b) return (Value){.kind = V_BUILTIN, .builtin = b};
     DType t;
-    if (dtype_from_name(name, &t)) return (Value){.kind = V_DTYPE, .dtype = t == DT_F32 ? float_type(c) : t};
+    if (dtype_from_name(name, &t)) return (Value){.kind = V_DTYPE, .dtype = t == DT_F32 ? type_float(c) : t};
     return value_none();
 }
 
@@ -246,7 +246,7 @@ static bool settings_used(Checker *c, const Setting *sets, int nsets) {
 static void declare_runs(Checker *c, Module *m) {
     for (int i = 0; m->file && i < m->file->decls.len; i++) {
         Ast *a = m->file->decls.at[i];
-        if (a->kind == AST_TRAIN) train_declare(c, m, a);
+        if (a->kind == AST_TRAIN) train_declare(c, a);
         if (a->kind != AST_FUNCTION || !a->fn.exported) continue;
         Export e = {.name = a->fn.name.name, .doc = a->fn.doc, .ast = a};
         arena_push(c, &c->program->exports, e);

@@ -17,7 +17,7 @@ Binding *scope_define(Checker *c, Scope *s, Name name, Value v, Span at) {
     return &s->names.at[s->names.len - 1];
 }
 
-Binding *scope_find(Scope *s, Name name) {
+Binding *scope_binding(Scope *s, Name name) {
     for (; s; s = s->up)
         for (size_t i = s->names.len; i-- > 0;)
             if (s->names.at[i].name == name) return &s->names.at[i];

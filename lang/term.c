@@ -6,7 +6,7 @@
 
 /* ---- types ---- */
 
-DType float_type(Checker *c) { return c->nnc->float_type; }
+DType type_float(Checker *c) { return c->nnc->float_type; }
 
 Type type_scalar(DType t) { return (Type){.dtype = t}; }
 
@@ -46,7 +46,7 @@ void type_print(Str *out, Type t) {
 DType dtype_join(Checker *c, DType a, DType b) {
     if (a == b) return a;
     if (dtype_is_float(a) != dtype_is_float(b)) return dtype_is_float(a) ? a : b;
-    if ((a == DT_F16 && b == DT_BF16) || (a == DT_BF16 && b == DT_F16)) return float_type(c);
+    if ((a == DT_F16 && b == DT_BF16) || (a == DT_BF16 && b == DT_F16)) return type_float(c);
     if ((a == DT_U8 && b == DT_I8) || (a == DT_I8 && b == DT_U8)) return DT_I32;
     return MAX(a, b);
 }
@@ -114,6 +114,18 @@ Term *term_slice(Checker *c, Term *t, const Dim *dims, const Dim *begin, const i
     s->begin = arena_copy(check_arena(c), begin, n * sizeof *begin);
     s->step = arena_copy(check_arena(c), step, n * sizeof *step);
     return s;
+}
+
+Term *term_gather(Checker *c, Term *t, Term *index, int axis, Span at) {
+    int rank = t->type.rank - 1 + index->type.rank, k = 0;
+    Dim *dims = ARENA_ARRAY(check_arena(c), Dim, rank + 1);
+    for (int i = 0; i < axis; i++) dims[k++] = t->type.dims[i];
+    for (int i = 0; i < index->type.rank; i++) dims[k++] = index->type.dims[i];
+    for (int i = axis + 1; i < t->type.rank; i++) dims[k++] = t->type.dims[i];
+    Term *g = term_new(c, T_GATHER, type_of(c, t->type.dtype, rank, dims), at, 2, (Term *[]){t, index});
+    g->naxes = 1;
+    g->axes = arena_copy(check_arena(c), &axis, sizeof axis);
+    return g;
 }
 
 Term *term_reduce(Checker *c, const char *op, Term *t, const int *axes, int naxes, bool keep, Span at) {
@@ -221,7 +233,7 @@ static DType operand_type(Checker *c, const char *op, DType t) {
         if (strcmp(op, logic[i]) == 0) return DT_BOOL;
     bool keeps = false;
     for (size_t i = 0; i < COUNT(same); i++) keeps = keeps || strcmp(op, same[i]) == 0;
-    if (!keeps) return dtype_is_float(t) ? t : float_type(c);
+    if (!keeps) return dtype_is_float(t) ? t : type_float(c);
     bool any = is_comparison(op) || strcmp(op, "select") == 0 || strcmp(op, "stop") == 0;
     return t == DT_BOOL && !any ? DT_I32 : t;
 }
@@ -275,7 +287,7 @@ Term *term_select(Checker *c, Term *cond, Term *a, Term *b, Span at) {
 }
 
 Term *term_to_float(Checker *c, Term *t, Span at) {
-    return dtype_is_float(t->type.dtype) ? t : term_cast(c, t, float_type(c), at);
+    return dtype_is_float(t->type.dtype) ? t : term_cast(c, t, type_float(c), at);
 }
 
 /* ---- values as tensors ---- */
@@ -294,7 +306,7 @@ static DType number_type(Checker *c, Value v, const Term *like) {
     double x = 0;
     bool known = value_number(v, &x);
     if (v.kind == V_FLOAT || v.whole.den) /* a fraction */
-        return like && dtype_is_float(like->type.dtype) ? like->type.dtype : float_type(c);
+        return like && dtype_is_float(like->type.dtype) ? like->type.dtype : type_float(c);
     if (like && (!known || holds(like->type.dtype, x))) return like->type.dtype == DT_BOOL ? DT_I32 : like->type.dtype;
     return holds(DT_I32, x) ? DT_I32 : DT_I64;
 }
@@ -332,7 +344,7 @@ static Term *list_term(Checker *c, Value v, const Term *like, Span at) {
     double *elements = ARENA_ARRAY(check_arena(c), double, n);
     n = 0;
     list_elements(c, v, 0, dims, &rank, elements, &n, &real);
-    DType t = like && dtype_is_float(like->type.dtype) ? like->type.dtype : real ? float_type(c) : DT_I32;
+    DType t = like && dtype_is_float(like->type.dtype) ? like->type.dtype : real ? type_float(c) : DT_I32;
     Term *a = term_new(c, T_ARRAY, type_of(c, t, rank, dims), at, 0, NULL);
     a->elements = elements;
     return a;

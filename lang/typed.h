@@ -181,7 +181,8 @@ typedef struct {
     int depth; /* 0: called by no layer or model */
 } LayerCall;
 
-/* One function to compile. Inputs of steps: every field of the data set as a whole, then `rows` (i32[N]), then the scalars
+/* One function to compile. Inputs of exported functions: the tensors, then those of `seed`, `tick` and `epoch` that it
+ * uses. Inputs of steps: every field of the data set as a whole, then `rows` (i32[N]), then the scalars
  * `seed`, `tick` (a count of steps over the whole run) and `epoch` (i32 each). Results of steps: first one per `minimize`
  * (the loss), then one per `report`, scalars of the float type. */
 typedef struct {
@@ -191,17 +192,18 @@ typedef struct {
     VEC(UnitInput) inputs;
     VEC(UnitResult) results;
     VEC(UnitUpdate) updates; /* parameters and states that get a new value */
+    struct Program *program;
     VEC(LayerCall) layers;   /* for `summary` */
 } Unit;
 
 typedef struct {
-    const DataInfo *data;
+    const DataInfo *data; /* NULL before program_loop_data or a unit was asked for */
     bool trains;
     Span at;
     Ast *ast;
 } TrainLoop;
 
-typedef struct {
+typedef struct TrainBlock {
     Name name; /* "" where it has none */
     Span at;
     int64_t epochs, steps, batch, seed, memory; /* 0: not set (epochs 1, batch 32, seed 0, no budget) */
@@ -214,6 +216,7 @@ typedef struct {
         Span at;
     } *loads;
     int nloads;
+    Ast *ast;
 } TrainBlock;
 
 typedef struct {
@@ -245,6 +248,9 @@ Dim program_dim(Program *p, int64_t n);
 /** Checks everything there is with symbolic sizes: each declaration by itself, each train block, each exported function.
  * False after diagnostics. */
 bool program_check(Program *p);
+
+/** Opens the data set that a loop runs over; NULL after a diagnostic. */
+const DataInfo *program_loop_data(Program *p, TrainBlock *t, int loop);
 
 /** The unit of one loop of a train block for batches of exactly `n` rows; NULL after diagnostics. */
 Unit *program_loop_unit(Program *p, TrainBlock *t, int loop, int64_t n);

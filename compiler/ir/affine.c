@@ -259,7 +259,7 @@ const Aff *aff_subst(AffTable *t, const Aff *a, const Aff *const *map, int n) {
             const Aff *of = aff_subst(t, x->of, map, n);
             v = x->kind == ATOM_DIV ? aff_div(t, of, x->by) : aff_mod(t, of, x->by);
         }
-        r = aff_add(t, r, aff_scale(t, v, x->coef));
+        r = add_scaled(t, r, v, x->coef);
     }
     return r;
 }

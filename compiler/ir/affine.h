@@ -48,8 +48,8 @@ const Aff *aff_subst(AffTable *t, const Aff *a, const Aff *const *map, int n);
  * bounds with quotients and remainders). A variable at or beyond `n`, or with extent <= 0, is unbounded: false. */
 bool aff_range(const Aff *a, const int64_t *extent, int n, int64_t *lo, int64_t *hi);
 
-/** The same value, simpler, knowing the ranges of the variables: e div s is 0 where 0 <= e < s; (s*q + r) div s is q + r
- * div s; s*(e div s) + e mod s is e; (e mod a*b) mod b is e mod b; (e div a) div b is e div a*b. */
+/** The same value, simpler, knowing the ranges of the variables: e div s is 0 where 0 <= e < s; (s*q + r) div s is q +
+ * r div s; s*(e div s) + e mod s is e; (e mod a*b) mod b is e mod b; (e div a) div b is e div a*b. */
 const Aff *aff_simplify(AffTable *t, const Aff *a, const int64_t *extent, int n);
 
 bool aff_is_const(const Aff *a, int64_t *value);

@@ -140,8 +140,10 @@ void scalar_write(DType t, void *data, int64_t i, Scalar v) {
 #define NAN_FOLD ((double)NAN)
 
 static double fold_sign(double a) { return (a > 0) - (a < 0); }
-static double fold_min(double a, double b) { return isnan(a) || isnan(b) ? (double)NAN : b < a ? b : a; }
-static double fold_max(double a, double b) { return isnan(a) || isnan(b) ? (double)NAN : b > a ? b : a; }
+/* Of two zeros the lower is -0, so that operands may change places. */
+static bool below(double a, double b) { return a < b || (a == b && signbit(a) && !signbit(b)); }
+static double fold_min(double a, double b) { return isnan(a) || isnan(b) ? (double)NAN : below(b, a) ? b : a; }
+static double fold_max(double a, double b) { return isnan(a) || isnan(b) ? (double)NAN : below(a, b) ? b : a; }
 
 static int64_t fold_idiv(int64_t a, int64_t b) {
     if (b == 0) return 0;

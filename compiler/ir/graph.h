@@ -22,7 +22,7 @@ typedef enum {
     EX_CONST, /* a number of type dtype */
     EX_INDEX, /* the value of an index expression, as an integer */
     EX_LOAD,  /* an element of a node */
-    EX_GUARD, /* a where all conditions hold, else b; loads in a are made only where they hold */
+    EX_GUARD, /* a where all conditions hold, else b; only the loads of the chosen side are made */
     EX_FETCH, /* an element of a kernel's buffer (only in loop nests, loop/loop.h) */
 #define OP(id, name, arity, type, flags, fold, deriv, emit, cost, synopsis) EX_##id,
 #include "compiler/ir/ops.def"
@@ -70,7 +70,7 @@ typedef struct {
             Ref node;
             int rank;
             const Place *at;
-        } load; /* EX_LOAD */
+        } load;           /* EX_LOAD */
         const Aff *index; /* EX_INDEX */
         struct {
             int n;
@@ -79,7 +79,7 @@ typedef struct {
         struct {
             int buffer;
             Place at; /* in elements */
-        } fetch; /* EX_FETCH */
+        } fetch;      /* EX_FETCH */
     };
 } Expr;
 
@@ -163,10 +163,11 @@ Ref ir_leaf(Graph *g, LeafKind kind, int slot, DType dtype, int rank, const int6
 Ref ir_constant(Graph *g, DType dtype, int rank, const int64_t *dims, const void *data);
 
 /** A comprehension; `extents` has rank + nred entries. The result type is the body's, or I32 for ARGMAX and ARGMIN.
- * Unused indices, extents of 1, and reductions over nothing are canonicalized; a copy of a whole tensor is that tensor. */
+ * Unused indices, extents of 1, and reductions over nothing are canonicalized; a copy of a whole tensor is that tensor.
+ */
 Ref ir_comp(Graph *g, Combine c, int rank, int nred, const int64_t *extents, Ex body, Span at);
-Ref ir_scatter(Graph *g, int rank, const int64_t *dims, const Place *place, int ndomain, const int64_t *extents, Ex body,
-               Span at);
+Ref ir_scatter(Graph *g, int rank, const int64_t *dims, const Place *place, int ndomain, const int64_t *extents,
+               Ex body, Span at);
 Ref ir_grad(Graph *g, Ref of, Ref wrt, Span at);
 Ref ir_mark(Graph *g, Ref of, Span at); /* never shared */
 void ir_output(Graph *g, OutKind kind, int slot, Ref node, Name name);
@@ -183,8 +184,8 @@ Ex ex_fetch(Graph *g, DType t, int buffer, Place at);
 Ex ex_guard(Graph *g, int n, const Cond *conds, Ex inside, Ex outside);
 
 /** A scalar operation. Folds constants and the identities that are exact for every float (x * 1, x + -0, --x, select of
- * a constant, ...; not x * 0 nor x - x); orders commutative operands; shares equal expressions. Operand types must already
- * agree as the row of ops.def says (a bug() otherwise): conversions are explicit. */
+ * a constant, ...; not x * 0 nor x - x); orders commutative operands; shares equal expressions. Operand types must
+ * already agree as the row of ops.def says (a bug() otherwise): conversions are explicit. */
 Ex ex_op(Graph *g, ExKind op, Ex a, Ex b, Ex c);
 Ex ex_random(Graph *g, Ex k0, Ex k1, Ex c0, Ex c1);
 Ex ex_cast(Graph *g, DType to, Ex a);
@@ -192,8 +193,8 @@ Ex ex_cast(Graph *g, DType to, Ex a);
 /** `e` with each index variable v < n replaced by map[v]. */
 Ex ex_subst(Graph *g, Ex e, const Aff *const *map, int n);
 
-/** `e` rebuilt in graph `to` (may be the graph itself): variables through map (may be NULL), nodes through refs[] (may be
- * NULL: the same). The way every pass copies bodies. */
+/** `e` rebuilt in graph `to` (may be the graph itself): variables through map (may be NULL), nodes through refs[] (may
+ * be NULL: the same). The way every pass copies bodies. */
 Ex ex_copy(Graph *to, const Graph *from, Ex e, const Aff *const *map, int n, const Ref *refs);
 
 /** Calls `visit` once for every distinct expression below `e`, operands first. */
@@ -211,7 +212,8 @@ Graph *ir_compact(const Graph *g, Ref *refs);
 /** The textual IR (--dump=ir); reads back with ir_read. */
 void ir_print(const Graph *g, FILE *out);
 
-/** One expression as text, `name` giving a variable's (see aff_print); over several lines in braces where parts are shared. */
+/** One expression as text, `name` giving a variable's (see aff_print); over several lines in braces where parts are
+ * shared. */
 void ex_print(Str *out, const Graph *g, Ex e, void (*name)(Str *out, int var, void *self), void *self);
 
 /** Reads textual IR from source `file`; NULL after diagnostics. */

@@ -80,23 +80,43 @@ static bool add_cond(Graph *g, CondList *list, Cond c) {
     return true;
 }
 
+/* The value of `e` where `known` holds: a guard at its top loses what that decides. */
+static Ex given(Graph *g, Ex e, const Cond *known) {
+    const Expr x = *ir_expr(g, e);
+    if (x.kind != EX_GUARD) return e;
+    CondList rest = {0};
+    bool never = false;
+    for (int i = 0; i < x.guard.n; i++) {
+        const Cond *c = &x.guard.at[i];
+        bool decided = c->aff == known->aff && c->lo <= known->lo && known->hi <= c->hi;
+        if (c->aff == known->aff && (c->hi <= known->lo || known->hi <= c->lo)) never = true;
+        if (!decided) vec_push(&rest, *c);
+    }
+    if (never)
+        e = x.arg[1];
+    else if (rest.len < (size_t)x.guard.n)
+        e = ex_guard(g, (int)rest.len, rest.at, x.arg[0], x.arg[1]);
+    vec_free(&rest);
+    return e;
+}
+
 Ex ex_guard(Graph *g, int n, const Cond *conds, Ex inside, Ex outside) {
-    const Expr in = *ir_expr(g, inside);
-    if (in.dtype != ir_expr(g, outside)->dtype)
-        bug("a guard between %s and %s", dtype_name(in.dtype), dtype_name(ir_expr(g, outside)->dtype));
-    if (inside == outside) return inside;
+    DType t = ir_expr(g, inside)->dtype;
+    if (t != ir_expr(g, outside)->dtype)
+        bug("a guard between %s and %s", dtype_name(t), dtype_name(ir_expr(g, outside)->dtype));
     CondList list = {0};
     bool possible = true;
     for (int i = 0; i < n; i++) possible = possible && add_cond(g, &list, conds[i]);
+    for (size_t i = 0; possible && i < list.len; i++) inside = given(g, inside, &list.at[i]);
+    const Expr in = *ir_expr(g, inside);
     if (possible && in.kind == EX_GUARD && in.arg[1] == outside) { /* p ? (q ? a : b) : b => p and q ? a : b */
         for (int i = 0; i < in.guard.n; i++) possible = possible && add_cond(g, &list, in.guard.at[i]);
         inside = in.arg[0];
     }
     Ex e = !possible ? outside : inside;
-    if (possible && list.len)
+    if (possible && list.len && inside != outside)
         e = ex_share(
-            g,
-            &(Expr){.kind = EX_GUARD, .dtype = in.dtype, .arg = {inside, outside}, .guard = {(int)list.len, list.at}});
+            g, &(Expr){.kind = EX_GUARD, .dtype = t, .arg = {inside, outside}, .guard = {(int)list.len, list.at}});
     vec_free(&list);
     return e;
 }

@@ -108,13 +108,13 @@ static bool holds(const Expr *guard, const int64_t *at) {
     return true;
 }
 
-/* The load that is outside its tensor at this point, or 0. Follows guards as an evaluation would. */
+/* The load that is outside its tensor at this point, or 0. What is inside of a guard counts only where it holds. */
 static Ex bad_load(const Check *c, const int64_t *at, bool *needed) {
     size_t n = c->list.len;
     for (size_t k = n; k-- > 0;) {
         const Expr *x = ir_expr(c->g, c->list.at[k]);
         if (!needed[k]) continue;
-        int skip = x->kind != EX_GUARD ? -1 : holds(x, at) ? 1 : 0;
+        int skip = x->kind == EX_GUARD && !holds(x, at) ? 0 : -1;
         for (int i = 0; i < ex_nchildren(x); i++)
             if (i != skip && ex_child(x, i)) needed[ex_position(&c->list, ex_child(x, i))] = true;
         for (int i = 0; x->kind == EX_LOAD && i < x->load.rank; i++) {
@@ -257,17 +257,24 @@ static bool comp_fault(Check *c, const Node *n) {
     return body_fault(c, &n->comp.body, 1, n->comp.extents, n->rank + n->comp.nred);
 }
 
+/* Whether a place along a dim is surely outside for some point: sums over a box take both ends of their range. */
+static bool place_outside(const Node *n, int dim) {
+    const Aff *a = n->scatter.place[dim].aff;
+    int64_t lo, hi;
+    bool plain = true;
+    for (int i = 0; i < a->nterms; i++) plain &= a->terms[i].kind == ATOM_VAR;
+    if (n->scatter.place[dim].gather || !aff_range(a, n->scatter.extents, n->scatter.ndomain, &lo, &hi)) return false;
+    return plain ? lo < 0 || hi >= n->dims[dim] : hi < 0 || lo >= n->dims[dim];
+}
+
 static bool scatter_fault(Check *c, const Node *n) {
     Ex *roots = xcalloc((size_t)n->rank + 1, sizeof *roots);
     bool fault = false;
-    for (int i = 0; i < n->rank; i++) {
-        const Place *p = &n->scatter.place[i];
-        int64_t lo, hi;
-        roots[i] = p->gather;
-        if (!aff_within(p->aff, n->scatter.ndomain))
+    for (int i = 0; i < n->rank && !fault; i++) {
+        roots[i] = n->scatter.place[i].gather;
+        if (!aff_within(n->scatter.place[i].aff, n->scatter.ndomain))
             fault = FAULT(c, "its place uses an index that it doesn't have");
-        else if (!p->gather && (!aff_range(p->aff, n->scatter.extents, n->scatter.ndomain, &lo, &hi) || hi < 0 ||
-                                lo >= n->dims[i])) /* wholly outside: no doubt */
+        else if (place_outside(n, i))
             fault = FAULT(c, "its place along dim %d is outside", i);
     }
     roots[n->rank] = n->scatter.body;

@@ -75,20 +75,27 @@ static Val guard_branch(Emit *e, V holds, Ex inside, Ex outside) {
     return (Val){l_phi2(l, v[0].v, end[0], v[1].v, end[1]), wide};
 }
 
-/* Both sides are computed, the inside with fewer active lanes. */
-static Val guard_mask(Emit *e, V holds, Ex inside, Ex outside) {
-    const L *l = &e->l;
-    Val other = emit_ex(e, outside);
+/* One side of a guard by lanes: only the lanes in `holds` load. */
+static Val guard_side(Emit *e, V holds, Ex x) {
     V mask = e->mask;
     bool mask_empty = e->mask_empty;
-    e->mask = mask ? LLVMBuildAnd(l->b, mask, holds, "") : holds;
+    if (!e->reads[x]) return emit_ex(e, x);
+    e->mask = mask ? LLVMBuildAnd(e->l.b, mask, holds, "") : holds;
     e->mask_empty = true;
     scope_open(e, true);
-    Val v = emit_ex(e, inside);
+    Val v = emit_ex(e, x);
     scope_close(e);
     e->mask = mask;
     e->mask_empty = mask_empty;
-    return (Val){LLVMBuildSelect(l->b, holds, emit_wide(e, v), emit_wide(e, other), ""), true};
+    return v;
+}
+
+/* Both sides are computed, each with fewer active lanes. */
+static Val guard_mask(Emit *e, V holds, Ex inside, Ex outside) {
+    const L *l = &e->l;
+    Val a = guard_side(e, holds, inside);
+    Val b = guard_side(e, e->reads[outside] ? LLVMBuildNot(l->b, holds, "") : holds, outside);
+    return (Val){LLVMBuildSelect(l->b, holds, emit_wide(e, a), emit_wide(e, b), ""), true};
 }
 
 static Val emit_guard(Emit *e, const Expr *n) {

@@ -2,6 +2,8 @@
  * scalar_cast.c and vecmath_*.c. */
 #include "compiler/llvm/scalar.h"
 
+#include <math.h>
+
 typedef V Emitter(const L *l, DType t, DType to, const V *a);
 
 static Emitter *emitter(ExKind op) {

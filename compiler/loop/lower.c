@@ -31,9 +31,9 @@ static Ex add_gather(Builder *b, Ex sum, Ex gather, int64_t stride, DType t) {
     return sum ? ex_op(b->g, EX_ADD, sum, gather, 0) : gather;
 }
 
-Place loop_place(Nest *n, Ref r, const Place *at, const Aff *const *map, int nmap) {
+static Place lower_place(const Lower *l, Ref r, const Place *at) {
+    Nest *n = l->n;
     Builder *b = n->b;
-    const Lower l = {n, map, nmap};
     const View v = loop_view(b, r);
     const Node *node = ir_node(b->g, r);
     DType wide = ir_elements(node) > INT32_MAX ? DT_I64 : DT_I32;
@@ -42,9 +42,9 @@ Place loop_place(Nest *n, Ref r, const Place *at, const Aff *const *map, int nma
     for (int d = 0; d < rank; d++) {
         if (!v.strides[d]) continue;
         p.aff = aff_add(b->affs, p.aff, aff_scale(b->affs, at[d].aff, v.strides[d]));
-        if (at[d].gather) p.gather = add_gather(b, p.gather, lower(&l, at[d].gather), v.strides[d], wide);
+        if (at[d].gather) p.gather = add_gather(b, p.gather, lower(l, at[d].gather), v.strides[d], wide);
     }
-    if (nmap) p.aff = aff_subst(b->affs, p.aff, map, nmap);
+    if (l->nmap) p.aff = aff_subst(b->affs, p.aff, l->map, l->nmap);
     if (v.base) p.aff = aff_add(b->affs, p.aff, v.base);
     p.aff = loop_index(n, p.aff, NULL, 0);
     return p;
@@ -60,7 +60,7 @@ const Aff *loop_offset(Nest *n, View v, const Aff *const *at, int rank) {
 
 static Ex lower_load(const Lower *l, const Expr *x) {
     Builder *b = l->n->b;
-    Place p = loop_place(l->n, x->load.node, x->load.at, l->map, l->nmap);
+    Place p = lower_place(l, x->load.node, x->load.at);
     int buffer = loop_view(b, x->load.node).buffer;
     return loop_convert(b, x->dtype, ex_fetch(b->g, b->u->buffers.at[buffer].dtype, buffer, p));
 }
@@ -122,4 +122,9 @@ static Ex lower(const Lower *l, Ex e) {
 Ex loop_lower(Nest *n, Ex e, const Aff *const *map, int nmap) {
     n->b->lowering++;
     return lower(&(Lower){n, map, nmap}, e);
+}
+
+Place loop_place(Nest *n, Ref r, const Place *at, const Aff *const *map, int nmap) {
+    n->b->lowering++;
+    return lower_place(&(Lower){n, map, nmap}, r, at);
 }

@@ -39,23 +39,60 @@ static bool inside(const Aff *a, const int64_t *extents, int n, int64_t elems) {
     return aff_range(a, extents, n, &lo, &hi) && lo >= 0 && hi < elems;
 }
 
+static int64_t ceil_quotient(int64_t a, int64_t b) { return a / b + (a % b > 0); }
+
+static int64_t common_factor(const Aff *a) {
+    int64_t g = 0;
+    for (int i = 0; i < a->nterms; i++)
+        for (int64_t b = a->terms[i].coef < 0 ? -a->terms[i].coef : a->terms[i].coef, t; b; t = g % b, g = b, b = t) {}
+    return g;
+}
+
+/* What the condition says of the variables that `a` uses: the others take any value, a common factor goes. */
+static bool relax(AffTable *t, Cond *c, const Aff *a, const int64_t *extents, int n) {
+    int64_t lo, hi;
+    if (!aff_range(c->aff, extents, n, &lo, &hi)) return false;
+    c->lo = MAX(lo, c->lo);
+    c->hi = MIN(hi + 1, c->hi);
+    const Aff *kept = aff_const(t, 0);
+    for (int i = 0; i < c->aff->nterms; i++) {
+        const AffTerm *x = &c->aff->terms[i];
+        const Aff *term = x->kind == ATOM_VAR ? aff_scale(t, aff_var(t, x->var), x->coef) : NULL;
+        if (!term) return true;
+        if (aff_uses(a, x->var)) {
+            kept = aff_add(t, kept, term);
+            continue;
+        }
+        if (!aff_range(term, extents, n, &lo, &hi)) return false;
+        c->lo -= hi;
+        c->hi -= lo;
+    }
+    int64_t g = common_factor(kept);
+    if (!g) return false;
+    c->lo = ceil_quotient(c->lo - c->aff->constant, g);
+    c->hi = ceil_quotient(c->hi - c->aff->constant, g);
+    const Aff *reduced = aff_const(t, 0);
+    for (int i = 0; i < kept->nterms; i++)
+        reduced = aff_add(t, reduced, aff_scale(t, aff_var(t, kept->terms[i].var), kept->terms[i].coef / g));
+    c->aff = reduced;
+    return true;
+}
+
 /* `a` with one variable of the condition c replaced by what the condition says of it: with s*v + rest = z + lo,
  * v is s*(z + lo - rest), where 0 <= z < *extent. NULL where no variable has coefficient 1 or -1. */
-static const Aff *apply(AffTable *t, const Aff *a, const Cond *c, const int64_t *extents, int n, int64_t *extent) {
-    int64_t lo, hi;
-    if (!aff_range(c->aff, extents, n, &lo, &hi)) return NULL;
-    lo = MAX(lo, c->lo);
-    hi = MIN(hi + 1, c->hi);
+static const Aff *apply(AffTable *t, const Aff *a, Cond known, const int64_t *extents, int n, int64_t *extent) {
+    const Cond *c = &known;
+    if (!relax(t, &known, a, extents, n)) return NULL;
     for (int i = c->aff->nterms - 1; i >= 0; i--) {
         const AffTerm *x = &c->aff->terms[i];
         if (x->kind != ATOM_VAR || (x->coef != 1 && x->coef != -1) || !aff_uses(a, x->var)) continue;
         const Aff *rest = aff_sub(t, c->aff, aff_scale(t, aff_var(t, x->var), x->coef));
-        const Aff *value = aff_sub(t, aff_add(t, aff_var(t, n), aff_const(t, lo)), rest);
+        const Aff *value = aff_sub(t, aff_add(t, aff_var(t, n), aff_const(t, c->lo)), rest);
         const Aff **map = xcalloc((size_t)n + 1, sizeof *map);
         map[x->var] = aff_scale(t, value, x->coef);
         a = aff_subst(t, a, map, n);
         free(map);
-        *extent = MAX(hi - lo, 1);
+        *extent = MAX(c->hi - c->lo, 1);
         return a;
     }
     return NULL;
@@ -69,7 +106,7 @@ static void check_inside(const Verify *v, const Aff *a, int buffer) {
     for (int i = 0; i < n; i++) extents[i] = v->k->extents[i];
     bool fine = inside(a, extents, n, elems);
     for (size_t i = v->known.len; i-- > 0 && !fine;) {
-        const Aff *b = apply(t, a, &v->known.at[i], extents, n, &extents[n]);
+        const Aff *b = apply(t, a, v->known.at[i], extents, n, &extents[n]);
         if (!b) continue;
         a = aff_simplify(t, b, extents, ++n);
         fine = inside(a, extents, n, elems);
@@ -113,7 +150,11 @@ static void check_expr(Verify *v, Ex e, bool *seen) {
         free(below);
         v->guarded--;
         v->known.len -= (size_t)x->guard.n;
-        check_expr(v, x->arg[1], seen);
+        v->guarded++; /* the other side relies on one of them not to hold */
+        below = xcalloc(g->exprs.len, sizeof *below);
+        check_expr(v, x->arg[1], below);
+        free(below);
+        v->guarded--;
         return;
     }
     if (seen[e]) return;

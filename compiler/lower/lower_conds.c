@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-int scope_find(const Scope *s, const TermIndex *i) {
+int lower_scope_find(const Scope *s, const TermIndex *i) {
     for (int v = 0; v < s->n; v++)
         if (s->indices[v] == i) return v;
     return -1;
@@ -16,7 +16,7 @@ static const Conds *one_cond(Lower *l, const Aff *a, int64_t lo, int64_t hi) {
     return c;
 }
 
-Conds conds_join(Lower *l, Conds a, Conds b) {
+Conds lower_conds_join(Lower *l, Conds a, Conds b) {
     Cond *at = ARENA_ARRAY(l->nnc->arena, Cond, MAX(a.n + b.n, 1));
     if (a.n) memcpy(at, a.at, (size_t)a.n * sizeof *at);
     if (b.n) memcpy(at + a.n, b.at, (size_t)b.n * sizeof *at);
@@ -25,11 +25,11 @@ Conds conds_join(Lower *l, Conds a, Conds b) {
 
 static const Conds *both(Lower *l, const Conds *a, const Conds *b) {
     if (!a || !b) return NULL;
-    Conds joined = conds_join(l, *a, *b);
+    Conds joined = lower_conds_join(l, *a, *b);
     return arena_copy(l->nnc->arena, &joined, sizeof joined);
 }
 
-void conds_of(Lower *l, ExKind op, const Value *a, const Value *b, Value *v) {
+void lower_conds_of(Lower *l, ExKind op, const Value *a, const Value *b, Value *v) {
     if (op == EX_NOT) v->yes = a->no, v->no = a->yes;
     if (op == EX_AND) v->yes = both(l, a->yes, b->yes);
     if (op == EX_OR) v->no = both(l, a->no, b->no);
@@ -47,7 +47,7 @@ static bool mapped(const Aff *a, const Aff *const *map, int n) {
     return true;
 }
 
-Conds conds_map(Lower *l, Conds c, const Aff *const *map, int n) {
+Conds lower_conds_map(Lower *l, Conds c, const Aff *const *map, int n) {
     Cond *at = ARENA_ARRAY(l->nnc->arena, Cond, MAX(c.n, 1));
     int kept = 0;
     for (int i = 0; i < c.n; i++)
@@ -81,7 +81,7 @@ static bool proved(Lower *l, const Context *c, int first, int end, const Aff *a,
     return lo >= 0 && hi < size;
 }
 
-bool context_proves(Lower *l, const Context *c, const Aff *a, int64_t size) {
+bool lower_proves(Lower *l, const Context *c, const Aff *a, int64_t size) {
     if (proved(l, c, 0, 0, a, size) || proved(l, c, c->outer, c->conds.n, a, size)) return true;
     if (!proved(l, c, 0, c->conds.n, a, size)) return false;
     c->scope->leans = true;

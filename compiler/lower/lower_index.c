@@ -94,7 +94,7 @@ static const Context *context_new(Walk *w, Scope *s, Conds conds, int outer) {
 }
 
 static const Context *context_with(Walk *w, const Context *c, const Conds *more) {
-    return context_new(w, c->scope, conds_join(w->l, c->conds, *more), c->outer);
+    return context_new(w, c->scope, lower_conds_join(w->l, c->conds, *more), c->outer);
 }
 
 static bool has_node(const Walk *w, const Term *t) { return t->kind == T_NUMBER || w->l->refs[t->id]; }
@@ -154,7 +154,7 @@ static bool plain_op(Walk *w, const Term *t, ExKind op, const Context *c, Value 
         v->aff = aff_simplify(w->l->g->affs, aff, c->scope->extents, c->scope->n);
         return true;
     }
-    conds_of(w->l, op, &a[0], &a[1], v);
+    lower_conds_of(w->l, op, &a[0], &a[1], v);
     Ex e[3] = {0};
     for (int k = 0; k < t->nargs; k++) e[k] = get_ex(w, t->args[k], c);
     v->ex = ex_op(w->l->g, op, e[0], e[1], e[2]);
@@ -222,7 +222,7 @@ static bool access(Walk *w, const Term *t, const Context *c, Value *v) {
         int64_t size = lower_dim(x->type.dims[d]);
         rows[d] = i.aff ? lower_at(i.aff) : lower_gathered(l, i.ex, size, &valid);
         if (!i.aff && size == 0) return v->ex = missing, true;
-        if (i.aff && !context_proves(l, c, i.aff, size)) conds[nconds++] = (Cond){i.aff, 0, size};
+        if (i.aff && !lower_proves(l, c, i.aff, size)) conds[nconds++] = (Cond){i.aff, 0, size};
     }
     v->ex = lower_element(l, x, rows);
     if (valid) v->ex = ex_op(l->g, EX_SELECT, valid, v->ex, missing);
@@ -254,7 +254,7 @@ static const Context *fold_context(Walk *w, const Term *t, const Context *c) {
     if (used != n) bug("term %d uses an index that is not in scope", t->id);
     Scope *s = ARENA_NEW(a, Scope);
     *s = (Scope){n, indices, extents, false};
-    Conds conds = conds_map(w->l, c->conds, map, c->scope->n);
+    Conds conds = lower_conds_map(w->l, c->conds, map, c->scope->n);
     return context_new(w, s, conds, conds.n);
 }
 
@@ -276,7 +276,7 @@ static bool fold(Walk *w, size_t frame, Value *v) {
     Ref node = lower_reduction(l, c, rank, f.t->nindices, s->extents, body, f.t->at);
     if (f.t->name) ir_name(g, node, f.t->name);
     Place *rows = lower_places(l, rank);
-    for (int d = 0; d < rank; d++) rows[d] = lower_at_var(l, scope_find(f.in->scope, s->indices[d]));
+    for (int d = 0; d < rank; d++) rows[d] = lower_at_var(l, lower_scope_find(f.in->scope, s->indices[d]));
     v->ex = ex_cast(g, type, ex_load(g, node, rows));
     if (strcmp(f.t->op, "mean") == 0) {
         double count = 1;
@@ -290,7 +290,7 @@ static bool evaluate(Walk *w, size_t frame, Value *v) {
     Frame f = w->stack.at[frame];
     switch (f.t->kind) {
     case T_INDEX: {
-        int var = scope_find(f.in->scope, f.t->indices[0]);
+        int var = lower_scope_find(f.in->scope, f.t->indices[0]);
         if (var < 0) bug("index '%s' is used outside of its scope", f.t->indices[0]->name);
         v->aff = aff_var(w->l->g->affs, var);
         return true;

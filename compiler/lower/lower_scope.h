@@ -38,20 +38,20 @@ typedef struct {
 
 /* ---- lower_conds.c ---- */
 
-int scope_find(const Scope *s, const TermIndex *i); /* its variable, or -1 */
+int lower_scope_find(const Scope *s, const TermIndex *i); /* its variable, or -1 */
 
 /** Sets `yes` and `no` of `v`, the result of `op` over `a` (and `b`), where it compares index expressions or joins such
  * comparisons; leaves them otherwise. */
-void conds_of(Lower *l, ExKind op, const Value *a, const Value *b, Value *v);
+void lower_conds_of(Lower *l, ExKind op, const Value *a, const Value *b, Value *v);
 
 /** All of `a` and all of `b`. */
-Conds conds_join(Lower *l, Conds a, Conds b);
+Conds lower_conds_join(Lower *l, Conds a, Conds b);
 
 /** The conditions of `c` that only speak of the `n` indices in `map`: variable v becomes map[v], NULL: not among them.
  */
-Conds conds_map(Lower *l, Conds c, const Aff *const *map, int n);
+Conds lower_conds_map(Lower *l, Conds c, const Aff *const *map, int n);
 
 /** Whether 0 <= a < size wherever `c` says that we are. May mark the scope as leaning on outer conditions. */
-bool context_proves(Lower *l, const Context *c, const Aff *a, int64_t size);
+bool lower_proves(Lower *l, const Context *c, const Aff *a, int64_t size);
 
 #endif

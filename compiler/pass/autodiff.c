@@ -224,7 +224,10 @@ static void copy_outputs(Graph *to, const Graph *from, const Ref *refs) {
     }
 }
 
-static Graph *without_marks(Nnc *nnc, const Graph *g) {
+static Graph *without_marks(Nnc *nnc, Graph *g) {
+    bool any = false;
+    for (Ref r = 1; r < g->nodes.len; r++) any = any || ir_node(g, r)->kind == N_MARK;
+    if (!any) return g;
     Graph *out = ir_graph_new(nnc);
     Ref *refs = ARENA_ARRAY(nnc->arena, Ref, g->nodes.len);
     for (Ref r = 1; r < g->nodes.len; r++) {

@@ -24,14 +24,14 @@ static int64_t bytes_of(const Buffer *b) { return b->elems * (int64_t)dtype_size
 /* A leaf's buffer holds its value from the start; all others must have been written, and not written over since. */
 static void check_read(Check *c, int buffer, const bool *leaf) {
     const Buffer *b = &c->u->buffers.at[buffer];
-    bool whole = leaf[buffer];
+    bool held = leaf[buffer];
     for (size_t i = 0; i < c->held.len; i++) {
         const Held *h = &c->held.at[i];
         if (h->base != b->base || h->to <= b->offset || h->from >= b->offset + bytes_of(b)) continue;
         if (h->buffer != buffer) bug("kernel '%s' reads buffer %d, which buffer %d has overwritten", c->kernel->name, buffer, h->buffer);
-        whole = true;
+        held = true;
     }
-    if (!whole) bug("kernel '%s' reads buffer %d before it is written", c->kernel->name, buffer);
+    if (!held) bug("kernel '%s' reads buffer %d before it is written", c->kernel->name, buffer);
 }
 
 static void do_write(Check *c, int buffer) {
@@ -46,14 +46,25 @@ static void do_write(Check *c, int buffer) {
     vec_push(&c->held, (Held){b->base, from, to, buffer});
 }
 
+/* What has a value from the start: inputs, and variables that are read before they are written, if they are. */
+static bool *find_leaves(const LoopUnit *u, const Accesses *acc) {
+    bool *leaf = xcalloc(u->buffers.len, sizeof *leaf), *written = xcalloc(u->buffers.len, sizeof *written);
+    for (size_t k = 0; k < u->kernels.len; k++) {
+        for (size_t i = 0; i < acc[k].len; i++) {
+            int b = acc[k].at[i].buffer, base = u->buffers.at[b].base;
+            if (base == BASE_ARENA || base >= BASE_FIRST_INPUT + u->ninputs) continue;
+            if (!acc[k].at[i].write && !written[b]) leaf[b] = true;
+        }
+        for (size_t i = 0; i < acc[k].len; i++) written[acc[k].at[i].buffer] |= acc[k].at[i].write;
+    }
+    free(written);
+    return leaf;
+}
+
 void plan_verify(const LoopUnit *u) {
     Check c = {.u = u};
     const Accesses *acc = plan_accesses(u);
-    bool *leaf = xcalloc(u->buffers.len, sizeof *leaf);
-    for (size_t b = 0; b < u->buffers.len; b++) leaf[b] = u->buffers.at[b].base != BASE_ARENA;
-    for (size_t k = 0; k < u->kernels.len; k++)
-        for (size_t i = 0; i < acc[k].len; i++)
-            if (acc[k].at[i].write) leaf[acc[k].at[i].buffer] = false;
+    bool *leaf = find_leaves(u, acc);
     for (size_t k = 0; k < u->kernels.len; k++) {
         c.kernel = u->kernels.at[k];
         for (size_t i = 0; i < acc[k].len; i++)

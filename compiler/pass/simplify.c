@@ -1,11 +1,12 @@
 /* pass_simplify: the same values from fewer and smaller nodes.
  *
  * before    any graph
- * after     no dead node; no load of a node that only copies, permutes, slices, pads, repeats or counts, nor (without
- *           N_GRAD: gradients of reshapes are best found one at a time) of one that only reshapes; sums without the
- * points that their conditions leave out, nor factors that don't vary; no STOP unless there is an N_GRAD requires
- * nothing keeps     values but for the rounding of sums, and the zeros of guards (they beat NaN); nodes that gradients
- * are for breaks    the one-to-one map of nodes to the user's expressions (spans and names stay where nodes do) */
+ * after     no dead node; no load of a node that only copies, permutes, slices, pads, repeats or counts, nor (but with
+ *           N_GRAD: gradients of reshapes are best found one at a time) reshapes; sums without the points that their
+ *           conditions leave out nor factors that don't vary; no STOP unless there is an N_GRAD
+ * requires  nothing
+ * keeps     values but for the rounding of sums, and the zeros of guards (they beat NaN); nodes that gradients are for
+ * breaks    the one-to-one map of nodes to the user's expressions (spans and names stay where nodes do) */
 #include "compiler/pass/passes.h"
 #include "compiler/pass/simplify.h"
 
@@ -84,18 +85,47 @@ static Ref rewrite_node(Simplify *s, Ref r) {
     return ir_copy(s->g, s->from, r, s->refs);
 }
 
-Graph *pass_simplify(Nnc *nnc, const Graph *whole) {
-    const Graph *g = ir_compact(whole, NULL);
+/* ---- what there is to do ---- */
+
+static void mark_load(const Graph *g, Ex e, void *live) {
+    const Expr *x = ir_expr(g, e);
+    if (x->kind == EX_LOAD) ((bool *)live)[x->load.node] = true;
+}
+
+/* Marks what node n is computed from. */
+static void mark_operands(const Graph *g, const Node *n, bool *live) {
+    if (n->kind == N_GRAD) live[n->grad.of] = live[n->grad.wrt] = true;
+    if (n->kind == N_MARK) live[n->grad.of] = true;
+    if (n->kind == N_COMP) ex_walk(g, n->comp.body, mark_load, live);
+    if (n->kind != N_SCATTER) return;
+    ex_walk(g, n->scatter.body, mark_load, live);
+    for (int r = 0; r < n->rank; r++)
+        if (n->scatter.place[r].gather) ex_walk(g, n->scatter.place[r].gather, mark_load, live);
+}
+
+/* The nodes that outputs reach, and what is known about their gradients. */
+static bool *survey(Simplify *s) {
+    const Graph *g = s->from;
+    bool *live = ARENA_ARRAY(g->nnc->arena, bool, g->nodes.len);
+    for (size_t i = 0; i < g->outputs.len; i++) live[g->outputs.at[i].node] = true;
+    for (Ref r = (Ref)g->nodes.len - 1; r > 0; r--) {
+        const Node *n = ir_node(g, r);
+        if (!live[r]) continue;
+        mark_operands(g, n, live);
+        if (n->kind == N_GRAD) s->barrier[n->grad.wrt] = s->gradients = true;
+    }
+    return live;
+}
+
+Graph *pass_simplify(Nnc *nnc, const Graph *g) {
     size_t n = g->nodes.len;
     Simplify s = {.from = g, .g = ir_graph_new(nnc)};
     s.refs = ARENA_ARRAY(nnc->arena, Ref, n);
     s.memo = ARENA_ARRAY(nnc->arena, Ex, g->exprs.len);
     s.barrier = ARENA_ARRAY(nnc->arena, bool, n);
+    const bool *live = survey(&s);
     for (Ref r = 1; r < n; r++) {
-        const Node *x = ir_node(g, r);
-        if (x->kind == N_GRAD) s.barrier[x->grad.wrt] = true, s.gradients = true;
-    }
-    for (Ref r = 1; r < n; r++) {
+        if (!live[r]) continue;
         s.refs[r] = rewrite_node(&s, r);
         ir_name(s.g, s.refs[r], ir_node(g, r)->name);
     }

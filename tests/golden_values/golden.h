@@ -30,7 +30,7 @@ typedef struct {
     RuleKind kind;
     const char *op, *conditions;
     const char *make;       /* layer, optimizer */
-    const char *body;       /* function, layer */
+    const char *body;       /* function, layer; optimizer: what is added to the loss, or NULL */
     const char *parameters; /* layer */
 } Rule;
 
@@ -40,7 +40,7 @@ const RtTensor *case_input(const Case *c, const char *name);
 /** The row for a case, or NULL. */
 const Rule *golden_rule(const Case *c);
 
-/** `text` with {attributes} put in; false where one is missing. */
+/** `text` with {attributes} put in, by path: {alpha}, {betas.0}, {arguments.kw_dim|0} with a default; false where one is missing. */
 bool golden_fill(Str *out, const char *text, const Case *c);
 
 /** The program for a case of a function or layer: an exported `golden` of its inputs and cotangents that gives outputs and

@@ -1,13 +1,19 @@
 /* golden_values [ID-PREFIX]: runs every case of a golden folder through compiled code, in f32 and f64.
  *
- * The folder comes from NNC_GOLDEN. Prints each failing case with its largest error, a table by file, what was skipped by
- * operation, and `N passed, N failed, N skipped`. Exit status 1 where a case failed. */
+ * The folder comes from NNC_GOLDEN. Each case runs in a process of its own, two at a time, so that a crash or an endless loop
+ * is one failed case. Prints each failing case with its largest error, the operations without a row with their cases, a table
+ * by file, and `N passed, N failed, N skipped`. Exit status 1 where a case failed. */
 #include "runtime/files.h"
 #include "tests/golden_values/golden.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { WORKERS = 2, SECONDS = 20 };
 
 typedef struct {
     const char *file;
@@ -16,32 +22,31 @@ typedef struct {
 } File;
 
 typedef struct {
-    const char *op;
-    int count;
-} Skipped;
+    Case c;
+    const Rule *rule; /* NULL: skipped */
+    size_t file;
+} Job;
+
+/* A case that is running: its process, and the file that it says things in. */
+typedef struct {
+    pid_t pid;
+    const Job *job;
+    FILE *said;
+} Worker;
 
 typedef VEC(File) Files;
-typedef VEC(Skipped) SkippedList;
+typedef VEC(Job) Jobs;
 
-static File *file_of(Files *files, const char *folder, const char *name) {
+static size_t file_of(Files *files, const char *folder, const char *name) {
     for (size_t i = 0; i < files->len; i++)
-        if (strcmp(files->at[i].file, name) == 0) return &files->at[i];
+        if (strcmp(files->at[i].file, name) == 0) return i;
     char path[1024];
     RtError err;
     snprintf(path, sizeof path, "%s/%s", folder, name);
     RtTensors *t = rt_safetensors_read(path, &err);
     if (!t) fprintf(stderr, "%s\n", err.text), exit(1);
     vec_push(files, (File){.file = name, .tensors = t});
-    return &files->at[files->len - 1];
-}
-
-static void note_skipped(SkippedList *list, const char *op) {
-    for (size_t i = 0; i < list->len; i++)
-        if (strcmp(list->at[i].op, op) == 0) {
-            list->at[i].count++;
-            return;
-        }
-    vec_push(list, (Skipped){op, 1});
+    return files->len - 1;
 }
 
 static bool has_tag(const cJSON *json, const char *tag) {
@@ -50,23 +55,100 @@ static bool has_tag(const cJSON *json, const char *tag) {
     return false;
 }
 
-static Verdict judge(const Case *c, SkippedList *skipped) {
-    const Rule *r = golden_rule(c);
-    if (!r) {
-        note_skipped(skipped, c->op);
-        return GOLDEN_SKIPPED;
-    }
-    for (int f64 = has_tag(c->json, "f64_only"); f64 < 2; f64++) {
-        Outcome o = r->kind == RULE_OPTIMIZER ? golden_run_optimizer(c, r, f64) : golden_run(c, r, f64);
+/* ---- one case ---- */
+
+static Verdict judge(const Job *j) {
+    for (int f64 = has_tag(j->c.json, "f64_only"); f64 < 2; f64++) {
+        Outcome o = j->rule->kind == RULE_OPTIMIZER ? golden_run_optimizer(&j->c, j->rule, f64)
+                                                    : golden_run(&j->c, j->rule, f64);
         if (o.verdict == GOLDEN_PASSED) continue;
-        printf("FAILED %s in %s: %.3g times the tolerance at %s\n", c->id, f64 ? "f64" : "f32", o.worst, o.where);
+        printf("%s: %.3g times the tolerance at %s\n", f64 ? "f64" : "f32", o.worst, o.where);
         return GOLDEN_FAILED;
     }
     return GOLDEN_PASSED;
 }
 
-static Case case_of(const cJSON *json, const char *folder, const RtTensors *tensors) {
-    return (Case){.id = cJSON_GetObjectItemCaseSensitive(json, "id")->valuestring,
+static void start(Worker *w, const Job *j) {
+    *w = (Worker){.job = j, .said = tmpfile()};
+    if (!w->said) bug("no temporary file");
+    fflush(stdout);
+    w->pid = fork();
+    if (w->pid < 0) bug("no new process");
+    if (w->pid > 0) return;
+    dup2(fileno(w->said), STDOUT_FILENO);
+    dup2(fileno(w->said), STDERR_FILENO);
+    alarm(SECONDS);
+    Verdict v = judge(j);
+    fflush(stdout);
+    _exit((int)v);
+}
+
+/* What a failed case said: its first error, or all under NNC_GOLDEN_VERBOSE. */
+static void show(FILE *said) {
+    char line[512];
+    bool all = getenv("NNC_GOLDEN_VERBOSE") != NULL, shown = false;
+    rewind(said);
+    while (fgets(line, sizeof line, said)) {
+        if (!all && (shown || !(strstr(line, "error") || strstr(line, "bug") || strstr(line, "tolerance")))) continue;
+        fputs(line, stdout);
+        shown = true;
+    }
+    if (!shown) printf("\n");
+}
+
+static void finish(Worker *w, int status, Files *files) {
+    bool exited = WIFEXITED(status);
+    Verdict v = exited && WEXITSTATUS(status) == GOLDEN_PASSED ? GOLDEN_PASSED : GOLDEN_FAILED;
+    files->at[w->job->file].count[v]++;
+    if (v == GOLDEN_FAILED) {
+        printf("FAILED %s: ", w->job->c.id);
+        if (!exited && WTERMSIG(status) == SIGALRM)
+            printf("not done after %d s; ", SECONDS);
+        else if (!exited)
+            printf("%s; ", strsignal(WTERMSIG(status)));
+        show(w->said);
+    }
+    fclose(w->said);
+    w->job = NULL;
+}
+
+static void wait_for_one(Worker *workers, Files *files) {
+    int status;
+    pid_t pid = wait(&status);
+    for (int i = 0; i < WORKERS; i++)
+        if (workers[i].job && workers[i].pid == pid) finish(&workers[i], status, files);
+}
+
+static void run_all(const Jobs *jobs, Files *files) {
+    Worker workers[WORKERS] = {0};
+    for (size_t i = 0; i < jobs->len; i++) {
+        const Job *j = &jobs->at[i];
+        if (!j->rule) {
+            files->at[j->file].count[GOLDEN_SKIPPED]++;
+            continue;
+        }
+        int k = 0;
+        while (k < WORKERS && workers[k].job) k++;
+        if (k == WORKERS) {
+            wait_for_one(workers, files);
+            for (k = 0; workers[k].job;) k++;
+        }
+        start(&workers[k], j);
+    }
+    for (int k = 0; k < WORKERS; k++)
+        while (workers[k].job) wait_for_one(workers, files);
+}
+
+/* ---- the run ---- */
+
+static void add_jobs(Jobs *jobs, Files *files, const cJSON *index, const char *folder, const char *prefix) {
+    const cJSON *json;
+    cJSON_ArrayForEach(json, cJSON_GetObjectItemCaseSensitive(index, "cases")) {
+        const char *id = cJSON_GetObjectItemCaseSensitive(json, "id")->valuestring;
+        const cJSON *file = cJSON_GetObjectItemCaseSensitive(json, "file");
+        if (!file || strncmp(id, prefix, strlen(prefix)) != 0) continue; /* distributions have no tensors */
+        size_t f = file_of(files, folder, file->valuestring);
+        Case c = {.id = id,
                   .op = cJSON_GetObjectItemCaseSensitive(json, "op")->valuestring,
                   .folder = folder,
                   .json = json,
@@ -75,10 +157,26 @@ static Case case_of(const cJSON *json, const char *folder, const RtTensors *tens
                   .outputs = cJSON_GetObjectItemCaseSensitive(json, "outputs"),
                   .gradients = cJSON_GetObjectItemCaseSensitive(json, "gradients"),
                   .cotangents = cJSON_GetObjectItemCaseSensitive(json, "cotangents"),
-                  .tensors = tensors};
+                  .tensors = files->at[f].tensors};
+        vec_push(jobs, (Job){c, golden_rule(&c), f});
+    }
 }
 
-static int report(const Files *files, const SkippedList *skipped) {
+/* Each operation that has cases without a row, with their ids. */
+static void list_skipped(const Jobs *jobs) {
+    for (size_t i = 0; i < jobs->len; i++) {
+        bool first = !jobs->at[i].rule;
+        for (size_t k = 0; k < i && first; k++)
+            first = jobs->at[k].rule || strcmp(jobs->at[k].c.op, jobs->at[i].c.op) != 0;
+        if (!first) continue;
+        printf("skipped %s:", jobs->at[i].c.op);
+        for (size_t k = i; k < jobs->len; k++)
+            if (!jobs->at[k].rule && strcmp(jobs->at[k].c.op, jobs->at[i].c.op) == 0) printf(" %s", jobs->at[k].c.id);
+        printf("\n");
+    }
+}
+
+static int report(const Files *files) {
     int total[3] = {0};
     printf("\n%-28s %8s %8s %8s\n", "file", "passed", "failed", "skipped");
     for (size_t i = 0; i < files->len; i++) {
@@ -86,9 +184,7 @@ static int report(const Files *files, const SkippedList *skipped) {
         printf("%-28s %8d %8d %8d\n", f->file, f->count[0], f->count[1], f->count[2]);
         for (int k = 0; k < 3; k++) total[k] += f->count[k];
     }
-    printf("\nskipped, not in the library yet:");
-    for (size_t i = 0; i < skipped->len; i++) printf(" %s(%d)", skipped->at[i].op, skipped->at[i].count);
-    printf("\n\n%d passed, %d failed, %d skipped\n", total[0], total[1], total[2]);
+    printf("\n%d passed, %d failed, %d skipped\n", total[0], total[1], total[2]);
     return total[GOLDEN_FAILED] > 0;
 }
 
@@ -108,19 +204,14 @@ int main(int argc, char **argv) {
     cJSON *index = text ? cJSON_Parse(text) : NULL;
     if (!index) return fprintf(stderr, "%s: not readable\n", path), 1;
     Files files = {0};
-    SkippedList skipped = {0};
-    const cJSON *json;
-    cJSON_ArrayForEach(json, cJSON_GetObjectItemCaseSensitive(index, "cases")) {
-        if (strncmp(cJSON_GetObjectItemCaseSensitive(json, "id")->valuestring, prefix, strlen(prefix)) != 0) continue;
-        File *f = file_of(&files, folder, cJSON_GetObjectItemCaseSensitive(json, "file")->valuestring);
-        Case c = case_of(json, folder, f->tensors);
-        f->count[judge(&c, &skipped)]++;
-        fflush(stdout);
-    }
-    int status = report(&files, &skipped);
+    Jobs jobs = {0};
+    add_jobs(&jobs, &files, index, folder, prefix);
+    run_all(&jobs, &files);
+    list_skipped(&jobs);
+    int status = report(&files);
     for (size_t i = 0; i < files.len; i++) rt_tensors_free(files.at[i].tensors);
     vec_free(&files);
-    vec_free(&skipped);
+    vec_free(&jobs);
     cJSON_Delete(index);
     free(text);
     return status;

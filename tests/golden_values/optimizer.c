@@ -39,8 +39,12 @@ static bool optimizer_source(Str *s, const Case *c, const Rule *r, int n) {
         put_shape(s, &case_input(c, name)->array, 0);
         str_add(s, " = 0\n");
     }
-    str_add(s, "    return ");
-    for (int i = 0; i < n; i++) str_add(s, "%ssum(p%d * g%d)", i ? " + " : "", i, i);
+    const cJSON *maximize = cJSON_GetObjectItemCaseSensitive(c->attrs, "maximize");
+    str_add(s, "    let squares = 0.0");
+    for (int i = 0; i < n; i++) str_add(s, " + sum(p%d^2)", i);
+    str_add(s, "\n    return 0.0");
+    for (int i = 0; i < n; i++) str_add(s, " %s sum(p%d * g%d)", cJSON_IsTrue(maximize) ? "-" : "+", i, i);
+    if (r->body && !golden_fill(s, r->body, c)) return false;
     str_add(s, "\n}\n\ntrain {\n    batch = 1\n    for (");
     if (n == 1) s->at[--s->len] = 0;
     for (int i = 0; i < n; i++) str_add(s, "%sg%d", i ? ", " : "", i);

@@ -7,7 +7,7 @@
 static const Rule rules[] = {
 #define RULE(op, conditions, body) {RULE_FUNCTION, op, conditions, NULL, body, NULL},
 #define LAYER(op, conditions, make, body, parameters) {RULE_LAYER, op, conditions, make, body, parameters},
-#define OPTIMIZER(op, conditions, make) {RULE_OPTIMIZER, op, conditions, make, NULL, NULL},
+#define OPTIMIZER(op, conditions, make, loss) {RULE_OPTIMIZER, op, conditions, make, loss, NULL},
 #include "tests/golden_values/rules.def"
 #undef RULE
 #undef LAYER
@@ -43,6 +43,20 @@ static void put_value(Str *out, const cJSON *v) {
         str_add(out, "%.17g", v->valuedouble);
 }
 
+/* The attribute at a path, `betas.0` or `arguments.kw_dim`; NULL where there is none. */
+static const cJSON *attribute(const Case *c, const char *path, size_t len) {
+    const cJSON *v = c->attrs;
+    for (const char *end = path + len; v && path < end;) {
+        size_t n = 0;
+        while (path + n < end && path[n] != '.') n++;
+        char name[64] = {0};
+        memcpy(name, path, MIN(n, sizeof name - 1));
+        v = cJSON_IsArray(v) ? cJSON_GetArrayItem(v, atoi(name)) : cJSON_GetObjectItemCaseSensitive(v, name);
+        path += n + (path + n < end);
+    }
+    return v;
+}
+
 static bool same_value(const cJSON *v, const char *text, size_t len) {
     if (cJSON_IsNumber(v)) return strtod(text, NULL) == v->valuedouble;
     Str s = {0};
@@ -58,11 +72,11 @@ static bool holds(const Case *c, const char *word, size_t len) {
     word += negative, len -= negative;
     size_t n = strcspn(word, "=/ ");
     char name[64] = {0};
-    memcpy(name, word, n < sizeof name ? n : sizeof name - 1);
-    const cJSON *attr = cJSON_GetObjectItemCaseSensitive(c->attrs, name);
+    memcpy(name, word, MIN(n, sizeof name - 1));
+    const cJSON *attr = attribute(c, word, MIN(n, len));
     const RtTensor *input = case_input(c, name);
     if (negative) return !attr && !input;
-    if (n == len) return attr || input;
+    if (n >= len) return attr || input;
     if (word[n] == '/') return input && input->array.rank == atoi(word + n + 1);
     return attr && same_value(attr, word + n + 1, len - n - 1);
 }
@@ -89,11 +103,8 @@ bool golden_fill(Str *out, const char *text, const Case *c) {
             str_put(out, p++, 1);
             continue;
         }
-        size_t end = strcspn(p, "}"), n = strcspn(p + 1, ".|}");
-        char name[64] = {0};
-        memcpy(name, p + 1, n);
-        const cJSON *v = cJSON_GetObjectItemCaseSensitive(c->attrs, name);
-        if (v && p[1 + n] == '.') v = cJSON_GetArrayItem(v, atoi(p + n + 2));
+        size_t end = strcspn(p, "}"), n = strcspn(p + 1, "|}");
+        const cJSON *v = attribute(c, p + 1, n);
         if (v && !cJSON_IsNull(v))
             put_value(out, v);
         else if (p[1 + n] == '|')
@@ -173,11 +184,17 @@ bool golden_source(Str *s, const Case *c, const Rule *r) {
         if (!golden_fill(s, r->make, c)) return false;
         str_add(s, "\n");
     }
-    bool several = cJSON_GetArraySize(c->outputs) > 1;
-    str_add(s, several ? "    let (" : "    let ");
-    put_outputs(s, c);
-    str_add(s, several ? ") = " : " = ");
-    if (!golden_fill(s, r->body, c)) return false;
+    Str body = {0};
+    bool filled = golden_fill(&body, r->body, c), several = cJSON_GetArraySize(c->outputs) > 1;
+    if (filled) {
+        const char *last = strrchr(body.at, ';'); /* statements may stand before the expression */
+        if (last) str_add(s, "    %.*s\n", (int)(last - body.at), body.at);
+        str_add(s, several ? "    let (" : "    let ");
+        put_outputs(s, c);
+        str_add(s, "%s%s", several ? ") = " : " = ", last ? last + 1 : body.at);
+    }
+    vec_free(&body);
+    if (!filled) return false;
     const cJSON *item;
     if (cJSON_GetArraySize(c->gradients)) {
         str_add(s, "\n    let golden_e = 0.0");

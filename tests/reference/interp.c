@@ -1,5 +1,6 @@
 /* One loop over the nodes, and in each one loop over the points of its domain. At every point the body's expressions
- * are visited twice: from the root down to find which are needed (a guard needs one side), then up to compute them. */
+ * are visited twice: from the root down to find which are needed (the inside of a guard only where it holds), then up
+ * to compute them. */
 #include "tests/reference/interp.h"
 
 #include "compiler/ir/private.h"
@@ -118,7 +119,7 @@ static void body_run(Body *b, const int64_t *at) {
     for (size_t k = n; k-- > 0;) {
         const Expr *x = ir_expr(b->in->g, b->list.at[k]);
         if (!b->needed[k]) continue;
-        int unused = x->kind != EX_GUARD ? -1 : holds(x, at) ? 1 : 0;
+        int unused = x->kind == EX_GUARD && !holds(x, at) ? 0 : -1;
         for (int i = 0; i < ex_nchildren(x); i++)
             if (i != unused && b->children[b->first[k] + i] >= 0) b->needed[b->children[b->first[k] + i]] = true;
     }

@@ -8,10 +8,10 @@
 
 typedef struct {
     const LoopUnit *u;
-    void **data;      /* per buffer */
-    int64_t *at;      /* the variables */
-    Scalar *value;    /* per expression */
-    uint32_t *stamp;  /* per expression: the evaluation that last met it */
+    void **data;     /* per buffer */
+    int64_t *at;     /* the variables */
+    Scalar *value;   /* per expression */
+    uint32_t *stamp; /* per expression: the evaluation that last met it */
     uint32_t evaluation;
 } Run;
 
@@ -28,7 +28,8 @@ static bool holds(const Run *r, const Cond *c, int n) {
 static int64_t place(Run *r, int buffer, const Place *at) {
     int64_t i = aff_eval(at->aff, r->at) + (at->gather ? eval(r, at->gather).i : 0);
     const Buffer *b = &r->u->buffers.at[buffer];
-    if (i < 0 || i >= b->elems) bug("element %lld of buffer %d, which has %lld", (long long)i, buffer, (long long)b->elems);
+    if (i < 0 || i >= b->elems)
+        bug("element %lld of buffer %d, which has %lld", (long long)i, buffer, (long long)b->elems);
     if (!r->data[buffer]) bug("buffer %d is used before its declaration", buffer);
     return i;
 }
@@ -49,7 +50,8 @@ static Scalar eval_new(Run *r, Ex e) {
     if (x->kind == EX_STOP) return a[0];
     if (x->kind == EX_CAST) return scalar_cast(x->dtype, ir_expr(g, x->arg[0])->dtype, a[0]);
     if (x->kind == EX_RANDOM)
-        return (Scalar){.i = (int32_t)interp_threefry((uint32_t)a[0].i, (uint32_t)a[1].i, (uint32_t)a[2].i, (uint32_t)a[3].i)};
+        return (Scalar){
+            .i = (int32_t)interp_threefry((uint32_t)a[0].i, (uint32_t)a[1].i, (uint32_t)a[2].i, (uint32_t)a[3].i)};
     return scalar_op(x->kind, ir_expr(g, x->arg[x->kind == EX_SELECT ? 1 : 0])->dtype, a);
 }
 
@@ -121,7 +123,8 @@ void loop_interp_run(const LoopUnit *u, void *const *bases) {
     int most = 1;
     for (size_t b = 0; b < u->buffers.len; b++) {
         const Buffer *x = &u->buffers.at[b];
-        if (x->kind == BUF_MEMORY) r.data[b] = x->constant ? (char *)(uintptr_t)x->constant : (char *)bases[x->base] + x->offset;
+        if (x->kind == BUF_MEMORY)
+            r.data[b] = x->constant ? (char *)(uintptr_t)x->constant : (char *)bases[x->base] + x->offset;
     }
     for (size_t k = 0; k < u->kernels.len; k++) most = MAX(most, u->kernels.at[k]->nvars);
     r.at = xcalloc((size_t)most, sizeof *r.at);

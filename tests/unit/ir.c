@@ -213,6 +213,9 @@ Test(ir, comprehensions_are_canonical) {
     cr_expect_eq(ir_node(g, sum)->comp.body, load1(&f, x, var(&f, 1, 0)));
     Ref empty = ir_comp(g, RED_SUM, 1, 1, (int64_t[]){0, 8}, here, nowhere);
     cr_expect_eq(ir_elements(ir_node(g, empty)), 0);
+    float ones[2] = {1, 2};
+    cr_expect_eq(ir_constant(g, DT_F32, 1, (int64_t[]){2}, ones), ir_constant(g, DT_F32, 1, (int64_t[]){2}, ones));
+    cr_expect_neq(ir_constant(g, DT_F32, 1, (int64_t[]){2}, ones), ir_constant(g, DT_F32, 2, (int64_t[]){2, 1}, ones));
     ir_verify(g, "the test");
     fix_free(&f);
 }
@@ -257,6 +260,99 @@ Test(ir, guards_simplify) {
     cr_expect_eq(ir_expr(g, ir_node(g, some)->comp.body)->kind, EX_GUARD);
     ir_verify(g, "the test");
     fix_free(&f);
+}
+
+/* What a body over one input of 9 elements prints as. */
+static void expect_body(const char *body, const char *want) {
+    Fix f = fix_new();
+    Str from = {0}, to = {0};
+    str_add(&from, "%%1 = input 0 f32[9]\n%%2 = f32[9] of %s\n", body);
+    str_add(&to, "%%1 = input 0 f32[9]\n%%2 = f32[9] of %s\n", want);
+    Graph *g = read_text(f.nnc, from.at);
+    cr_assert(g, "%s", body);
+    expect_text(g, to.at);
+    vec_free(&from);
+    vec_free(&to);
+    fix_free(&f);
+}
+
+Test(ir, guards_know_what_holds_inside) {
+    expect_body("guard(i0 >= 4 ? guard(i0 >= 3 ? %1[0] : 0.5) : 1.5)", "guard(4 <= i0 < 9 ? %1[0] : 1.5)");
+    expect_body("guard(i0 >= 4 ? guard(i0 >= 5 ? %1[0] : 0.5) : 1.5)",
+                "guard(4 <= i0 < 9 ? guard(5 <= i0 < 9 ? %1[0] : 0.5) : 1.5)");
+    expect_body("guard(i0 >= 4 ? guard(i0 < 4 ? %1[0] : 0.5) : 1.5)", "guard(4 <= i0 < 9 ? 0.5 : 1.5)");
+    expect_body("guard(i0 >= 4 ? guard(i0 < 4 ? %1[0] : 1.5) : 1.5)", "1.5");
+}
+
+/* What stands outside is computed anywhere, so its loads need guards of their own. */
+Test(ir, loads_outside_of_a_guard_cannot_rely_on_it) {
+    Fix f = fix_new();
+    cr_expect_null(read_text(f.nnc, "%1 = input 0 f32[4]\n%2 = f32[9] of guard(i0 >= 4 ? 0.0 : %1[i0])\n"));
+    cr_expect_not_null(
+        read_text(f.nnc, "%1 = input 0 f32[4]\n%2 = f32[9] of guard(i0 >= 4 ? 0.0 : guard(i0 < 4 ? %1[i0] : 1.0))\n"));
+    fix_free(&f);
+}
+
+static int64_t roll(uint64_t *seed, int64_t lo, int64_t hi) {
+    *seed = *seed * 6364136223846793005u + 1442695040888963407u;
+    return lo + (int64_t)((*seed >> 33) % (uint64_t)(hi - lo + 1));
+}
+
+static const Aff *random_aff(Graph *g, uint64_t *seed) {
+    const Aff *a = aff_const(g->affs, roll(seed, -6, 6));
+    for (int i = 0; i < 3; i++) a = aff_add(g->affs, a, aff_scale(g->affs, aff_var(g->affs, i), roll(seed, -2, 3)));
+    int64_t by = roll(seed, 1, 9), kind = roll(seed, 0, 3);
+    return kind == 0 ? aff_div(g->affs, a, by) : kind == 1 ? aff_mod(g->affs, a, by) : a;
+}
+
+/* guards around loads, indices compared and divided */
+static Ex random_body(Graph *g, Ref x, uint64_t *seed, int depth) {
+    int64_t len = ir_node(g, x)->dims[0], kind = depth ? roll(seed, 0, 3) : 0;
+    if (kind == 0) return ex_load(g, x, &(Place){aff_mod(g->affs, random_aff(g, seed), len), 0});
+    Ex a = random_body(g, x, seed, depth - 1), b = random_body(g, x, seed, depth - 1);
+    if (kind == 1) return ex_op(g, EX_SUB, a, b, 0);
+    if (kind == 2) {
+        Ex i = ex_index(g, DT_I32, random_aff(g, seed)), j = ex_index(g, DT_I32, random_aff(g, seed));
+        i = ex_op(g, roll(seed, 0, 1) ? EX_IDIV : EX_IMOD, i, ex_int(g, DT_I32, roll(seed, 1, 5)), 0);
+        return ex_op(g, EX_SELECT, ex_op(g, (ExKind)(EX_EQ + roll(seed, 0, 3)), i, j, 0), a, b);
+    }
+    Cond c[2];
+    int n = (int)roll(seed, 1, 2);
+    for (int i = 0; i < n; i++) {
+        c[i] = (Cond){random_aff(g, seed), roll(seed, -4, 4), roll(seed, 0, 9)};
+        if (roll(seed, 0, 3) == 0) c[i].hi = INT64_MAX;
+        if (roll(seed, 0, 3) == 0) c[i].lo = INT64_MIN;
+    }
+    return ex_guard(g, n, c, a, b);
+}
+
+/* What ir_comp makes of a body by its extents gives, at every point, what the body gives with constants for indices. */
+Test(ir, simplified_bodies_keep_their_values) {
+    for (uint64_t seed = 1; seed <= 250; seed++) {
+        Fix f = fix_new();
+        Graph *g = f.g;
+        uint64_t state = seed;
+        Ref x = leaf(&f, 0, DT_F32, 1, (int64_t[]){11});
+        float data[11];
+        for (int i = 0; i < 11; i++) data[i] = (float)(i * i + 1);
+        int64_t ext[3] = {roll(&state, 1, 4), roll(&state, 1, 5), roll(&state, 1, 4)}, slot = 0;
+        Ex body = random_body(g, x, &state, 3);
+        ir_output(g, OUT_RESULT, 0, ir_comp(g, RED_NONE, 3, 0, ext, body, nowhere), NULL);
+        for (int64_t p = 0; p < ext[0] * ext[1] * ext[2]; p++) {
+            const int64_t at[3] = {p / ext[2] / ext[1], p / ext[2] % ext[1], p % ext[2]};
+            const Aff *map[3];
+            for (int i = 0; i < 3; i++) map[i] = aff_const(g->affs, at[i]);
+            Ref point = ir_comp(g, RED_NONE, 0, 0, NULL, ex_subst(g, body, map, 3), nowhere);
+            ir_output(g, OUT_RESULT, (int)++slot, point, NULL);
+        }
+        ir_verify(g, "the test");
+        InterpEnv env = {.inputs = (const void *[]){data}};
+        interp_run(g, &env);
+        for (int64_t p = 0; p < slot; p++)
+            cr_assert_eq(((float *)env.outputs[0])[p], *(float *)env.outputs[p + 1], "seed %d", (int)seed);
+        interp_free(g, &env);
+        fix_free(&f);
+    }
 }
 
 Test(ir, scatter_adds_in_order) {
@@ -405,6 +501,7 @@ Test(ir, faulty_text_is_reported) {
         "%1 = input 0 f32[4]\n%2 = grad %1 wrt %1",
         "%1 = constant f32[1000000000] {1.0}",
         "%1 = f32[] of 99999999999999999999999999999i",
+        "%1 = input 0 f32[4]\n%2 = f32[3] scatter q0:4 of %1[q0] at [q0]",
         "result 0 = %1",
         "hello",
     };

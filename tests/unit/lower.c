@@ -328,12 +328,14 @@ Test(lower, leaves_and_outputs_have_the_slots_of_the_unit) {
     Term *sum = along(&f, T_REDUCE, "sum", DT_F32, SCALAR, ARGS(again), AXES(0));
     Term *g = term(&f, T_GRAD, w.type, ARGS(sum, p));
     Term *mark = term(&f, T_MARK, w.type, ARGS(s)), *other = term(&f, T_MARK, w.type, ARGS(s));
+    vec_push(&f.unit.results, (UnitResult){.name = "sum", .value = sum});
     vec_push(&f.unit.results, (UnitResult){.name = "g", .value = g});
     vec_push(&f.unit.updates, (UnitUpdate){&w, mark});
     vec_push(&f.unit.updates, (UnitUpdate){&m, other});
     Graph *graph = lower_unit(f.nnc, &f.program, &f.unit);
-    cr_assert_eq(graph->outputs.len, 3);
-    const Output *o = graph->outputs.at;
+    cr_assert_eq(graph->outputs.len, 4);
+    const Output *o = graph->outputs.at + 1;
+    cr_expect(o[-1].slot == 0 && o[0].slot == 1 && strcmp(o[0].name, "g") == 0);
     cr_expect(o[0].kind == OUT_RESULT && o[1].kind == OUT_PARAM && o[2].kind == OUT_STATE);
     const Node *grad = ir_node(graph, o[0].node);
     cr_assert_eq(grad->kind, N_GRAD);

@@ -1,0 +1,89 @@
+/* Gradients: what an expression reaches, and grad(e, x). */
+#include "lang/check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- reach ---- */
+
+/* Nothing differentiable passes through integers, truth values and stop(). */
+static bool blocks(const Term *t) {
+    return !dtype_is_float(t->type.dtype) || (t->kind == T_OP && strcmp(t->op, "stop") == 0);
+}
+
+/* The set of terms that `e` depends on with a gradient, by id. The caller frees it. */
+static uint8_t *reach(Checker *c, const Term *e) {
+    uint8_t *seen = xcalloc((size_t)c->terms / 8 + 1, 1);
+    VEC(const Term *) todo = {0};
+    vec_push(&todo, e);
+    while (todo.len) {
+        const Term *t = todo.at[--todo.len];
+        if (blocks(t) || (seen[t->id / 8] >> (t->id % 8) & 1)) continue;
+        seen[t->id / 8] = (uint8_t)(seen[t->id / 8] | 1 << (t->id % 8));
+        for (int i = 0; i < t->nargs; i++) vec_push(&todo, t->args[i]);
+    }
+    vec_free(&todo);
+    return seen;
+}
+
+static bool has(const uint8_t *seen, const Term *t) { return seen[t->id / 8] >> (t->id % 8) & 1; }
+
+void grad_reached(Checker *c, const Term *e, bool *reached) {
+    uint8_t *seen = reach(c, e);
+    for (size_t i = 0; i < c->unit->order.len; i++) {
+        const Slot *slot = c->unit->order.at[i];
+        reached[i] = slot->var->is_param && has(seen, slot->now);
+    }
+    free(seen);
+}
+
+bool grad_reaches(Checker *c, const Term *e, const Term *x) {
+    uint8_t *seen = reach(c, e);
+    bool yes = has(seen, x);
+    free(seen);
+    return yes;
+}
+
+/* ---- grad(e, x) ---- */
+
+Term *term_grad(Checker *c, Term *e, Term *x, Span at) { return term_new(c, T_GRAD, x->type, at, 2, (Term *[]){e, x}); }
+
+static Value grad_of_one(Checker *c, Term *e, Value x, Span at, Span x_at) {
+    if (x.kind == V_POISON) return x;
+    if (x.kind != V_TENSOR) {
+        err(c, x_at, grad_of_value, value_text(c, x));
+        return value_poison();
+    }
+    Term *t = x.term;
+    if (t->kind != T_PARAM && t->kind != T_INPUT && t->kind != T_MARK) {
+        diag_help(c->nnc, err(c, x_at, grad_of_expression),
+                  "give it a name with 'let' and compute the expression from that name");
+        return value_poison();
+    }
+    if (!dtype_is_float(t->type.dtype)) {
+        err(c, x_at, grad_of_integer, type_text(c, t->type));
+        return value_poison();
+    }
+    if (!grad_reaches(c, e, t)) { /* constant in x */
+        Term *zero = term_number(c, 0, t->type.dtype, at);
+        return value_term(term_broadcast(c, zero, t->type.rank, t->type.dims, at));
+    }
+    return value_term(term_grad(c, e, t, at));
+}
+
+Value eval_grad(Checker *c, Value e, Value x, Span at, Span x_at) {
+    Term *t = value_to_term(c, e, NULL, at);
+    if (!t) return value_poison();
+    if (t->type.rank > 0 || !dtype_is_float(t->type.dtype) || t->indexed) {
+        diag_help(c->nnc, err(c, at, grad_not_scalar, type_text(c, t->type)), "take the mean or the sum of it");
+        return value_poison();
+    }
+    if (x.kind == V_MODEL || x.kind == V_PART || x.kind == V_INSTANCE) {
+        x = model_params(c, x, x_at);
+        x.kind = V_TUPLE;
+    }
+    if (x.kind != V_TUPLE && x.kind != V_LIST) return grad_of_one(c, t, x, at, x_at);
+    Value *items = ARENA_ARRAY(check_arena(c), Value, x.list.len + 1);
+    for (int i = 0; i < x.list.len; i++) items[i] = grad_of_one(c, t, x.list.at[i], at, x_at);
+    return value_list(c, V_TUPLE, items, x.list.len);
+}

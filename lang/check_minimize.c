@@ -1,0 +1,307 @@
+/* minimize and report: losses, their gradients, and the optimizer's body for each parameter. */
+#include "lang/check.h"
+
+#include <ctype.h>
+#include <string.h>
+
+/* ---- targets ---- */
+
+static Name target_path(Checker *c, Scope *s, Ast *e) {
+    if (e->kind == AST_FIELD) {
+        Name of = target_path(c, s, e->field.of);
+        return of ? value_path_join(c, of, e->field.field.name) : NULL;
+    }
+    Value v = eval_expr(c, s, e);
+    Name path = value_path(v);
+    if (!path && v.kind != V_POISON)
+        diag_help(c->nnc, err(c, e->at, bad_over, value_text(c, v)), "a model, a part of one (net.head) or a named layer");
+    return path;
+}
+
+/* Which slots are updated: those that the loss reaches, of them those in `over`. */
+static bool find_targets(Checker *c, Scope *s, const Ast *a, const Term *loss, bool *chosen) {
+    UnitState *u = c->unit;
+    bool *reached = ARENA_ARRAY(check_arena(c), bool, u->order.len + 1), any = false;
+    grad_reached(c, loss, reached);
+    for (size_t i = 0; i < u->order.len; i++) {
+        chosen[i] = reached[i] && a->minimize.over.len == 0;
+        any = any || chosen[i];
+    }
+    for (int k = 0; k < a->minimize.over.len; k++) {
+        Ast *target = a->minimize.over.at[k];
+        Name path = target_path(c, s, target);
+        if (!path) return false;
+        bool found = false;
+        for (size_t i = 0; i < u->order.len; i++)
+            if (reached[i] && value_path_within(u->order.at[i]->var->path, path)) chosen[i] = found = true;
+        if (!found) {
+            err(c, target->at, over_nothing, path);
+            return false;
+        }
+        any = true;
+    }
+    if (!any) err(c, a->minimize.value->at, minimize_nothing);
+    return any;
+}
+
+/* ---- names ---- */
+
+static Name optimizer_name(Checker *c, const Ast *e) {
+    if (e->kind == AST_CALL) e = e->call.callee;
+    char *base = arena_printf(check_arena(c), "%s", e->kind == AST_NAME ? e->name : "optimizer");
+    for (char *p = base; *p; p++) *p = (char)tolower((unsigned char)*p);
+    return check_name(c, "%s%s%d", c->unit->optimizer_prefix, base, ++c->unit->minimizes);
+}
+
+static Name loss_name(Checker *c, const Ast *a) {
+    Name name = check_name(c, "loss");
+    for (int i = 0; c->unit->many_losses && i < a->minimize.over.len; i++)
+        name = check_name(c, "%s_%s", name, source_text(c, a->minimize.over.at[i]->at));
+    return name;
+}
+
+/* ---- gradients ---- */
+
+static Term *scalar_option(Checker *c, Scope *s, Ast *e, const char *what) {
+    Value v = eval_expr(c, s, e);
+    Term like = {.type = type_scalar(type_float(c))};
+    Term *t = v.kind == V_POISON ? NULL : value_to_term(c, v, &like, e->at);
+    if (!t) return NULL;
+    if (t->type.rank == 0) return term_to_float(c, t, e->at);
+    err(c, e->at, option_not_scalar, what, type_text(c, t->type));
+    return NULL;
+}
+
+static void clip_values(Checker *c, Term *limit, Term **g, size_t n, Span at) {
+    for (size_t i = 0; i < n; i++) {
+        Term *bound = term_cast(c, limit, g[i]->type.dtype, at);
+        g[i] = term_binary(c, "max", term_binary(c, "min", g[i], bound, at), term_unary(c, "neg", bound, at), at);
+    }
+}
+
+/* All gradients times min(1, limit / (norm + 1e-6)), the norm over all of them, as PyTorch does. */
+static void clip_norms(Checker *c, Term *limit, Term **g, size_t n, Span at) {
+    Term *sum = NULL;
+    for (size_t i = 0; i < n; i++) {
+        int axes[64], rank = g[i]->type.rank;
+        for (int k = 0; k < rank; k++) axes[k] = k;
+        Term *square = term_binary(c, "mul", g[i], g[i], at);
+        Term *part = rank ? term_reduce(c, "sum", square, axes, rank, false, at) : square;
+        part = term_cast(c, part, type_float(c), at);
+        sum = sum ? term_binary(c, "add", sum, part, at) : part;
+    }
+    Term *norm = term_binary(c, "add", term_unary(c, "sqrt", sum, at), term_number(c, 1e-6, sum->type.dtype, at), at);
+    Term *scale = term_binary(c, "min", term_number(c, 1, sum->type.dtype, at), term_binary(c, "div", limit, norm, at), at);
+    for (size_t i = 0; i < n; i++) g[i] = term_binary(c, "mul", g[i], term_cast(c, scale, g[i]->type.dtype, at), at);
+}
+
+/* ---- states of optimizers ---- */
+
+static Slot *counter(Checker *c, Name path, Type t, Span at) {
+    bool made;
+    Variable *var = variable_at(c, path, t, false, true, at, &made);
+    if (!var) return NULL;
+    if (made) init_zero(c, var);
+    return variable_slot(c, var, at);
+}
+
+void optimizer_state(Checker *c, Scope *s, const AstField *f) {
+    Minimize *m = c->frame->minimize;
+    Type t = m->param->var->type;
+    bool made;
+    scope_define(c, s, f->name.name, value_poison(), f->name.at);
+    if (f->type && !type_eval(c, s, f->type, &t)) return;
+    Name path = check_name(c, "%s.%s/%s", m->prefix, f->name.name, m->param->var->path);
+    for (size_t i = 0; i < m->states.len; i++)
+        if (m->states.at[i]->var->path == path) {
+            err(c, f->name.at, duplicate_variable, f->name.name);
+            return;
+        }
+    Variable *var = variable_at(c, path, t, false, true, f->name.at, &made);
+    if (!var) return;
+    if (made) init_value(c, var, s, f->value, false);
+    Slot *slot = variable_slot(c, var, f->name.at);
+    slot->first->name = f->name.name;
+    arena_push(c, &m->states, slot);
+    scope_define(c, s, f->name.name, value_none(), f->name.at)->var = var;
+}
+
+/* ---- accumulation ---- */
+
+/* Adds each gradient to its state; every k-th step the mean of k is what the optimizer gets. Returns whether this step is
+ * such a one. */
+static Term *accumulate(Checker *c, const Ast *a, Name prefix, int64_t k, Slot **params, Term **g, size_t n) {
+    Span at = a->minimize.accumulate->at;
+    Slot *micro = counter(c, check_name(c, "%s.accumulated", prefix), type_scalar(DT_I32), at);
+    if (!micro) return NULL;
+    Term *next = term_binary(c, "add", micro->now, term_number(c, 1, DT_I32, at), at);
+    Term *full = term_binary(c, "eq", next, term_number(c, (double)k, DT_I32, at), at);
+    micro->now = term_select(c, full, term_number(c, 0, DT_I32, at), next, at);
+    for (size_t i = 0; i < n; i++) {
+        Variable *p = params[i]->var;
+        Slot *sum = counter(c, check_name(c, "%s.gradient/%s", prefix, p->path), p->type, at);
+        if (!sum) return NULL;
+        DType t = p->type.dtype;
+        g[i] = term_binary(c, "add", sum->now, term_binary(c, "div", g[i], term_number(c, (double)k, t, at), at), at);
+        Term *zero = term_broadcast(c, term_number(c, 0, t, at), p->type.rank, p->type.dims, at);
+        sum->now = term_select(c, full, zero, g[i], at);
+    }
+    return full;
+}
+
+/* ---- the update ---- */
+
+static Term *updated(Checker *c, Value v, const Variable *var, Span at) {
+    Term like = {.type = var->type};
+    Term *t = value_to_term(c, v, &like, at);
+    if (!t) return NULL;
+    bool same = t->type.rank == var->type.rank && dtype_is_float(t->type.dtype);
+    for (int i = 0; same && i < t->type.rank; i++) same = !dim_differs(c->dims, t->type.dims[i], var->type.dims[i]);
+    if (same) return term_cast(c, t, var->type.dtype, at);
+    err(c, at, update_mismatch, var->path, type_text(c, var->type), type_text(c, t->type));
+    return NULL;
+}
+
+static void warn_unused(Checker *c, const Minimize *m) {
+    for (size_t i = 0; i < m->states.len; i++) {
+        const Slot *slot = m->states.at[i];
+        if (slot->now == slot->first) err(c, slot->var->at, state_unused, slot->first->name);
+    }
+}
+
+/* The optimizer's body for one parameter; NULL after a diagnostic. */
+static Term *expand_update(Checker *c, const Update *up, Name prefix, Slot *param, Term *g, Term *full, Span at) {
+    Ast *fn = up->optimizer;
+    int nh = fn->fn.hyper.len;
+    Value *given = ARENA_ARRAY(check_arena(c), Value, nh + 2);
+    Span *places = ARENA_ARRAY(check_arena(c), Span, nh + 2);
+    for (int i = 0; i < nh + 2; i++) places[i] = at;
+    for (int i = 0; i < nh; i++) given[i] = up->hyper[i];
+    given[nh] = value_term(param->now);
+    given[nh + 1] = value_term(g);
+    Frame frame;
+    if (!frame_push(c, &frame, fn, fn->fn.name.name, at, up->scope)) return NULL;
+    Minimize m = {.prefix = prefix, .param = param};
+    frame.minimize = &m;
+    ParamGroup groups[] = {{&fn->fn.hyper, given, places}, {&fn->fn.params, given + nh, places + nh}};
+    Term *p = NULL;
+    if (bind_params(c, frame.scope, groups, 2, fn->fn.name.name)) {
+        exec_block(c, frame.scope, fn->fn.body);
+        AstName name = fn->fn.params.at[0].name;
+        const Binding *b = scope_binding(frame.scope, name.name);
+        if (b) p = updated(c, b->value, param->var, b->value.kind == V_TENSOR ? b->value.term->at : name.at);
+    }
+    warn_unused(c, &m);
+    for (size_t i = 0; full && i < m.states.len; i++) {
+        Slot *slot = m.states.at[i];
+        if (slot->now != slot->first) slot->now = term_select(c, full, slot->now, slot->first, at);
+    }
+    frame_pop(c);
+    return p && full ? term_select(c, full, p, param->now, at) : p;
+}
+
+static const Update *optimizer_of(Checker *c, Scope *s, Ast *e) {
+    Value v = eval_expr(c, s, e);
+    if (v.kind == V_OPTIMIZER) v = call_with(c, v, 0, NULL, e->at);
+    if (v.kind == V_POISON) return NULL;
+    if (v.kind != V_UPDATE) {
+        diag_help(c->nnc, err(c, e->at, not_optimizer, value_text(c, v)), "such as: using Adam(lr = 1e-3)");
+        return NULL;
+    }
+    if (v.update->optimizer->fn.params.len == 2) return v.update;
+    if (v.update->optimizer->fn.params.len == 3)
+        err(c, e->at, unsupported, "an optimizer of all parameters as one vector (p, g, objective)");
+    else
+        err(c, v.update->optimizer->fn.name.at, optimizer_inputs, v.update->optimizer->fn.name.name);
+    return NULL;
+}
+
+static bool options(Checker *c, Scope *s, const Ast *a, Name prefix, Slot **params, Term **g, size_t n, Term **full) {
+    if (a->minimize.accumulate) {
+        int64_t k;
+        Value v = eval_expr(c, s, a->minimize.accumulate);
+        if (v.kind == V_POISON) return false;
+        if (!value_is_known_int(v, &k) || k < 1) {
+            err(c, a->minimize.accumulate->at, bad_count, "accumulate", value_text(c, v));
+            return false;
+        }
+        if (k > 1) *full = accumulate(c, a, prefix, k, params, g, n);
+        if (k > 1 && !*full) return false;
+    }
+    if (a->minimize.clip_value) {
+        Term *limit = scalar_option(c, s, a->minimize.clip_value, "clip_value");
+        if (!limit) return false;
+        clip_values(c, limit, g, n, a->minimize.clip_value->at);
+    }
+    if (a->minimize.clip_norm) {
+        Term *limit = scalar_option(c, s, a->minimize.clip_norm, "clip_norm");
+        if (!limit) return false;
+        clip_norms(c, limit, g, n, a->minimize.clip_norm->at);
+    }
+    return true;
+}
+
+static void update_all(Checker *c, Scope *s, Ast *a, Term *loss, const bool *chosen) {
+    UnitState *u = c->unit;
+    size_t n = 0, all = u->order.len;
+    Slot **params = ARENA_ARRAY(check_arena(c), Slot *, all + 1);
+    Term **g = ARENA_ARRAY(check_arena(c), Term *, all + 1), **p = ARENA_ARRAY(check_arena(c), Term *, all + 1);
+    for (size_t i = 0; i < all; i++)
+        if (chosen[i]) params[n++] = u->order.at[i];
+    for (size_t i = 0; i < n; i++) g[i] = term_grad(c, loss, params[i]->now, a->minimize.value->at);
+    Name prefix = optimizer_name(c, a->minimize.optimizer);
+    Span at = a->minimize.optimizer->at;
+    Slot *count = counter(c, check_name(c, "%s.step", prefix), type_scalar(DT_I32), at);
+    if (!count) return;
+    Term *full = NULL;
+    u->step = term_binary(c, "add", count->now, term_number(c, 1, DT_I32, at), at);
+    u->step->name = check_name(c, "step");
+    const Update *up = optimizer_of(c, s, a->minimize.optimizer);
+    if (up && options(c, s, a, prefix, params, g, n, &full)) {
+        for (size_t i = 0; i < n; i++) p[i] = expand_update(c, up, prefix, params[i], g[i], full, at);
+        for (size_t i = 0; i < n; i++)
+            if (p[i]) params[i]->now = term_mark(c, p[i], at);
+        count->now = full ? term_select(c, full, u->step, count->now, at) : u->step;
+    }
+    u->step = NULL;
+}
+
+/* The loss as a scalar of the float type; NULL after a diagnostic. */
+static Term *scalar_result(Checker *c, Value v, Ast *e, const char *what) {
+    Term like = {.type = type_scalar(type_float(c))};
+    Term *t = v.kind == V_POISON ? NULL : value_to_term(c, v, &like, e->at);
+    if (!t) return NULL;
+    if (t->type.rank == 0) return term_cast(c, t, type_float(c), e->at);
+    Diag *d = err(c, e->at, result_not_scalar, what, type_text(c, t->type));
+    diag_help(c->nnc, d, "take the mean or the sum of it");
+    return NULL;
+}
+
+Flow exec_minimize(Checker *c, Scope *s, Ast *a) {
+    UnitState *u = c->unit;
+    Term *loss = scalar_result(c, eval_expr(c, s, a->minimize.value), a->minimize.value, "what is minimized");
+    if (!loss) return FLOW_NEXT;
+    UnitResult r = {.name = loss_name(c, a), .value = loss, .at = a->at};
+    arena_push(c, &u->unit->results, r);
+    bool *chosen = ARENA_ARRAY(check_arena(c), bool, u->order.len + 1);
+    if (find_targets(c, s, a, loss, chosen)) update_all(c, s, a, loss, chosen);
+    return FLOW_NEXT;
+}
+
+/* A report looks at the model and changes nothing: what its expression does to states is undone. */
+Flow exec_report(Checker *c, Scope *s, Ast *a) {
+    UnitState *u = c->unit;
+    size_t n = u->order.len;
+    Term **now = ARENA_ARRAY(check_arena(c), Term *, n + 1);
+    for (size_t i = 0; i < n; i++) now[i] = u->order.at[i]->now;
+    Term *t = scalar_result(c, eval_expr(c, s, a->report.value), a->report.value, "what is reported");
+    for (size_t i = 0; i < u->order.len; i++) u->order.at[i]->now = i < n ? now[i] : u->order.at[i]->first;
+    for (size_t i = 0; i < u->reports.len; i++)
+        if (u->reports.at[i].name == a->report.name.name) {
+            diag_label(c->nnc, err(c, a->report.name.at, report_twice, a->report.name.name), u->reports.at[i].at, "the first");
+            return FLOW_NEXT;
+        }
+    UnitResult r = {.name = a->report.name.name, .value = t, .at = a->at};
+    arena_push(c, &u->reports, r);
+    return FLOW_NEXT;
+}

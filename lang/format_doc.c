@@ -1,0 +1,322 @@
+/* Making a document, and its layout. */
+#include "lang/format_doc.h"
+
+void doc_free(Doc *d) {
+    vec_free(&d->items);
+    vec_free(&d->groups);
+}
+
+static int characters(const char *text, size_t bytes) {
+    int n = 0;
+    for (size_t i = 0; i < bytes; i++) n += ((unsigned char)text[i] & 0xC0) != 0x80;
+    return n;
+}
+
+static void put(Doc *d, int kind, const char *text, size_t bytes) {
+    vec_push(&d->items, (DocItem){.kind = kind, .text = text, .bytes = bytes, .width = characters(text, bytes)});
+}
+
+void doc_text(Doc *d, const char *text, size_t bytes) { put(d, DOC_TEXT, text, bytes); }
+void doc_remark(Doc *d, const char *text, size_t bytes) { put(d, DOC_REMARK, text, bytes); }
+void doc_comment(Doc *d, const char *text, size_t bytes) { put(d, DOC_COMMENT, text, bytes); }
+
+void doc_space(Doc *d) { vec_push(&d->items, (DocItem){.kind = DOC_SPACE, .width = 1}); }
+
+size_t doc_pad(Doc *d) {
+    vec_push(&d->items, (DocItem){.kind = DOC_PAD});
+    return d->items.len - 1;
+}
+
+/* Item `next` is the one after the last break of the innermost group, or after its beginning. */
+static void link_to(Doc *d, size_t next) {
+    DocGroup *g = &d->groups.at[d->groups.len - 1];
+    DocItem *last = &d->items.at[g->last];
+    if (g->last == g->open)
+        last->first = next;
+    else
+        last->next = next;
+    g->last = next;
+}
+
+void doc_break(Doc *d, unsigned flags) {
+    link_to(d, d->items.len);
+    vec_push(&d->items, (DocItem){.kind = DOC_BREAK, .flags = flags, .width = flags & DOC_SPACED ? 1 : 0});
+}
+
+void doc_newline(Doc *d, unsigned flags) { vec_push(&d->items, (DocItem){.kind = DOC_NEWLINE, .flags = flags}); }
+
+void doc_open(Doc *d, GroupKind group, unsigned flags) {
+    vec_push(&d->groups, (DocGroup){d->items.len, d->items.len});
+    vec_push(&d->items, (DocItem){.kind = DOC_OPEN, .group = group, .flags = flags});
+}
+
+void doc_close(Doc *d) {
+    size_t end = d->items.len;
+    DocItem last = d->items.at[end - 1];
+    int before = d->items.at[end - 2].kind;
+    bool behind = last.kind == DOC_REMARK && before != DOC_REMARK && before != DOC_COMMENT;
+    if (behind) d->items.len = --end;
+    link_to(d, end);
+    d->items.at[d->groups.at[--d->groups.len].open].next = end;
+    vec_push(&d->items, (DocItem){.kind = DOC_CLOSE});
+    if (behind) vec_push(&d->items, last);
+}
+
+static bool is_forced(const DocItem *item) {
+    return item->kind == DOC_NEWLINE || item->kind == DOC_REMARK || item->kind == DOC_COMMENT ||
+           (item->kind == DOC_BREAK && item->flags & DOC_KEPT);
+}
+
+/* ---- layout ---- */
+
+typedef struct {
+    GroupKind group;
+    unsigned flags;
+    bool flat; /* no break is a newline */
+    bool all;  /* every break is one */
+    int indent;
+} Frame;
+
+/* A comment behind code: what stands between them is put there at the end. */
+typedef struct {
+    size_t at; /* in the output */
+    int line, column, width;
+} Remark;
+
+typedef struct {
+    const Doc *d;
+    /* for each item and the end: */
+    int64_t *before; /* the width of all before it, without comments */
+    size_t *forced;  /* how many newlines are certain before it */
+    size_t *cut;     /* the next item where a line certainly ends, whatever breaks */
+    int *tail;       /* the width from it to the next place where a line may end */
+
+    Str out;
+    VEC(Frame) frames;
+    VEC(Remark) remarks;
+    int line, column, indent; /* where the output stands, and the indentation of that line */
+    int spaces;               /* to come, where the line goes on */
+    bool ended;               /* a comment ended the line */
+} Layout;
+
+static const Frame *top(const Layout *l) { return &l->frames.at[l->frames.len - 1]; }
+
+static void measure(Layout *l, Arena *a) {
+    size_t n = l->d->items.len;
+    l->before = ARENA_ARRAY(a, int64_t, n + 1);
+    l->forced = ARENA_ARRAY(a, size_t, n + 1);
+    l->cut = ARENA_ARRAY(a, size_t, n + 1);
+    l->tail = ARENA_ARRAY(a, int, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        const DocItem *item = &l->d->items.at[i];
+        bool is_comment = item->kind == DOC_REMARK || item->kind == DOC_COMMENT;
+        l->before[i + 1] = l->before[i] + (is_comment ? 0 : item->width);
+        l->forced[i + 1] = l->forced[i] + is_forced(item);
+    }
+    l->cut[n] = n;
+    for (size_t i = n; i-- > 0;) {
+        const DocItem *item = &l->d->items.at[i];
+        bool ends = item->kind == DOC_NEWLINE || item->kind == DOC_REMARK || item->kind == DOC_COMMENT;
+        bool is_block = item->kind == DOC_OPEN && item->group == GROUP_BLOCK;
+        l->cut[i] = ends || is_block ? i : l->cut[i + 1];
+        l->tail[i] = ends || item->kind == DOC_BREAK ? 0 : l->tail[i + 1] + item->width;
+    }
+}
+
+/* Whether items [from, to), and what cannot be parted from them, fit on one line from `column` on. */
+static bool fits(const Layout *l, int column, size_t from, size_t to) {
+    return l->forced[from] == l->forced[to] && column + l->before[to] - l->before[from] + l->tail[to] <= DOC_WIDTH;
+}
+
+/* The same where only the first line of what stands there counts. */
+static bool head_fits(const Layout *l, int column, size_t from, size_t to) {
+    size_t end = MIN(to, l->cut[from]);
+    return column + l->before[end] - l->before[from] + (end == to ? l->tail[to] : 0) <= DOC_WIDTH;
+}
+
+static void newline(Layout *l, int indent, bool blank) {
+    if (l->out.len) str_put(&l->out, "\n\n", blank ? 2 : 1);
+    l->line += l->out.len ? 1 + blank : 0;
+    l->column = l->indent = indent;
+    l->spaces = 0;
+    l->ended = false;
+}
+
+static bool at_line_start(const Layout *l) { return !l->out.len || l->out.at[l->out.len - 1] == '\n'; }
+
+static void text(Layout *l, const DocItem *item) {
+    if (l->ended) newline(l, top(l)->indent, false);
+    int spaces = at_line_start(l) ? l->indent : l->spaces;
+    str_add(&l->out, "%*s", spaces, "");
+    str_put(&l->out, item->text, item->bytes);
+    l->column += (at_line_start(l) ? 0 : l->spaces) + item->width;
+    l->spaces = 0;
+}
+
+static void comment(Layout *l, const DocItem *item) {
+    if (!at_line_start(l)) newline(l, top(l)->indent, false);
+    text(l, item);
+    l->ended = true;
+}
+
+static void remark(Layout *l, const DocItem *item) {
+    if (l->ended || at_line_start(l)) {
+        comment(l, item);
+        return;
+    }
+    vec_push(&l->remarks, (Remark){l->out.len, l->line, l->column, item->width});
+    str_put(&l->out, item->text, item->bytes);
+    l->ended = true;
+}
+
+/* Whether some item of the list is too wide behind the bracket and would fit one step deeper than the line. */
+static bool must_hang(const Layout *l, size_t open, int column) {
+    size_t end = l->d->items.at[open].next;
+    for (size_t i = open, next = l->d->items.at[open].first;; i = next, next = l->d->items.at[i].next) {
+        int width = l->tail[i + 1];
+        if (column + width > DOC_WIDTH && l->indent + DOC_INDENT + width <= DOC_WIDTH) return true;
+        if (next == end) return false;
+    }
+}
+
+/* Whether a pipe fits where only the author's breaks are newlines. */
+static bool authors_breaks_fit(const Layout *l, size_t open, int column, int indent) {
+    const DocItem *items = l->d->items.at;
+    size_t end = items[open].next;
+    for (size_t i = open;;) {
+        size_t next = i == open ? items[i].first : items[i].next;
+        while (next != end && !(items[next].flags & DOC_AUTHOR)) next = items[next].next;
+        if (!head_fits(l, column, i + 1, next)) return false;
+        if (next == end) return true;
+        i = next;
+        column = indent;
+    }
+}
+
+/* Fills in a group that does not fit on the rest of its line. */
+static void spread(Layout *l, Frame *f, size_t open, int column) {
+    bool bracketed = f->flags & DOC_BRACKETED;
+    int deeper = l->indent + DOC_INDENT;
+    switch (f->group) {
+    case GROUP_LIST:
+        f->indent = column;
+        if (f->flags & DOC_HANGS && (l->ended || must_hang(l, open, column))) newline(l, f->indent = deeper, false);
+        break;
+    case GROUP_CHAIN: f->indent = bracketed ? column : deeper; break;
+    case GROUP_PIPE:
+        f->indent = bracketed ? column + DOC_INDENT : deeper;
+        f->all = !authors_breaks_fit(l, open, column, f->indent);
+        break;
+    case GROUP_IF:
+        f->indent = bracketed ? column : deeper;
+        f->all = true;
+        break;
+    case GROUP_VALUE: f->indent = deeper; break;
+    case GROUP_BLOCK:
+        f->indent += DOC_INDENT;
+        f->all = true;
+        break;
+    case GROUP_HOLD: f->indent = l->indent; break;
+    }
+}
+
+static void open_group(Layout *l, size_t i) {
+    const DocItem *item = &l->d->items.at[i];
+    bool delayed = l->ended && (item->group == GROUP_LIST || item->group == GROUP_VALUE);
+    if (l->ended && !delayed) newline(l, top(l)->indent, false);
+    int column = l->column + l->spaces;
+    Frame f = {item->group, item->flags, false, false, top(l)->indent};
+    f.flat = top(l)->flat || (!delayed && fits(l, column, i, item->next));
+    if (!f.flat) spread(l, &f, i, column);
+    vec_push(&l->frames, f);
+}
+
+/* Whether the break at `i`, of a group that is spread, is a newline. */
+static bool breaks(const Layout *l, const Frame *f, size_t i) {
+    const DocItem *item = &l->d->items.at[i];
+    if (f->all || item->flags & DOC_AUTHOR) return true;
+    if (f->group == GROUP_PIPE) return false;
+    if (f->group == GROUP_VALUE) return !(f->flags & DOC_INSIDE) && fits(l, f->indent, i + 1, item->next);
+    return !head_fits(l, l->column + l->spaces + item->width, i + 1, item->next);
+}
+
+static void line_break(Layout *l, size_t i) {
+    const DocItem *item = &l->d->items.at[i];
+    const Frame *f = top(l);
+    int indent = item->flags & DOC_OUTDENTED ? f[-1].indent : f->indent;
+    if (item->kind == DOC_NEWLINE || l->ended || (!f->flat && breaks(l, f, i)))
+        newline(l, indent, item->flags & DOC_BLANK);
+    else
+        l->spaces += item->width;
+}
+
+/* Comments behind the code of lines that follow each other stand in one column, where they all fit there. */
+static size_t align_remarks(const Layout *l, size_t from, int *column) {
+    const Remark *r = l->remarks.at;
+    size_t to = from + 1;
+    int widest = r[from].width;
+    *column = r[from].column;
+    for (; to < l->remarks.len && r[to].line == r[to - 1].line + 1; to++) {
+        int wider = MAX(*column, r[to].column);
+        widest = MAX(widest, r[to].width);
+        if (wider + 2 + widest > DOC_WIDTH) break;
+        *column = wider;
+    }
+    return to;
+}
+
+static char *with_remarks(const Layout *l, Arena *a, size_t *len) {
+    Str all = {0};
+    size_t done = 0;
+    for (size_t i = 0, to; i < l->remarks.len; i = to) {
+        int column;
+        to = align_remarks(l, i, &column);
+        for (size_t k = i; k < to; k++) {
+            const Remark *r = &l->remarks.at[k];
+            str_put(&all, l->out.at + done, r->at - done);
+            str_add(&all, "%*s", column - r->column + 2, "");
+            done = r->at;
+        }
+    }
+    str_put(&all, l->out.at + done, l->out.len - done);
+    str_put(&all, "\n", 1);
+    *len = all.len;
+    char *text_of_all = arena_copy(a, all.at, all.len + 1);
+    vec_free(&all);
+    return text_of_all;
+}
+
+char *doc_layout(const Doc *d, Arena *a, size_t *len) {
+    Layout l = {.d = d};
+    str_put(&l.out, "", 0);
+    measure(&l, a);
+    vec_push(&l.frames, (Frame){.group = GROUP_HOLD});
+    for (size_t i = 0; i < d->items.len; i++) {
+        const DocItem *item = &d->items.at[i];
+        switch (item->kind) {
+        case DOC_TEXT: text(&l, item); break;
+        case DOC_SPACE:
+        case DOC_PAD: l.spaces += item->width; break;
+        case DOC_BREAK:
+        case DOC_NEWLINE: line_break(&l, i); break;
+        case DOC_REMARK: remark(&l, item); break;
+        case DOC_COMMENT: comment(&l, item); break;
+        case DOC_OPEN: open_group(&l, i); break;
+        case DOC_CLOSE: l.frames.len--; break;
+        }
+    }
+    char *result = with_remarks(&l, a, len);
+    vec_free(&l.out);
+    vec_free(&l.frames);
+    vec_free(&l.remarks);
+    return result;
+}
+
+int doc_width(const Doc *d, size_t from, size_t to) {
+    int width = 0;
+    for (size_t i = from; i < to; i++) {
+        if (is_forced(&d->items.at[i])) return -1;
+        width += d->items.at[i].width;
+    }
+    return width;
+}

@@ -1,0 +1,123 @@
+/* links: nnc_lower nnc_lang nnc_ir nnc_reference nnc_stdlib */
+/* Programs from their text to values: parser, checker, lowering, reference interpreter. */
+#include "tests/reference/interp.h"
+#include "tests/unit/nn.h"
+
+#include <math.h>
+
+/* The first result of exported function `f` of a program in f64, for f64 and i32 inputs. */
+static double *result_of(Nnc *nnc, const char *text, const void *const *inputs) {
+    nnc->float_type = DT_F64;
+    Graph *g = nn_export(nn_load(nnc, text, (DataOpener){0}), "f");
+    InterpEnv env = {.inputs = inputs};
+    interp_run(g, &env);
+    const Node *y = ir_node(g, g->outputs.at[0].node);
+    double *copy = ARENA_ARRAY(nnc->arena, double, ir_elements(y));
+    for (int64_t i = 0; i < ir_elements(y); i++)
+        copy[i] = y->dtype == DT_F64   ? ((double *)env.outputs[0])[i]
+                  : y->dtype == DT_I32 ? (double)((int32_t *)env.outputs[0])[i]
+                                       : (double)((uint8_t *)env.outputs[0])[i];
+    interp_free(g, &env);
+    return copy;
+}
+
+static void expect(const char *text, const void *const *inputs, int n, const double *want) {
+    Nnc *nnc = nnc_new();
+    const double *got = result_of(nnc, text, inputs);
+    for (int i = 0; i < n; i++) {
+        bool same =
+            isnan(want[i]) ? isnan(got[i]) : fabs(got[i] - want[i]) <= 1e-12 * (1 + fabs(want[i])) || got[i] == want[i];
+        cr_expect(same, "element %d is %.15g, not %.15g, in\n%s", i, got[i], want[i], text);
+    }
+    nnc_free(nnc);
+}
+
+#define INPUTS(...)                                                                                                    \
+    (const void *const[]) { __VA_ARGS__ }
+#define WANT(...)                                                                                                      \
+    (int)COUNT(((double[]){__VA_ARGS__})), (double[]) { __VA_ARGS__ }
+#define D(...)                                                                                                         \
+    (double[]) { __VA_ARGS__ }
+#define I(...)                                                                                                         \
+    (int32_t[]) { __VA_ARGS__ }
+
+Test(lower_nn, arithmetic_and_broadcasts) {
+    expect("export fn f(a: [2, 1], b: [3]) = a * b + 1", INPUTS(D(2, 3), D(1, 10, 100)), WANT(3, 21, 201, 4, 31, 301));
+    expect("export fn f(a: [4]) = if a > 0 then a else -a / 2", INPUTS(D(1, -1, 4, -4)), WANT(1, 0.5, 4, 2));
+    expect("export fn f(i: int[3]) = i / 2", INPUTS(I(1, 2, 3)), WANT(0.5, 1, 1.5));
+    expect("export fn f(a: [3]) = a ^ 2 - 2 ^ a", INPUTS(D(1, 2, 3)), WANT(-1, 0, 1));
+}
+
+Test(lower_nn, reductions) {
+    double a[] = {1, 2, 3, 4, 5, 6};
+    expect("export fn f(a: [2, 3]) = sum(a, axis = 0)", INPUTS(a), WANT(5, 7, 9));
+    expect("export fn f(a: [2, 3]) = mean(a)", INPUTS(a), WANT(3.5));
+    expect("export fn f(a: [2, 3]) = a - max(a, axis = -1, keep = true)", INPUTS(a), WANT(-2, -1, 0, -2, -1, 0));
+    expect("export fn f(a: [2, 3]) = argmax(-a, axis = 1)", INPUTS(a), WANT(0, 0));
+    expect("export fn f(a: [2, 3]) = variance(a, axis = 0, correction = 1)", INPUTS(a), WANT(4.5, 4.5, 4.5));
+}
+
+Test(lower_nn, shapes) {
+    double a[] = {1, 2, 3, 4, 5, 6};
+    expect("export fn f(a: [2, 3]) = transpose(a, [1, 0])", INPUTS(a), WANT(1, 4, 2, 5, 3, 6));
+    expect("export fn f(a: [2, 3]) = flatten(reshape(a, [3, 2, 1]))[1]", INPUTS(a), WANT(3, 4));
+    expect("export fn f(a: [2, 3]) = concat([a, a[:, 0..1]], axis = 1)", INPUTS(a), WANT(1, 2, 3, 1, 4, 5, 6, 4));
+    expect("export fn f(a: [2, 3]) = stack([a[0], a[1]], axis = 1)", INPUTS(a), WANT(1, 4, 2, 5, 3, 6));
+    expect("export fn f(a: [6]) = a[-1] + a[1..6 by 2]", INPUTS(a), WANT(8, 10, 12));
+    expect("export fn f(a: [2, 3]) = pad(a, [[0, 1], [1, 0]], value = 9)", INPUTS(a),
+           WANT(9, 1, 2, 3, 9, 4, 5, 6, 9, 9, 9, 9));
+    expect("export fn f(a: [2, 3]) = flip(a, 1)", INPUTS(a), WANT(3, 2, 1, 6, 5, 4));
+}
+
+Test(lower_nn, gathers) {
+    double a[] = {1, 2, 3, 4, 5, 6};
+    expect("export fn f(a: [3, 2], i: int[4]) = a[i]", INPUTS(a, I(2, -3, 0, 3)), WANT(5, 6, 1, 2, 1, 2, NAN, NAN));
+    expect("export fn f(a: [3, 2], i: int[3]) = pick(a, i)", INPUTS(a, I(1, 0, -1)), WANT(2, 3, 6));
+    expect("export fn f(i: int[2]) = one_hot(i, 3)", INPUTS(I(2, 0)), WANT(0, 0, 1, 1, 0, 0));
+}
+
+Test(lower_nn, products) {
+    double a[] = {1, 2, 3, 4};
+    expect("export fn f(a: [2, 2], b: [2, 2]) = a @ b", INPUTS(a, D(0, 1, 1, 0)), WANT(2, 1, 4, 3));
+    expect("export fn f(a: [2, 2], v: [2]) = a @ v", INPUTS(a, D(1, 10)), WANT(21, 43));
+    expect("export fn f(a: [4], b: [4]) = dot(a, b)", INPUTS(a, a), WANT(30));
+}
+
+Test(lower_nn, index_notation) {
+    double a[] = {1, 2, 3, 4, 5, 6};
+    expect("export fn f(x: [6], w: [3]) {\n let y[i] = sum[k](x[2*i + k] * w[k])\n return y\n}",
+           INPUTS(a, D(1, 10, 100)), WANT(321, 543));
+    expect("export fn f(x: [6], w: [3]) {\n"
+           " let y[i in 0..6] = sum[k in 0..3](if i + k >= 1 and i + k < 7 then x[i + k - 1] * w[k] else 0)\n return y\n}",
+           INPUTS(a, D(1, 10, 100)), WANT(210, 321, 432, 543, 654, 65));
+    expect("export fn f(x: [2, 3]) {\n let y[i] = argmax[k](x[i, k])\n return y\n}", INPUTS(a), WANT(2, 2));
+    expect("export fn f(x: [2, 3]) = tril(x)", INPUTS(a), WANT(1, 0, 0, 4, 5, 0));
+    expect("export fn f(x: [2, 3]) {\n let y[j, i] = x[i, j] + 10 * i\n return y\n}", INPUTS(a),
+           WANT(1, 14, 2, 15, 3, 16));
+    expect("export fn f(x: [2, 3]) = softmax(x)[0]", INPUTS(a),
+           WANT(0.09003057317038046, 0.24472847105479764, 0.6652409557748218));
+}
+
+Test(lower_nn, losses) {
+    expect("export fn f(z: [2, 3], t: int[2]) = cross_entropy(z, t)", INPUTS(D(1, 2, 3, 1000, 0, 0), I(2, 0)),
+           WANT(0.20380298222219));
+    expect("export fn f(z: [2, 3], t: int[2]) = accuracy(z, t)", INPUTS(D(1, 2, 3, 0, 5, 4), I(2, 0)), WANT(0.5));
+}
+
+/* A model's parameters, in the order of their slots, and what a step makes of them. */
+Test(lower_nn, a_training_step_updates_parameters) {
+    Nnc *nnc = nnc_new();
+    nnc->float_type = DT_F64;
+    Program *p = nn_load(nnc,
+                         "model net(x: [N, 2]) = Dense(1, bias = false)(x)\n"
+                         "export fn f(x: [3, 2]) = net(x)\n",
+                         (DataOpener){0});
+    Graph *g = nn_export(p, "f");
+    cr_assert_eq(p->params.len, 1);
+    double w[] = {2, 3}, x[] = {1, 0, 0, 1, 1, 1}, want[] = {2, 3, 5};
+    InterpEnv env = {.inputs = INPUTS(x), .params = INPUTS(w)};
+    interp_run(g, &env);
+    for (int i = 0; i < 3; i++) cr_expect_eq(((double *)env.outputs[0])[i], want[i]);
+    interp_free(g, &env);
+    nnc_free(nnc);
+}
