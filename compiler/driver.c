@@ -152,6 +152,7 @@ Code *driver_add_unit(Driver *d, Unit *u) {
     if (!u) return NULL;
     Code *c = xcalloc(1, sizeof *c);
     c->unit = u;
+    u->name = intern(d->nnc->names, arena_printf(d->nnc->arena, "%s%zu", u->name, d->codes.len + 1)); /* one each */
     vec_push(&d->codes, c);
     if (dumps(d, DUMP_TYPES)) unit_dump(u, stdout);
     return c;
@@ -234,7 +235,7 @@ static bool to_machine_code(Driver *d) {
     d->jit = llvm_jit(d->nnc, units, n, d->options.cpu);
     driver_add_time(d, "llvm", start);
     if (!d->jit) return false;
-    for (int i = 0; i < n; i++) d->codes.at[i]->run = jit_function(d->jit, units[i]->name);
+    for (int i = 0; i < n; i++) d->codes.at[i]->run = jit_function(d->jit, i);
     d->pool = rt_pool_new(d->options.threads);
     d->arena = aligned_alloc(64, (size_t)((arena + 63) & ~(int64_t)63));
     if (!d->arena) return driver_error(d, "not enough memory: the program needs %lld bytes", (long long)arena);

@@ -1,7 +1,7 @@
 /* Making a document, and its layout. */
 #include "lang/format_doc.h"
 
-void doc_free(Doc *d) {
+void doc_free(Document *d) {
     vec_free(&d->items);
     vec_free(&d->groups);
 }
@@ -12,23 +12,23 @@ static int characters(const char *text, size_t bytes) {
     return n;
 }
 
-static void put(Doc *d, int kind, const char *text, size_t bytes) {
+static void put(Document *d, int kind, const char *text, size_t bytes) {
     vec_push(&d->items, (DocItem){.kind = kind, .text = text, .bytes = bytes, .width = characters(text, bytes)});
 }
 
-void doc_text(Doc *d, const char *text, size_t bytes) { put(d, DOC_TEXT, text, bytes); }
-void doc_remark(Doc *d, const char *text, size_t bytes) { put(d, DOC_REMARK, text, bytes); }
-void doc_comment(Doc *d, const char *text, size_t bytes) { put(d, DOC_COMMENT, text, bytes); }
+void doc_text(Document *d, const char *text, size_t bytes) { put(d, DOC_TEXT, text, bytes); }
+void doc_remark(Document *d, const char *text, size_t bytes) { put(d, DOC_REMARK, text, bytes); }
+void doc_comment(Document *d, const char *text, size_t bytes) { put(d, DOC_COMMENT, text, bytes); }
 
-void doc_space(Doc *d) { vec_push(&d->items, (DocItem){.kind = DOC_SPACE, .width = 1}); }
+void doc_space(Document *d) { vec_push(&d->items, (DocItem){.kind = DOC_SPACE, .width = 1}); }
 
-size_t doc_pad(Doc *d) {
+size_t doc_pad(Document *d) {
     vec_push(&d->items, (DocItem){.kind = DOC_PAD});
     return d->items.len - 1;
 }
 
 /* Item `next` is the one after the last break of the innermost group, or after its beginning. */
-static void link_to(Doc *d, size_t next) {
+static void link_to(Document *d, size_t next) {
     DocGroup *g = &d->groups.at[d->groups.len - 1];
     DocItem *last = &d->items.at[g->last];
     if (g->last == g->open)
@@ -38,19 +38,19 @@ static void link_to(Doc *d, size_t next) {
     g->last = next;
 }
 
-void doc_break(Doc *d, unsigned flags) {
+void doc_break(Document *d, unsigned flags) {
     link_to(d, d->items.len);
     vec_push(&d->items, (DocItem){.kind = DOC_BREAK, .flags = flags, .width = flags & DOC_SPACED ? 1 : 0});
 }
 
-void doc_newline(Doc *d, unsigned flags) { vec_push(&d->items, (DocItem){.kind = DOC_NEWLINE, .flags = flags}); }
+void doc_newline(Document *d, unsigned flags) { vec_push(&d->items, (DocItem){.kind = DOC_NEWLINE, .flags = flags}); }
 
-void doc_open(Doc *d, GroupKind group, unsigned flags) {
+void doc_open(Document *d, GroupKind group, unsigned flags) {
     vec_push(&d->groups, (DocGroup){d->items.len, d->items.len});
     vec_push(&d->items, (DocItem){.kind = DOC_OPEN, .group = group, .flags = flags});
 }
 
-void doc_close(Doc *d) {
+void doc_close(Document *d) {
     size_t end = d->items.len;
     DocItem last = d->items.at[end - 1];
     int before = d->items.at[end - 2].kind;
@@ -84,7 +84,7 @@ typedef struct {
 } Remark;
 
 typedef struct {
-    const Doc *d;
+    const Document *d;
     /* for each item and the end: */
     int64_t *before; /* the width of all before it, without comments */
     size_t *forced;  /* how many newlines are certain before it */
@@ -95,6 +95,7 @@ typedef struct {
     VEC(Frame) frames;
     VEC(Remark) remarks;
     int line, column, indent; /* where the output stands, and the indentation of that line */
+    int base;                 /* the indentation of the last line that did not begin inside brackets */
     int spaces;               /* to come, where the line goes on */
     bool ended;               /* a comment ended the line */
 } Layout;
@@ -120,6 +121,8 @@ static void measure(Layout *l, Arena *a) {
         bool is_block = item->kind == DOC_OPEN && item->group == GROUP_BLOCK;
         l->cut[i] = ends || is_block ? i : l->cut[i + 1];
         l->tail[i] = ends || item->kind == DOC_BREAK ? 0 : l->tail[i + 1] + item->width;
+        if (item->kind == DOC_OPEN && item->flags & DOC_WHOLE && l->forced[i] == l->forced[item->next])
+            l->tail[i] = (int)(l->before[item->next] - l->before[i]) + l->tail[item->next];
     }
 }
 
@@ -142,19 +145,25 @@ static void newline(Layout *l, int indent, bool blank) {
     l->ended = false;
 }
 
+/* The line ends where the innermost group breaks. */
+static void end_line(Layout *l, int indent, bool blank) {
+    newline(l, indent, blank);
+    if (top(l)->group != GROUP_LIST && !(top(l)->flags & DOC_BRACKETED)) l->base = indent;
+}
+
 static bool at_line_start(const Layout *l) { return !l->out.len || l->out.at[l->out.len - 1] == '\n'; }
 
 static void text(Layout *l, const DocItem *item) {
-    if (l->ended) newline(l, top(l)->indent, false);
-    int spaces = at_line_start(l) ? l->indent : l->spaces;
-    str_add(&l->out, "%*s", spaces, "");
+    if (l->ended) end_line(l, top(l)->indent, false);
+    if (!at_line_start(l)) l->column += l->spaces;
+    str_add(&l->out, "%*s", at_line_start(l) ? l->indent : l->spaces, "");
     str_put(&l->out, item->text, item->bytes);
-    l->column += (at_line_start(l) ? 0 : l->spaces) + item->width;
+    l->column += item->width;
     l->spaces = 0;
 }
 
 static void comment(Layout *l, const DocItem *item) {
-    if (!at_line_start(l)) newline(l, top(l)->indent, false);
+    if (!at_line_start(l)) end_line(l, top(l)->indent, false);
     text(l, item);
     l->ended = true;
 }
@@ -195,23 +204,24 @@ static bool authors_breaks_fit(const Layout *l, size_t open, int column, int ind
 
 /* Fills in a group that does not fit on the rest of its line. */
 static void spread(Layout *l, Frame *f, size_t open, int column) {
-    bool bracketed = f->flags & DOC_BRACKETED;
-    int deeper = l->indent + DOC_INDENT;
+    int continued = f->flags & DOC_BRACKETED ? column : l->base + DOC_INDENT;
     switch (f->group) {
     case GROUP_LIST:
         f->indent = column;
-        if (f->flags & DOC_HANGS && (l->ended || must_hang(l, open, column))) newline(l, f->indent = deeper, false);
+        if (!(f->flags & DOC_HANGS) || (!l->ended && !must_hang(l, open, column))) break;
+        f->indent = l->indent + DOC_INDENT;
+        newline(l, f->indent, false);
         break;
-    case GROUP_CHAIN: f->indent = bracketed ? column : deeper; break;
+    case GROUP_CHAIN: f->indent = continued; break;
     case GROUP_PIPE:
-        f->indent = bracketed ? column + DOC_INDENT : deeper;
+        f->indent = f->flags & DOC_BRACKETED ? column + DOC_INDENT : continued;
         f->all = !authors_breaks_fit(l, open, column, f->indent);
         break;
     case GROUP_IF:
-        f->indent = bracketed ? column : deeper;
+        f->indent = continued;
         f->all = true;
         break;
-    case GROUP_VALUE: f->indent = deeper; break;
+    case GROUP_VALUE: f->indent += DOC_INDENT; break;
     case GROUP_BLOCK:
         f->indent += DOC_INDENT;
         f->all = true;
@@ -222,8 +232,8 @@ static void spread(Layout *l, Frame *f, size_t open, int column) {
 
 static void open_group(Layout *l, size_t i) {
     const DocItem *item = &l->d->items.at[i];
-    bool delayed = l->ended && (item->group == GROUP_LIST || item->group == GROUP_VALUE);
-    if (l->ended && !delayed) newline(l, top(l)->indent, false);
+    bool delayed = l->ended && (item->flags & DOC_HANGS || item->group == GROUP_VALUE);
+    if (l->ended && !delayed) end_line(l, top(l)->indent, false);
     int column = l->column + l->spaces;
     Frame f = {item->group, item->flags, false, false, top(l)->indent};
     f.flat = top(l)->flat || (!delayed && fits(l, column, i, item->next));
@@ -237,7 +247,9 @@ static bool breaks(const Layout *l, const Frame *f, size_t i) {
     if (f->all || item->flags & DOC_AUTHOR) return true;
     if (f->group == GROUP_PIPE) return false;
     if (f->group == GROUP_VALUE) return !(f->flags & DOC_INSIDE) && fits(l, f->indent, i + 1, item->next);
-    return !head_fits(l, l->column + l->spaces + item->width, i + 1, item->next);
+    int column = l->column + l->spaces + item->width;
+    if (head_fits(l, column, i + 1, item->next)) return false;
+    return head_fits(l, f->indent, i + 1, item->next) || column + l->tail[i + 1] > DOC_WIDTH;
 }
 
 static void line_break(Layout *l, size_t i) {
@@ -245,7 +257,7 @@ static void line_break(Layout *l, size_t i) {
     const Frame *f = top(l);
     int indent = item->flags & DOC_OUTDENTED ? f[-1].indent : f->indent;
     if (item->kind == DOC_NEWLINE || l->ended || (!f->flat && breaks(l, f, i)))
-        newline(l, indent, item->flags & DOC_BLANK);
+        end_line(l, indent, item->flags & DOC_BLANK);
     else
         l->spaces += item->width;
 }
@@ -286,7 +298,7 @@ static char *with_remarks(const Layout *l, Arena *a, size_t *len) {
     return text_of_all;
 }
 
-char *doc_layout(const Doc *d, Arena *a, size_t *len) {
+char *doc_layout(const Document *d, Arena *a, size_t *len) {
     Layout l = {.d = d};
     str_put(&l.out, "", 0);
     measure(&l, a);
@@ -312,7 +324,7 @@ char *doc_layout(const Doc *d, Arena *a, size_t *len) {
     return result;
 }
 
-int doc_width(const Doc *d, size_t from, size_t to) {
+int doc_width(const Document *d, size_t from, size_t to) {
     int width = 0;
     for (size_t i = from; i < to; i++) {
         if (is_forced(&d->items.at[i])) return -1;

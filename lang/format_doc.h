@@ -7,9 +7,10 @@
 
 enum { DOC_WIDTH = 120, DOC_INDENT = 4 };
 
-/* A group fits on the rest of its line, then none of its breaks is a newline, or it does not, then its kind says which. */
+/* A group fits on the rest of its line, then none of its breaks is a newline, or it does not, then its kind says which.
+ */
 typedef enum {
-    GROUP_LIST,  /* between brackets: those that the author made and those that are needed; aligned behind the bracket */
+    GROUP_LIST, /* between brackets: those that the author made and those that are needed; aligned behind the bracket */
     GROUP_CHAIN, /* operators: as in a list; one step deeper than the line, or aligned where brackets are open */
     GROUP_PIPE,  /* `|>`: those that the author made, or all where that does not fit; always one step deeper */
     GROUP_IF,    /* before each `else`: all; indented as in a chain */
@@ -22,6 +23,7 @@ typedef enum {
 enum {
     DOC_BRACKETED = 1,  /* open: there are open brackets around the group in its statement */
     DOC_HANGS = 2,      /* open, list: may begin on a line of its own */
+    DOC_WHOLE = 256,    /* open, list: a break before it is better than one in it */
     DOC_INSIDE = 4,     /* open, value: breaks inside rather than before, unless the author broke there */
     DOC_SPACED = 8,     /* break: a space where it is no newline */
     DOC_AUTHOR = 16,    /* break: the author made a newline here, */
@@ -47,27 +49,27 @@ typedef struct {
 typedef struct {
     VEC(DocItem) items;
     VEC(DocGroup) groups; /* those that are open */
-} Doc; /* zero is an empty one */
+} Document;               /* zero is an empty one */
 
-void doc_free(Doc *d);
+void doc_free(Document *d);
 
-void doc_text(Doc *d, const char *text, size_t bytes);
-void doc_space(Doc *d);
+void doc_text(Document *d, const char *text, size_t bytes);
+void doc_space(Document *d);
 /** Room for alignment, none yet: the item's index, whose `width` may be set later. */
-size_t doc_pad(Doc *d);
-void doc_break(Doc *d, unsigned flags);
-void doc_newline(Doc *d, unsigned flags);
+size_t doc_pad(Document *d);
+void doc_break(Document *d, unsigned flags);
+void doc_newline(Document *d, unsigned flags);
 /** A comment behind what stands on the line; it belongs to the groups around those that end here. */
-void doc_remark(Doc *d, const char *text, size_t bytes);
+void doc_remark(Document *d, const char *text, size_t bytes);
 /** A comment on a line of its own. */
-void doc_comment(Doc *d, const char *text, size_t bytes);
-void doc_open(Doc *d, GroupKind group, unsigned flags);
-void doc_close(Doc *d);
+void doc_comment(Document *d, const char *text, size_t bytes);
+void doc_open(Document *d, GroupKind group, unsigned flags);
+void doc_close(Document *d);
 
 /** The width of items [from, to) on one line; -1 where they need more than one. */
-int doc_width(const Doc *d, size_t from, size_t to);
+int doc_width(const Document *d, size_t from, size_t to);
 
 /** The document's text, NUL-terminated, its last line ended. */
-char *doc_layout(const Doc *d, Arena *a, size_t *len);
+char *doc_layout(const Document *d, Arena *a, size_t *len);
 
 #endif

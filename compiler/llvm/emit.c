@@ -93,19 +93,17 @@ static V load_base(Emit *e, V bases, int base) {
 }
 
 /* Read-only data inside the module, one copy however many kernels read it. */
-static V constant_data(const Emit *e, size_t buffer) {
+static V constant_data(Emit *e, size_t buffer) {
+    if (e->constants[buffer]) return e->constants[buffer];
     const Buffer *b = &e->unit->buffers.at[buffer];
-    char *name = arena_printf(e->unit->nnc->arena, "%s.constant%zu", e->unit->name, buffer);
-    V old = LLVMGetNamedGlobal(e->l.module, name);
-    if (old) return old;
     size_t bytes = (size_t)b->elems * dtype_size(b->dtype);
     V data = LLVMConstStringInContext2(e->l.ctx, b->constant, bytes, true);
-    V g = LLVMAddGlobal(e->l.module, LLVMTypeOf(data), name);
+    V g = LLVMAddGlobal(e->l.module, LLVMTypeOf(data), "constant");
     LLVMSetInitializer(g, data);
     LLVMSetLinkage(g, LLVMPrivateLinkage);
     LLVMSetGlobalConstant(g, true);
     LLVMSetAlignment(g, 64);
-    return g;
+    return e->constants[buffer] = g;
 }
 
 static void find_buffers(Emit *e, V bases) {
@@ -230,6 +228,7 @@ V emit_unit(const L *l, const LoopUnit *unit, bool internal) {
     size_t nbuffers = unit->buffers.len, nexprs = unit->graph->exprs.len;
     Emit e = {.l = *l, .unit = unit, .graph = unit->graph, .lane_var = -1, .lanes = 1};
     e.slots = xcalloc(nbuffers, sizeof *e.slots);
+    e.constants = xcalloc(nbuffers, sizeof *e.constants);
     e.bases = xcalloc((size_t)(BASE_FIRST_INPUT + unit->ninputs + unit->nresults), sizeof *e.bases);
     e.reads = xcalloc(nexprs, sizeof *e.reads);
     e.memo = xcalloc(nexprs, sizeof *e.memo);
@@ -241,6 +240,7 @@ V emit_unit(const L *l, const LoopUnit *unit, bool internal) {
     emit_calls(&e, f, kernels);
     free(kernels);
     free(e.slots);
+    free(e.constants);
     free(e.bases);
     free(e.reads);
     free(e.memo);

@@ -59,6 +59,7 @@ typedef struct {
     const Kernel *kernel;
     Graph *graph;
     Slot *slots;       /* a buffer */
+    V *constants;      /* a buffer: its data in the module, NULL until needed */
     V *bases;          /* loaded in the entry block, NULL until needed */
     V *vars;           /* i64 values of the open loops' variables; the vector variable's is that of lane 0 */
     bool *var_inside;  /* bound inside the current vector loop */

@@ -140,7 +140,7 @@ V l_load(const L *l, LLVMTypeRef t, V from, unsigned align) {
 
 V l_store(const L *l, V value, V to, unsigned align) {
     V v = LLVMBuildStore(l->b, value, to);
-    LLVMSetAlignment(v, align);
+    if (align) LLVMSetAlignment(v, align);
     return v;
 }
 

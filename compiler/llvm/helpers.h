@@ -51,7 +51,7 @@ V l_set_lane(const L *l, V vector, V scalar, int lane);
 V l_shuffle(const L *l, V a, V b, const int *from, int lanes); /* from[i] < 0: any value */
 V l_gep(const L *l, LLVMTypeRef element, V base, V index);
 V l_load(const L *l, LLVMTypeRef t, V from, unsigned align); /* 0: the type's own */
-V l_store(const L *l, V value, V to, unsigned align);
+V l_store(const L *l, V value, V to, unsigned align);     /* likewise */
 
 /** The intrinsic `name` overloaded on `types` (may be fewer than the arguments' types; those that its name carries). */
 V l_call(const L *l, const char *name, const LLVMTypeRef *types, int ntypes, const V *args, int nargs);

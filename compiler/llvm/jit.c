@@ -5,23 +5,28 @@
 #include <llvm-c/Error.h>
 #include <llvm-c/LLJIT.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct JitCode {
     LLVMOrcLLJITRef jit;
-    int n;
-    const char **names;
     UnitFunction *functions;
 };
 
-/* The units as an object; the caller owns it. */
-static LLVMMemoryBufferRef compile(Nnc *nnc, LoopUnit *const *units, int n, const char *cpu) {
+/* The units as an object, which the caller owns, and the symbols of their entries. */
+static LLVMMemoryBufferRef compile(Nnc *nnc, LoopUnit *const *units, int n, const char *cpu, const char **symbols) {
     Target target;
     if (!target_find(nnc, NULL, cpu, &target)) return NULL;
+    if (!target.runs_here) {
+        diag(nnc, (Span){0}, DIAG_cpu_foreign, cpu);
+        return NULL;
+    }
     LLVMTargetMachineRef machine = target_machine(&target, true);
     L l;
     module_begin(&l, &target, machine, "nnc");
-    for (int i = 0; i < n; i++) emit_unit(&l, units[i], false);
+    for (int i = 0; i < n; i++) { /* LLVM adds a number where two units have the same name */
+        size_t len;
+        const char *symbol = LLVMGetValueName2(emit_unit(&l, units[i], false), &len);
+        symbols[i] = arena_copy(nnc->arena, symbol, len + 1);
+    }
     module_optimize(&l, machine);
     LLVMMemoryBufferRef object = NULL;
     char *why = NULL;
@@ -45,35 +50,28 @@ static void add_process_symbols(LLVMOrcLLJITRef jit) {
 }
 
 JitCode *llvm_jit(Nnc *nnc, LoopUnit *const *units, int n, const char *cpu) {
-    LLVMMemoryBufferRef object = compile(nnc, units, n, cpu);
+    const char **symbols = ARENA_ARRAY(nnc->arena, const char *, n);
+    LLVMMemoryBufferRef object = compile(nnc, units, n, cpu, symbols);
     if (!object) return NULL;
     JitCode *code = xcalloc(1, sizeof *code);
     check(LLVMOrcCreateLLJIT(&code->jit, NULL), "starting the JIT");
     add_process_symbols(code->jit);
     /* the object belongs to the JIT from here on */
     check(LLVMOrcLLJITAddObjectFile(code->jit, LLVMOrcLLJITGetMainJITDylib(code->jit), object), "linking");
-    code->n = n;
-    code->names = xcalloc((size_t)n, sizeof *code->names);
     code->functions = xcalloc((size_t)n, sizeof *code->functions);
     for (int i = 0; i < n; i++) {
         LLVMOrcExecutorAddress address;
-        check(LLVMOrcLLJITLookup(code->jit, &address, units[i]->name), units[i]->name);
-        code->names[i] = units[i]->name;
+        check(LLVMOrcLLJITLookup(code->jit, &address, symbols[i]), symbols[i]);
         code->functions[i] = (UnitFunction)(uintptr_t)address;
     }
     return code;
 }
 
-UnitFunction jit_function(const JitCode *code, const char *unit_name) {
-    for (int i = 0; i < code->n; i++)
-        if (strcmp(code->names[i], unit_name) == 0) return code->functions[i];
-    return NULL;
-}
+UnitFunction jit_function(const JitCode *code, int unit) { return code->functions[unit]; }
 
 void jit_free(JitCode *code) {
     if (!code) return;
     check(LLVMOrcDisposeLLJIT(code->jit), "ending the JIT");
-    free(code->names);
     free(code->functions);
     free(code);
 }

@@ -9,14 +9,18 @@
  * `triple` (NULL: the host). False after a diagnostic. */
 bool llvm_machine(Nnc *nnc, const char *triple, const char *cpu, Machine *out);
 
-/** What the generated code is called as; see runtime/runtime.h for RtCall. `bases` in the order of loop.h. */
+/** What the generated code is called as; see runtime/runtime.h for RtCall (NULL: everything on the calling thread).
+ * `bases` in the order of loop.h; the arena and the variables are aligned to 64 bytes, inputs and results as their
+ * elements, and no result overlaps another array. */
 typedef void (*UnitFunction)(void *const *bases, const void *rtcall);
 
 typedef struct JitCode JitCode;
 
-/** Compiles units just in time; jit_function gives the entry of each. `opt`: 0 to 3. NULL after a diagnostic. */
+/** Compiles units just in time, for a CPU that the machine at hand must be able to run. NULL after a diagnostic. */
 JitCode *llvm_jit(Nnc *nnc, LoopUnit *const *units, int n, const char *cpu);
-UnitFunction jit_function(const JitCode *code, const char *unit_name);
+
+/** The entry of units[unit]. */
+UnitFunction jit_function(const JitCode *code, int unit);
 void jit_free(JitCode *code);
 
 /** One exported function of a standalone object: a C function around a unit. */
@@ -29,8 +33,10 @@ typedef enum { EMIT_OBJECT, EMIT_ASM, EMIT_LLVM } EmitKind;
 
 /** Writes the units as an object file, assembly or LLVM IR. Each entry becomes
  *     void SYMBOL(const T0 *input0, ..., R0 *result0, ..., void *scratch);
- * with the variables' bytes (`variables`, laid out as the units' VarLayout says) as constant data inside. The object needs
- * at most memcpy and memset. False after a diagnostic. */
+ * with the variables' bytes (`variables`, laid out as the units' VarLayout says) as constant data inside; `scratch` has the
+ * unit's arena_bytes and is aligned to 64 bytes. The code is position independent, runs on the calling thread and needs at
+ * most memcpy and memset. `triple` NULL: the machine at hand; `cpu` NULL: the baseline of `triple`, or the CPU at hand where
+ * that is NULL too. False after a diagnostic. */
 bool llvm_object(Nnc *nnc, const ObjectEntry *entries, int n, const void *variables, int64_t variable_bytes,
                  const char *triple, const char *cpu, EmitKind kind, const char *path);
 

@@ -143,16 +143,18 @@ bool target_find(Nnc *nnc, const char *triple, const char *cpu, Target *out) {
     bool native = cpu ? strcmp(cpu, "native") == 0 : !triple;
     char *host_triple = keep(nnc, LLVMGetDefaultTargetTriple()), *host = keep(nnc, LLVMGetHostCPUName());
     bool at_home = arch_of(host_triple) == out->arch;
-    Level level = PLAIN;
+    Level level = PLAIN, host_has = PLAIN;
+    if (at_home) host_has = host_level(out->arch, keep(nnc, LLVMGetHostCPUFeatures()));
     if (at_home && (native || (cpu && strcmp(cpu, host) == 0))) {
         out->cpu = host;
         out->features = keep(nnc, LLVMGetHostCPUFeatures());
-        level = host_level(out->arch, out->features);
+        level = host_has;
         native = true;
     } else if (!named_cpu(nnc, cpu, out, &level)) {
         return false;
     }
     set_facts(out, level, native && at_home);
+    out->runs_here = at_home && level <= host_has;
     if (out->arch == ARCH_RISCV) out->abi = "lp64d";
     if (out->arch == ARCH_RISCV && !*out->features) out->features = "+m,+a,+f,+d,+c";
     if (out->arch == ARCH_WASM) out->features = "+simd128";

@@ -17,6 +17,7 @@ typedef struct {
     bool masks;     /* masked loads and stores of 4 and 8 byte elements are instructions */
     bool all_masks; /* of 1 and 2 byte elements too */
     bool gathers;   /* gathers are worth using */
+    bool runs_here; /* on the machine at hand */
 } Target;
 
 /** The target that the command line names; see llvm_machine(). False after a diagnostic. */

@@ -84,10 +84,9 @@ void loop_rows(Builder *b, const Group *group) {
     r.row = ARENA_ARRAY(b->arena, const Aff *, most + 1);
     rows_stages(&r);
     rows_lanes(&r);
-    size_t before = b->u->kernels.len;
     open_units(&r, name_of(&r), last->at);
     rows_emit(&r);
     while (r.n.heads.len) nest_close(&r.n);
+    for (int i = 0; i < group->nmembers; i++) r.n.k->flops += loop_flops(b->g, group->members[i]);
     nest_end(&r.n);
-    for (int i = 0; i < group->nmembers; i++) b->u->kernels.at[before]->flops += loop_flops(b->g, group->members[i]);
 }

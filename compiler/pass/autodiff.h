@@ -5,23 +5,12 @@
 #include "compiler/ir/graph.h"
 #include "compiler/pass/rules.h"
 
-typedef struct {
-    int n;
-    const Cond *at; /* all of them */
-} Conds;
-
-/* Where a part of a body is computed at all: where all of `when` hold, and of each of `unless` at least one fails. */
-typedef struct {
-    Conds when;
-    int nunless;
-    const Conds *unless;
-} Context;
-
-/* The gradient `value` that a load gets in a context (what both load may be out of range elsewhere). One load has
- * several where it stands under several guards. */
+/* The gradient `value` that a load gets, at the points where all conditions hold (what both load may be out of range
+ * elsewhere). One load has several where it stands under several guards. */
 typedef struct {
     Ex load, value;
-    Context context;
+    int nconds;
+    const Cond *conds;
 } Partial;
 
 typedef VEC(Partial) Partials;

@@ -31,36 +31,16 @@ static Solution solve_place(Graph *g, const Node *tensor, const Place *at, int n
     return solve_rows(g->affs, a, rank, n, all, nrows, rows);
 }
 
-/* `value` where the context is given, with its conditions over other variables; else `other`. More conditions may join
- * those that have to hold. */
-static Ex restricted(Graph *g, const Context *c, const Aff *const *map, int n, const Conds *more, Ex value, Ex other) {
-    for (int u = 0; u < c->nunless; u++) {
-        Cond *conds = arena_copy(g->nnc->arena, c->unless[u].at, sizeof *conds * (size_t)c->unless[u].n);
-        for (int i = 0; i < c->unless[u].n; i++) conds[i].aff = aff_subst(g->affs, conds[i].aff, map, n);
-        value = ex_guard(g, c->unless[u].n, conds, other, value);
-    }
-    Cond *conds = ARENA_ARRAY(g->nnc->arena, Cond, c->when.n + more->n);
-    for (int i = 0; i < c->when.n; i++) {
-        conds[i] = c->when.at[i];
-        conds[i].aff = aff_subst(g->affs, conds[i].aff, map, n);
-    }
-    if (more->n) memcpy(conds + c->when.n, more->at, sizeof *conds * (size_t)more->n);
-    return ex_guard(g, c->when.n + more->n, conds, value, other);
-}
-
-/* out[place(q)] += value(q). Outside its context nothing is added, at an index that is surely in range. */
+/* out[place(q)] += value(q). Where the conditions fail, nothing is added, at an index that is surely in range. */
 static Ref scatter(Graph *g, const Node *tensor, const Partial *p, const Place *at, int n, const int64_t *extents,
                    Span span) {
-    const Conds none = {0, NULL};
-    bool everywhere = !p->context.when.n && !p->context.nunless;
-    Ex value = restricted(g, &p->context, NULL, 0, &none, p->value, ex_zero(g, tensor->dtype));
+    Ex value = ex_guard(g, p->nconds, p->conds, p->value, ex_zero(g, tensor->dtype));
     Place *place = arena_copy(g->nnc->arena, at, sizeof *at * (size_t)tensor->rank);
-    for (int r = 0; r < tensor->rank && !everywhere; r++) {
+    for (int r = 0; r < tensor->rank && p->nconds; r++) {
         Ex data = place[r].gather ? row_data(g, place[r].gather) : ex_int(g, DT_I32, 0);
         DType t = ir_expr(g, data)->dtype;
         Ex index = ex_op(g, EX_ADD, data, ex_index(g, t, place[r].aff), 0);
-        index = restricted(g, &p->context, NULL, 0, &none, index, ex_int(g, t, 0));
-        place[r] = (Place){aff_const(g->affs, 0), index};
+        place[r] = (Place){aff_const(g->affs, 0), ex_guard(g, p->nconds, p->conds, index, ex_int(g, t, 0))};
     }
     return ir_scatter(g, tensor->rank, tensor->dims, place, n, extents, value, span);
 }
@@ -82,8 +62,13 @@ Ref autodiff_adjoint(Graph *g, const Partial *p, int n, const int64_t *extents, 
     for (int r = 0; r < tensor.rank; r++)
         if (load.load.at[r].gather)
             value = ex_op(g, EX_SELECT, row_matches(g, &load.load.at[r], s.unknown, n, r), value, zero);
-    const Conds solved = {s.nconds, s.conds};
-    value = restricted(g, &p->context, s.unknown, n, &solved, value, zero);
+    Cond *conds = ARENA_ARRAY(g->nnc->arena, Cond, s.nconds + p->nconds);
+    if (s.nconds) memcpy(conds, s.conds, sizeof *conds * (size_t)s.nconds);
+    for (int i = 0; i < p->nconds; i++) {
+        conds[s.nconds + i] = p->conds[i];
+        conds[s.nconds + i].aff = aff_subst(g->affs, p->conds[i].aff, s.unknown, n);
+    }
+    value = ex_guard(g, s.nconds + p->nconds, conds, value, zero);
     return ir_comp(g, s.nvars > tensor.rank ? RED_SUM : RED_NONE, tensor.rank, s.nvars - tensor.rank, s.extents, value,
                    at);
 }

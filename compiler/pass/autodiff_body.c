@@ -4,8 +4,8 @@
 
 enum { LIVE_UNKNOWN, LIVE_NO, LIVE_YES };
 
-/* A guard whose inside is swept after its surroundings, as a context of its own: what it computes is in range only
- * where the conditions hold, so they stand around each whole gradient and not around a factor of it. */
+/* A guard, whose sides are swept after its surroundings, as contexts of their own: what its inside computes is in range
+ * only where the conditions hold, so they stand around each whole gradient and not around a factor of it. */
 typedef struct {
     Ex guard, dy;
 } Guarded;
@@ -13,7 +13,8 @@ typedef struct {
 /* One sweep over the expressions below a root, guards not entered. */
 typedef struct {
     BodyGrad *b;
-    const Context *context;
+    int nconds; /* those around the root */
+    const Cond *conds;
     VEC(Ex) order; /* operands first */
     VEC(Ex) grad;  /* of each */
     VEC(Guarded) guards;
@@ -80,38 +81,34 @@ static void add_grad(Sweep *s, Ex e, Ex dy) {
     *sum = *sum ? ex_op(s->b->g, EX_ADD, *sum, dy, 0) : dy;
 }
 
-static void sweep(BodyGrad *b, Ex root, Ex y, Ex dy, const Context *context, Partials *out);
+static void sweep(BodyGrad *b, Ex root, Ex y, Ex dy, int nconds, const Cond *conds, Partials *out);
 
-static void *joined(Arena *a, const void *head, int n, const void *tail, int m, size_t size) {
-    char *all = arena_alloc(a, (size_t)(n + m) * size);
-    if (n) memcpy(all, head, (size_t)n * size);
-    if (m) memcpy(all + (size_t)n * size, tail, (size_t)m * size);
-    return all;
-}
-
-/* Both sides of a guard, each in its own context. */
+/* Both sides of a guard: inside under its conditions too, outside with the gradient masked by them. */
 static void sweep_guard(const Sweep *s, Ex guard, Ex dy) {
     BodyGrad *b = s->b;
     const Expr x = *ir_expr(b->g, guard);
-    const Conds own = {x.guard.n, x.guard.at};
-    Context in = *s->context, out = *s->context;
-    in.when.at = joined(b->arena, in.when.at, in.when.n, own.at, own.n, sizeof(Cond));
-    in.when.n += own.n;
-    out.unless = joined(b->arena, out.unless, out.nunless, &own, 1, sizeof own);
-    out.nunless++;
-    if (autodiff_body_live(b, x.arg[0])) sweep(b, x.arg[0], x.arg[0], dy, &in, s->out);
-    if (autodiff_body_live(b, x.arg[1])) sweep(b, x.arg[1], x.arg[1], dy, &out, s->out);
+    if (autodiff_body_live(b, x.arg[0])) {
+        int n = s->nconds + x.guard.n;
+        Cond *all = ARENA_ARRAY(b->arena, Cond, n);
+        if (s->nconds) memcpy(all, s->conds, sizeof *all * (size_t)s->nconds);
+        memcpy(all + s->nconds, x.guard.at, sizeof *all * (size_t)x.guard.n);
+        sweep(b, x.arg[0], x.arg[0], dy, n, all, s->out);
+    }
+    if (autodiff_body_live(b, x.arg[1])) {
+        Ex masked = ex_guard(b->g, x.guard.n, x.guard.at, ex_zero(b->g, x.dtype), dy);
+        sweep(b, x.arg[1], x.arg[1], masked, s->nconds, s->conds, s->out);
+    }
 }
 
-static void sweep(BodyGrad *b, Ex root, Ex y, Ex dy, const Context *context, Partials *out) {
-    Sweep s = {.b = b, .context = context, .out = out};
+static void sweep(BodyGrad *b, Ex root, Ex y, Ex dy, int nconds, const Cond *conds, Partials *out) {
+    Sweep s = {.b = b, .nconds = nconds, .conds = conds, .out = out};
     collect(&s, root);
     add_grad(&s, root, dy);
     for (size_t i = s.order.len; i-- > 0;) {
         Ex e = s.order.at[i], grad = s.grad.at[i];
         ExKind kind = ir_expr(b->g, e)->kind;
         if (kind == EX_LOAD) {
-            vec_push(out, (Partial){e, grad, *context});
+            vec_push(out, (Partial){e, grad, nconds, conds});
         } else if (kind == EX_GUARD) {
             vec_push(&s.guards, (Guarded){e, grad});
         } else {
@@ -127,6 +124,5 @@ static void sweep(BodyGrad *b, Ex root, Ex y, Ex dy, const Context *context, Par
 }
 
 void autodiff_body(BodyGrad *b, Ex body, Ex y, Ex dy, Partials *out) {
-    const Context everywhere = {{0, NULL}, 0, NULL};
-    if (autodiff_body_live(b, body)) sweep(b, body, y, dy, &everywhere, out);
+    if (autodiff_body_live(b, body)) sweep(b, body, y, dy, 0, NULL, out);
 }

@@ -27,6 +27,6 @@ typedef struct {
 struct Machine;
 
 /** Groups the nodes of a fused graph. */
-const Schedule *pass_schedule(Nnc *nnc, const Graph *g);
+const Schedule *pass_schedule(Nnc *nnc, Graph *g);
 
 #endif

@@ -75,36 +75,41 @@ typedef struct {
     const Rule *rule;
 } Parameters;
 
-/* Writes an input into the variable that ends in ".NAME", dims in the order of `digits` (empty: as they are). */
-static void set_variable(Driver *d, const char *name, size_t len, const RtArray *value, const char *digits, size_t ndigits) {
+/* The bytes of the parameter or state whose name ends in ".NAME"; NULL where there is none. */
+static char *find_variable(Driver *d, const char *name, size_t len) {
     Program *p = driver_program(d);
     Variables *v = driver_variables(d);
-    for (size_t i = 0; i < p->params.len; i++) {
-        const char *path = p->params.at[i]->path, *dot = strrchr(path, '.');
-        dot = dot ? dot + 1 : path;
-        if (strlen(dot) != len || strncmp(dot, name, len) != 0) continue;
-        char *bytes = v->bytes + v->layout.param[i];
-        int64_t n = rt_array_elements(value), at[RT_MAX_RANK] = {0};
-        for (int64_t k = 0; k < n; k++) { /* k counts through the permuted tensor */
-            int64_t from = 0;
-            for (int s = 0; s < value->rank; s++) {
-                int64_t index = at[s];
-                for (size_t q = 0; q < ndigits; q++)
-                    if (digits[q] - '0' == s) index = at[q];
-                from = from * value->dims[s] + index;
-            }
-            double x = rt_element(value->data, value->dtype, from);
-            if (driver_nnc(d)->float_type == DT_F64)
-                ((double *)(void *)bytes)[k] = x;
-            else
-                ((float *)(void *)bytes)[k] = (float)x;
-            for (int s = value->rank - 1; s >= 0; s--) {
-                int64_t extent = value->dims[ndigits ? digits[s] - '0' : s];
-                if (++at[s] < extent) break;
-                at[s] = 0;
-            }
+    for (size_t i = 0; i < p->params.len + p->states.len; i++) {
+        bool is_param = i < p->params.len;
+        const char *path = (is_param ? p->params.at[i] : p->states.at[i - p->params.len])->path;
+        size_t n = strlen(path);
+        if (n < len || strncmp(path + n - len, name, len) != 0 || (n > len && path[n - len - 1] != '.')) continue;
+        return v->bytes + (is_param ? v->layout.param[i] : v->layout.state[i - p->params.len]);
+    }
+    return NULL;
+}
+
+/* Copies an input, its dims in the order of `digits` (empty: as they are). */
+static void copy_permuted(char *bytes, bool f64, const RtArray *value, const char *digits, size_t ndigits) {
+    int64_t n = rt_array_elements(value), at[RT_MAX_RANK] = {0};
+    for (int64_t k = 0; k < n; k++) { /* k counts through the permuted tensor */
+        int64_t from = 0;
+        for (int s = 0; s < value->rank; s++) {
+            int64_t index = at[s];
+            for (size_t q = 0; q < ndigits; q++)
+                if (digits[q] - '0' == s) index = at[q];
+            from = from * value->dims[s] + index;
         }
-        return;
+        double x = rt_element(value->data, value->dtype, from);
+        if (f64)
+            ((double *)(void *)bytes)[k] = x;
+        else
+            ((float *)(void *)bytes)[k] = (float)x;
+        for (int s = value->rank - 1; s >= 0; s--) {
+            int64_t extent = value->dims[ndigits ? digits[s] - '0' : s];
+            if (++at[s] < extent) break;
+            at[s] = 0;
+        }
     }
 }
 
@@ -115,7 +120,9 @@ static void set_parameters(Driver *d, void *self) {
         char input[64] = {0};
         memcpy(input, p + eq + 1, end - eq - 1);
         const RtTensor *t = case_input(s->c, input);
-        if (t) set_variable(d, p, eq, &t->array, p + end + 1, end == n ? 0 : n - end - 1);
+        char *bytes = t ? find_variable(d, p, eq) : NULL;
+        if (bytes)
+            copy_permuted(bytes, driver_nnc(d)->float_type == DT_F64, &t->array, p + end + 1, end == n ? 0 : n - end - 1);
         p += n + (p[n] == ' ');
     }
 }

@@ -154,20 +154,28 @@ static void put_outputs(Str *s, const Case *c) {
     }
 }
 
-/* The gradient of input `name`: of the input itself, or of the layer's parameter that it was, its dims put back. */
-static void put_gradient(Str *s, const Rule *r, const char *name) {
+/* The gradient of a parameter that was an input with its dims in the order of `digits`: put back. */
+static void put_parameter_gradient(Str *s, const RtArray *input, const char *parameter, size_t len, const char *digits,
+                                   size_t ndigits) {
+    if (!ndigits) {
+        str_add(s, "grad(golden_e, layer.%.*s)", (int)len, parameter);
+        return;
+    }
+    str_add(s, "transpose(reshape(grad(golden_e, layer.%.*s), [", (int)len, parameter);
+    for (size_t d = 0; d < ndigits; d++) str_add(s, "%s%lld", d ? ", " : "", (long long)input->dims[digits[d] - '0']);
+    str_add(s, "]), [");
+    for (size_t d = 0; d < ndigits; d++) /* the inverse permutation */
+        for (size_t k = 0; k < ndigits; k++)
+            if ((size_t)(digits[k] - '0') == d) str_add(s, "%s%zu", d ? ", " : "", k);
+    str_add(s, "])");
+}
+
+/* The gradient of input `name`: of the input itself, or of the layer's parameter that it was. */
+static void put_gradient(Str *s, const Case *c, const Rule *r, const char *name) {
     for (const char *p = r->parameters ? r->parameters : ""; *p;) {
         size_t n = strcspn(p, " "), eq = strcspn(p, "="), end = eq + 1 + strcspn(p + eq + 1, ": ");
         if (strlen(name) == end - eq - 1 && strncmp(name, p + eq + 1, end - eq - 1) == 0) {
-            if (end == n) {
-                str_add(s, "grad(golden_e, layer.%.*s)", (int)eq, p);
-                return;
-            }
-            str_add(s, "transpose(grad(golden_e, layer.%.*s), [", (int)eq, p);
-            for (size_t d = 0; d < n - end - 1; d++) /* the inverse permutation */
-                for (size_t k = 0; k < n - end - 1; k++)
-                    if ((size_t)(p[end + 1 + k] - '0') == d) str_add(s, "%s%zu", d ? ", " : "", k);
-            str_add(s, "])");
+            put_parameter_gradient(s, &case_input(c, name)->array, p, eq, p + end + 1, end == n ? 0 : n - end - 1);
             return;
         }
         p += n + (p[n] == ' ');
@@ -204,7 +212,7 @@ bool golden_source(Str *s, const Case *c, const Rule *r) {
     put_outputs(s, c);
     cJSON_ArrayForEach(item, c->gradients) {
         str_add(s, ", ");
-        put_gradient(s, r, item->string);
+        put_gradient(s, c, r, item->string);
     }
     str_add(s, ")\n}\n");
     return true;

@@ -28,7 +28,7 @@ static const char weigh[] = "fn weigh(y) {\n"
                             "    return sum(reshape(y, [prod(shape(y))]) * (cos(2.1 * i + 0.3) + 0.1))\n"
                             "}\n";
 
-enum { MOST_LEAVES = 16, MOST_PROBES = 12, DIRECTIONS = 3 };
+enum { MOST_LEAVES = 32, MOST_PROBES = 12, DIRECTIONS = 3 };
 
 typedef struct {
     Nnc *nnc;

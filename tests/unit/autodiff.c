@@ -222,13 +222,14 @@ Test(autodiff, a_factor_in_range_only_inside_the_guard) { /* x[i] * x[i-1] where
     fix_free(&f);
 }
 
-Test(autodiff, what_is_in_range_only_outside_the_guard) { /* x[0]^2 at i = 0, else x[i-1] * table[id[i-1]] */
+Test(autodiff, both_sides_of_a_guard) { /* x[i-1] * table[id[i-1]], but x[0]^2 at i = 0 */
     Fix f = fix_new();
     Ref x = input(&f, -1, 1, DIMS(5)), table = input(&f, -1, 1, DIMS(3)),
         id = ints(&f, DIMS(4), (int32_t[]){2, 0, 2, 1});
     Ex first = LOAD(&f, x, aff_const(f.g->affs, 0)), before = LOAD(&f, x, shift(&f, var(&f, 0), -1));
     Place at[] = {{aff_const(f.g->affs, 0), LOAD(&f, id, shift(&f, var(&f, 0), -1))}};
-    Ex e = guarded(&f, var(&f, 0), 0, 1, mul(&f, first, first), mul(&f, before, ex_load(f.g, table, at)));
+    Ex inside = mul(&f, before, ex_load(f.g, table, at));
+    Ex e = guarded(&f, var(&f, 0), 1, 5, inside, mul(&f, first, first));
     CHECK2(&f, weigh(&f, COMP(&f, RED_NONE, 1, mul(&f, e, e), 5)));
     fix_free(&f);
 }

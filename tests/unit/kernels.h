@@ -140,7 +140,7 @@ static inline Compiled compile(Nest *n, const char *cpu) {
     }
     Compiled c = {llvm_jit(n->nnc, units, 1, cpu), NULL};
     cr_assert_not_null(c.code);
-    c.function = jit_function(c.code, n->unit.name);
+    c.function = jit_function(c.code, 0);
     cr_assert_not_null(c.function);
     forget(&n->kernel.body);
     vec_free(&n->unit.kernels);

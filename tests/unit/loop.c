@@ -12,3 +12,46 @@ Test(loop, random_graphs) {
         nnc_free(nnc);
     }
 }
+
+/* ---- contractions ---- */
+
+static void expect_text_same(const char *text) {
+    const Machine *machines[] = {&sse, &avx2, &avx512};
+    for (int i = 0; i < 3; i++) {
+        Nnc *nnc = nnc_new();
+        Graph *g = read_graph(nnc, text);
+        cr_assert(g, "the graph doesn't read");
+        expect_same(nnc, g, machines[i], 7);
+        nnc_free(nnc);
+    }
+}
+
+Test(loop, matrix_products_of_odd_sizes) {
+    const int sizes[][3] = {{100, 50, 37}, {13, 16, 64}, {64, 10, 100}, {7, 300, 5}, {33, 33, 33}, {5, 24, 3000}, {200, 40, 1000}};
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        int m = sizes[i][0], n = sizes[i][1], k = sizes[i][2];
+        Str s = {0};
+        str_add(&s, "%%1 = input 0 \"a\" f32[%d, %d]\n%%2 = param 0 \"b\" f32[%d, %d]\n", m, k, k, n);
+        str_add(&s, "%%3 = f32[%d, %d] sum k0:%d of mul(%%1[i0, k0], %%2[k0, i1])\nresult 0 \"y\" = %%3\n", m, n, k);
+        expect_text_same(s.at);
+        vec_free(&s);
+    }
+}
+
+Test(loop, transposed_operands) {
+    expect_text_same("%1 = input 0 \"x\" f32[60, 45]\n%2 = input 1 \"d\" f32[60, 21]\n"
+                     "%3 = f32[45, 21] sum k0:60 of mul(%1[k0, i0], %2[k0, i1])\n"
+                     "%4 = f32[60, 60] sum k0:45 of mul(%1[i0, k0], %1[i1, k0])\nresult 0 = %3\nresult 1 = %4\n");
+}
+
+Test(loop, convolution_with_padding) {
+    expect_text_same("%1 = input 0 \"x\" f32[3, 9, 11, 5]\n%2 = param 0 \"w\" f32[3, 3, 5, 18]\n"
+                     "%3 = f32[3, 9, 11, 18] sum k0:3, k1:3, k2:5 of mul(guard(1 <= i1 + k0 < 10, 1 <= i2 + k1 < 12 ? "
+                     "%1[i0, i1 + k0 - 1, i2 + k1 - 1, k2] : 0.0), %2[k0, k1, k2, i3])\nresult 0 = %3\n");
+}
+
+Test(loop, batched_product_of_converted_bytes) {
+    expect_text_same("%1 = input 0 \"x\" u8[4, 20, 30]\n%2 = input 1 \"y\" f32[4, 30, 17]\n"
+                     "%3 = f32[4, 20, 17] sum k0:30 of mul(div(f32(%1[i0, i1, k0]), 255.0), %2[i0, k0, i2])\n"
+                     "result 0 = %3\n");
+}

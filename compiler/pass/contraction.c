@@ -1,0 +1,171 @@
+#include "compiler/pass/contraction.h"
+
+enum {
+    FACTORS = 8,
+    SMALLEST = 2048, /* multiplications; below this a row kernel does as well */
+    SHORTEST = 4     /* of rows, lanes and sums */
+};
+
+typedef struct {
+    Ex e;
+    bool *uses; /* per variable */
+} Factor;
+
+const Aff *load_offset(Graph *g, Ref node, const Place *at) {
+    const Node *n = ir_node(g, node);
+    const Aff *sum = aff_const(g->affs, 0);
+    int64_t step = 1;
+    for (int d = n->rank - 1; d >= 0; d--) {
+        sum = aff_add(g->affs, sum, aff_scale(g->affs, at[d].aff, step));
+        step *= n->dims[d];
+    }
+    return sum;
+}
+
+bool is_plain_load(const Graph *g, Ex e) {
+    const Expr *x = ir_expr(g, e);
+    if (x->kind != EX_LOAD) return false;
+    for (int d = 0; d < x->load.rank; d++)
+        if (x->load.at[d].gather) return false;
+    return true;
+}
+
+/* ---- factors ---- */
+
+typedef struct {
+    bool *uses;
+    int n;
+} Uses;
+
+static void mark_aff(const Uses *u, const Aff *a) {
+    for (int v = 0; v < u->n; v++) u->uses[v] |= aff_uses(a, v);
+}
+
+static void mark(const Graph *g, Ex e, void *self) {
+    const Expr *x = ir_expr(g, e);
+    if (x->kind == EX_INDEX) mark_aff(self, x->index);
+    for (int d = 0; x->kind == EX_LOAD && d < x->load.rank; d++) mark_aff(self, x->load.at[d].aff);
+    for (int i = 0; x->kind == EX_GUARD && i < x->guard.n; i++) mark_aff(self, x->guard.at[i].aff);
+}
+
+static int split_factors(Graph *g, Ex e, Factor *to, int n) {
+    const Expr *x = ir_expr(g, e);
+    if (x->kind != EX_MUL || n >= FACTORS - 1) {
+        to[n] = (Factor){.e = e};
+        return n + 1;
+    }
+    Ex right = x->arg[1];
+    n = split_factors(g, x->arg[0], to, n);
+    return split_factors(g, right, to, n);
+}
+
+static int count(const bool *uses, int n) {
+    int c = 0;
+    for (int v = 0; v < n; v++) c += uses[v];
+    return c;
+}
+
+static bool within(const bool *a, const bool *b, int n) {
+    for (int v = 0; v < n; v++)
+        if (a[v] && !b[v]) return false;
+    return true;
+}
+
+/* Gathers the factors into two: each joins a side that already uses its indices. */
+static bool two_sides(Graph *g, Factor *f, int n, int nvars, Factor *a, Factor *b) {
+    int first = 0, second = -1;
+    for (int i = 1; i < n; i++)
+        if (count(f[i].uses, nvars) > count(f[first].uses, nvars)) first = i;
+    for (int i = 0; i < n; i++) {
+        if (i == first || within(f[i].uses, f[first].uses, nvars)) continue;
+        if (second < 0 || count(f[i].uses, nvars) > count(f[second].uses, nvars)) second = i;
+    }
+    if (second < 0) return false;
+    *a = f[first];
+    *b = f[second];
+    for (int i = 0; i < n; i++) {
+        if (i == first || i == second) continue;
+        Factor *side = within(f[i].uses, a->uses, nvars) ? a : within(f[i].uses, b->uses, nvars) ? b : NULL;
+        if (!side) return false;
+        side->e = ex_op(g, EX_MUL, side->e, f[i].e, 0);
+    }
+    return true;
+}
+
+/* ---- indices ---- */
+
+static bool unit_along(Graph *g, Ex e, int var, const int64_t *extents, int n) {
+    const Aff *rest;
+    int64_t coef;
+    if (!is_plain_load(g, e)) return false;
+    const Expr *x = ir_expr(g, e);
+    const Aff *at = aff_simplify(g->affs, load_offset(g, x->load.node, x->load.at), extents, n);
+    return aff_split(g->affs, at, var, &coef, &rest) && coef == 1;
+}
+
+/* How well output index `var`, which only operand `e` uses, would do as lanes. */
+static double lane_score(Graph *g, const Node *n, Ex e, int var) {
+    int64_t extent = n->comp.extents[var];
+    double used = (double)extent / (double)((extent + 7) / 8 * 8);
+    if (extent < SHORTEST) return 0;
+    if (!unit_along(g, e, var, n->comp.extents, n->rank + n->comp.nred)) used *= 0.6;
+    return var == n->rank - 1 ? used : used * 0.8;
+}
+
+static bool choose_lane(Graph *g, const Node *n, Contraction *c, const Factor *a, const Factor *b) {
+    double best = 0;
+    c->lane = -1;
+    for (int side = 0; side < 2; side++) {
+        const Factor *own = side ? b : a, *other = side ? a : b;
+        for (int v = 0; v < n->rank; v++) {
+            if (!own->uses[v] || other->uses[v]) continue;
+            double score = lane_score(g, n, own->e, v);
+            if (score <= best) continue;
+            best = score;
+            c->lane = v;
+            c->a = other->e;
+            c->b = own->e;
+        }
+    }
+    return c->lane >= 0;
+}
+
+static void sort_indices(Graph *g, const Node *n, Contraction *c, const Factor *a, const Factor *b) {
+    int *rows = ARENA_ARRAY(g->nnc->arena, int, n->rank + 1), *outer = ARENA_ARRAY(g->nnc->arena, int, n->rank + 1);
+    int *ks = ARENA_ARRAY(g->nnc->arena, int, n->comp.nred);
+    const bool *row_side = c->a == a->e ? a->uses : b->uses, *lane_side = c->a == a->e ? b->uses : a->uses;
+    c->m = c->k = 1;
+    for (int v = 0; v < n->rank; v++) {
+        if (v == c->lane) continue;
+        if (row_side[v] && !lane_side[v])
+            c->m *= n->comp.extents[rows[c->nrows++] = v];
+        else
+            outer[c->nouter++] = v;
+    }
+    for (int v = n->rank; v < n->rank + n->comp.nred; v++) c->k *= n->comp.extents[ks[c->nks++] = v];
+    c->n = n->comp.extents[c->lane];
+    c->rows = rows;
+    c->outer = outer;
+    c->ks = ks;
+}
+
+bool contraction_of(Graph *g, Ref r, Contraction *c) {
+    const Node *n = ir_node(g, r);
+    Factor f[FACTORS], a, b;
+    *c = (Contraction){0};
+    if (n->kind != N_COMP || n->comp.combine != RED_SUM || (n->dtype != DT_F32 && n->dtype != DT_F64)) return false;
+    int nvars = n->rank + n->comp.nred, nf = split_factors(g, n->comp.body, f, 0);
+    if (nf < 2) return false;
+    for (int i = 0; i < nf; i++) {
+        f[i].uses = ARENA_ARRAY(g->nnc->arena, bool, nvars + 1);
+        Uses u = {f[i].uses, nvars};
+        ex_walk(g, f[i].e, mark, &u);
+    }
+    if (!two_sides(g, f, nf, nvars, &a, &b)) return false;
+    for (int v = n->rank; v < nvars; v++)
+        if (!a.uses[v] || !b.uses[v]) return false;
+    if (!choose_lane(g, n, c, &a, &b)) return false;
+    sort_indices(g, n, c, &a, &b);
+    c->unit = unit_along(g, c->b, c->lane, n->comp.extents, nvars);
+    return c->m >= SHORTEST && c->k >= SHORTEST && c->m * c->n * c->k >= SMALLEST;
+}
