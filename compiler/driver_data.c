@@ -130,23 +130,24 @@ static RtData *open_expr(Driver *d, const DataExpr *e) {
     return NULL;
 }
 
-static const double *feature_facts(DataSet *s, double **kept, bool is_mean, int64_t *n) {
+static void measure(DataSet *s, int64_t *n) {
     *n = rt_field_elements(&s->data->fields[0]);
-    if (!*kept) {
-        *kept = xcalloc((size_t)*n, sizeof **kept);
-        rt_data_mean_std(s->data, 0, is_mean ? *kept : NULL, is_mean ? NULL : *kept);
-    }
-    return *kept;
+    if (s->mean) return;
+    s->mean = xcalloc((size_t)*n, sizeof *s->mean);
+    s->std = xcalloc((size_t)*n, sizeof *s->std);
+    rt_data_mean_std(s->data, 0, s->mean, s->std);
 }
 
 static const double *fact_mean(void *handle, int64_t *n) {
     DataSet *s = handle;
-    return feature_facts(s, &s->mean, true, n);
+    measure(s, n);
+    return s->mean;
 }
 
 static const double *fact_std(void *handle, int64_t *n) {
     DataSet *s = handle;
-    return feature_facts(s, &s->std, false, n);
+    measure(s, n);
+    return s->std;
 }
 
 static DataInfo info_of(Driver *d, DataSet *s, const DataExpr *e) {
