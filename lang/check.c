@@ -8,12 +8,13 @@
 /* ---- messages ---- */
 
 /* A function that is expanded often reports each of its faults once. */
-bool check_begin(Checker *c, Span at, DiagId id) {
+void check_begin(Checker *c, Span at, DiagId id) {
     Name key = check_name(c, "%d:%u:%u:%u", (int)id, at.file, at.begin, at.end);
-    bool fresh = at.file == 0 || !map_get(&c->reported, key);
-    if (fresh && !c->nnc->diags.muted) map_put(c, &c->reported, key, c);
-    if (!fresh) c->nnc->diags.muted++;
-    return fresh;
+    c->repeated = at.file != 0 && map_get(&c->reported, key) != NULL;
+    if (c->repeated)
+        c->nnc->diags.muted++;
+    else if (!c->nnc->diags.muted)
+        map_put(c, &c->reported, key, c);
 }
 
 static bool in_library(Checker *c, Span at) {
@@ -21,7 +22,7 @@ static bool in_library(Checker *c, Span at) {
     return strncmp(path, "stdlib/", 7) == 0;
 }
 
-Diag *check_note(Checker *c, Span at, bool fresh, Diag *d) {
+Diag *check_note(Checker *c, Span at, Diag *d) {
     bool user = false;
     int shown = 0;
     for (const Frame *f = c->frame; f && shown < 4 && !user; f = f->up) {
@@ -32,7 +33,7 @@ Diag *check_note(Checker *c, Span at, bool fresh, Diag *d) {
         diag_label(c->nnc, d, f->call, "in the call of '%s' here", f->name);
         shown++;
     }
-    if (!fresh) c->nnc->diags.muted--;
+    if (c->repeated) c->nnc->diags.muted--;
     return d;
 }
 
@@ -94,7 +95,8 @@ bool frame_push(Checker *c, Frame *f, Ast *fn, Name name, Span call, Scope *pare
     if (f->depth > CHECK_MAX_DEPTH) {
         if (!c->stopped) {
             Diag *d = err(c, call, too_deep, name ? name : "a function", CHECK_MAX_DEPTH);
-            diag_help(c->nnc, d, "functions are expanded where they are called, so they cannot call themselves without end");
+            diag_help(c->nnc, d,
+                      "functions are expanded where they are called, so they cannot call themselves without end");
         }
         check_stop(c);
         return false;
@@ -121,7 +123,9 @@ Program *program_load(Nnc *nnc, const char *path, const char *const (*stdlib)[2]
     *c = (Checker){.program = p, .nnc = nnc, .dims = dims_new(nnc->arena), .opener = opener};
     c->top.path = intern(nnc->names, "");
     init_begin(c);
-    return resolve_program(c, path, stdlib, sets, nsets) ? p : NULL;
+    if (resolve_program(c, path, stdlib, sets, nsets)) return p;
+    if (!c->broken) program_check(p); /* so that all errors are reported at once */
+    return NULL;
 }
 
 Dim program_dim(Program *p, int64_t n) { return dim_number(p->checker->dims, n); }

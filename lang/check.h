@@ -12,31 +12,31 @@ typedef struct Scope Scope;
 typedef struct Module Module;
 
 enum {
-    CHECK_MAX_DEPTH = 200,         /* calls inside each other */
-    CHECK_MAX_TERMS = 2000000,     /* of one unit */
-    CHECK_MAX_LOOP = 100000,       /* iterations of one compile-time loop */
-    CHECK_MAX_WORK = 50000000      /* expressions evaluated for one unit */
+    CHECK_MAX_DEPTH = 200,     /* calls inside each other */
+    CHECK_MAX_TERMS = 2000000, /* of one unit */
+    CHECK_MAX_LOOP = 100000,   /* iterations of one compile-time loop */
+    CHECK_MAX_WORK = 50000000  /* expressions evaluated for one unit */
 };
 
 /* ---- values (value.c) ---- */
 
 typedef enum {
-    V_NONE,      /* no value: an argument that was not given */
-    V_POISON,    /* unknown; silences whatever touches it */
-    V_INT,       /* num / den: exact; whole where den is NULL */
-    V_FLOAT,     /* a number; unknown where it depends on a named size */
+    V_NONE,   /* no value: an argument that was not given */
+    V_POISON, /* unknown; silences whatever touches it */
+    V_INT,    /* num / den: exact; whole where den is NULL */
+    V_FLOAT,  /* a number; unknown where it depends on a named size */
     V_BOOL,
     V_STRING,
     V_DTYPE,
     V_LIST,
     V_TUPLE,
-    V_INDEX,     /* index notation: an affine form of indices, known at compile time up to their values */
-    V_PACK,      /* index notation: `..i` */
+    V_INDEX, /* index notation: an affine form of indices, known at compile time up to their values */
+    V_PACK,  /* index notation: `..i` */
     V_TENSOR,
-    V_FUNCTION,  /* fn, loss, lambda */
+    V_FUNCTION, /* fn, loss, lambda */
     V_BUILTIN,
-    V_LAYER,     /* a layer's declaration: what makes instances */
-    V_INSTANCE,  /* a layer with its hyper-parameters */
+    V_LAYER,    /* a layer's declaration: what makes instances */
+    V_INSTANCE, /* a layer with its hyper-parameters */
     V_MODEL,
     V_PART,      /* a part of a model, by path */
     V_OPTIMIZER, /* an optimizer's declaration */
@@ -44,7 +44,8 @@ typedef enum {
     V_DATA
 } ValueKind;
 
-/* One call of a layer's declaration. Named where it is bound by a let or at its first use; parameters live under the name. */
+/* One call of a layer's declaration. Named where it is bound by a let or at its first use; parameters live under the
+ * name. */
 typedef struct Instance {
     Ast *layer;
     Scope *scope; /* the module's */
@@ -207,6 +208,7 @@ struct Module {
     AstFile *file;
     Scope *scope;
     NameMap decls; /* Name to Decl */
+    VEC(Decl *) order;
     VEC(Module *) imports;
     bool is_library;
 };
@@ -230,16 +232,16 @@ bool resolve_program(Checker *c, const char *path, const char *const (*stdlib)[2
 
 /* Gives the layers of one body their names. */
 typedef struct Namer {
-    Name path;     /* "" outside of everything */
-    NameMap used;  /* names of children given away */
-    int randoms;   /* random tensors made */
+    Name path;    /* "" outside of everything */
+    NameMap used; /* names of children given away */
+    int randoms;  /* random tensors made */
 } Namer;
 
 typedef struct Frame {
     struct Frame *up;
-    Ast *fn;       /* AST_FUNCTION or AST_LAMBDA; NULL at the outermost */
-    Name name;     /* for messages */
-    Span call;     /* where it was called */
+    Ast *fn;   /* AST_FUNCTION or AST_LAMBDA; NULL at the outermost */
+    Name name; /* for messages */
+    Span call; /* where it was called */
     Value result;
     Namer *namer;
     const AstNames *marks; /* names that gradients are taken for in this body */
@@ -256,24 +258,24 @@ typedef struct {
 } Slot;
 
 typedef struct {
-    NameMap by_path; /* to Variable */
+    NameMap by_path;      /* to Variable */
     VEC(Variable *) list; /* in the order in which they were made */
 } VarTable;
 
 typedef struct UnitState {
     Unit *unit;
     bool training;
-    bool symbolic;  /* only checked: sizes may stay names, variables are not kept */
-    bool in_loop;   /* of a train block: minimize and report are allowed */
+    bool symbolic; /* only checked: sizes may stay names, variables are not kept */
+    bool in_loop;  /* of a train block: minimize and report are allowed */
     VarTable *vars;
-    NameMap slots;  /* path to Slot */
+    NameMap slots; /* path to Slot */
     VEC(Slot *) order;
-    NameMap sites;  /* random sites used */
+    NameMap sites; /* random sites used */
     Term *seed, *tick, *epoch, *step;
-    Namer *namer;   /* of the unit itself */
+    Namer *namer; /* of the unit itself */
     struct TrainBlock *block;
     Name optimizer_prefix; /* names of optimizer states begin with it */
-    int minimizes, losses; /* made so far in the block */
+    int minimizes;         /* made so far in the block */
     bool many_losses;
     VEC(UnitResult) reports;
     int first_term, errors;
@@ -297,15 +299,16 @@ struct Checker {
     UnitState *unit;
     struct IndexContext *indices; /* of the definition in index notation that is being made */
     int terms, work, index_ids;
-    bool stopped;   /* a limit was reached: everything is poison from here on */
-    bool quiet_data;
+    bool stopped;  /* a limit was reached: everything is poison from here on */
+    bool broken;   /* a file could not be read whole: what it declares is not known */
+    bool repeated; /* the message being made was reported before */
 };
 
 /* err(c, at, id, ...) reports a message once for each place and adds the calls that led there. */
 #define err(c, at, id, ...)                                                                                            \
-    (check_note((c), (at), check_begin((c), (at), DIAG_##id), diag((c)->nnc, (at), DIAG_##id, ##__VA_ARGS__)))
-bool check_begin(Checker *c, Span at, DiagId id);
-Diag *check_note(Checker *c, Span at, bool fresh, Diag *d);
+    (check_begin((c), (at), DIAG_##id), check_note((c), (at), diag((c)->nnc, (at), DIAG_##id, ##__VA_ARGS__)))
+void check_begin(Checker *c, Span at, DiagId id);
+Diag *check_note(Checker *c, Span at, Diag *d);
 
 Name check_name(Checker *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 const char *type_text(Checker *c, Type t);
@@ -360,17 +363,17 @@ void label_origin(Checker *c, Diag *d, const Term *t);
 
 /* ---- expressions ---- */
 
-Value eval_expr(Checker *c, Scope *s, Ast *e);                               /* check_expr.c */
-Value eval_lookup(Checker *c, Scope *s, Name name, Span at);                 /* check_expr.c */
+Value eval_expr(Checker *c, Scope *s, Ast *e);                           /* check_expr.c */
+Value eval_lookup(Checker *c, Scope *s, Name name, Span at);             /* check_expr.c */
 Value eval_binary(Checker *c, AstOperator op, Value a, Value b, Ast *e); /* check_op.c */
-Value eval_unary(Checker *c, AstOperator op, Value a, Ast *e);          /* check_op.c */
-Value eval_if(Checker *c, Scope *s, Ast *e);                            /* check_op.c */
+Value eval_unary(Checker *c, AstOperator op, Value a, Ast *e);           /* check_op.c */
+Value eval_if(Checker *c, Scope *s, Ast *e);                             /* check_op.c */
 Value number_binary(Checker *c, AstOperator op, Value a, Value b, Span at);
 Value value_binary(Checker *c, const char *op, Value a, Value b, const Span *places, Span at, const char *what);
-Value eval_matmul(Checker *c, Scope *s, Value a, Value b, Ast *e);      /* check_matmul.c */
-Value eval_index(Checker *c, Scope *s, Ast *e);                         /* check_slice.c */
-Value eval_field(Checker *c, Scope *s, Ast *e);                         /* check_layer.c */
-Value index_axis(Checker *c, Term *t, int axis, int64_t n, Span at);    /* x[.., n, ..] */
+Value eval_matmul(Checker *c, Scope *s, Value a, Value b, Ast *e);   /* check_matmul.c */
+Value eval_index(Checker *c, Scope *s, Ast *e);                      /* check_slice.c */
+Value eval_field(Checker *c, Scope *s, Ast *e);                      /* check_layer.c */
+Value index_axis(Checker *c, Term *t, int axis, int64_t n, Span at); /* x[.., n, ..] */
 
 /* ---- calls (check_call.c) ---- */
 
@@ -469,12 +472,14 @@ typedef struct IndexContext {
         Span at;
         bool guarded; /* under a condition: bounds only what nothing else does */
         const Term *of;
-    }) accesses;
+    })
+    accesses;
     VEC(struct IndexState {
         TermIndex *index;
         bool given;
         Span at;
-    }) indices;
+    })
+    indices;
     int guards; /* conditions around the expression being evaluated */
 } IndexContext;
 
@@ -498,7 +503,7 @@ typedef struct BuiltinCall {
 
 typedef struct Builtin {
     const char *name;
-    const char *params;  /* "x, axis, keep", those from `required` on optional */
+    const char *params; /* "x, axis, keep", those from `required` on optional */
     int required;
     Value (*call)(Checker *, BuiltinCall *);
 } Builtin;
@@ -570,6 +575,11 @@ typedef struct Minimize {
     VEC(Slot *) states;
 } Minimize;
 
+/** Expands an optimizer's body in a frame that has `minimize` and all parameters bound; the new value of the parameter,
+ * or NULL after a diagnostic. */
+Term *optimizer_body(Checker *c, Ast *fn, Scope *s);
+/** Whether an optimizer has the inputs (p, g); reports it where not. */
+bool optimizer_fits(Checker *c, const Ast *fn, Span at);
 void optimizer_state(Checker *c, Scope *s, const AstField *f);
 Flow exec_minimize(Checker *c, Scope *s, Ast *stmt);
 Flow exec_report(Checker *c, Scope *s, Ast *stmt);

@@ -58,7 +58,7 @@ Value call_builtin(Checker *c, const Builtin *b, Args args, Span at) {
         int k = a->name ? find_named(c, b, a, names, n) : next++;
         if (k < 0) return value_poison();
         if (k >= n || given[k].kind != V_NONE) {
-            Diag *d = k >= n ? err(c, a->at, too_many_arguments, b->name, n, args.len)
+            Diag *d = k >= n ? err(c, a->at, too_many_arguments, b->name, n, n == 1 ? "" : "s", args.len)
                              : err(c, a->at, argument_twice, names[k], b->name);
             help(c, d, b);
             return value_poison();
@@ -157,10 +157,10 @@ static double sign_(double x) { return x > 0 ? 1 : x < 0 ? -1 : x; }
 static const struct {
     const char *name;
     double (*fn)(double);
-} numeric[] = {{"abs", fabs},     {"sign", sign_}, {"sqrt", sqrt},   {"rsqrt", rsqrt_}, {"exp", exp},
-               {"expm1", expm1},  {"log", log},    {"log1p", log1p}, {"sin", sin},      {"cos", cos},
-               {"tan", tan},      {"atan", atan},  {"tanh", tanh},   {"sigmoid", sigmoid_}, {"erf", erf},
-               {"floor", floor},  {"ceil", ceil},  {"trunc", trunc}, {"round", nearbyint}};
+} numeric[] = {{"abs", fabs},    {"sign", sign_}, {"sqrt", sqrt},   {"rsqrt", rsqrt_},     {"exp", exp},
+               {"expm1", expm1}, {"log", log},    {"log1p", log1p}, {"sin", sin},          {"cos", cos},
+               {"tan", tan},     {"atan", atan},  {"tanh", tanh},   {"sigmoid", sigmoid_}, {"erf", erf},
+               {"floor", floor}, {"ceil", ceil},  {"trunc", trunc}, {"round", nearbyint}};
 
 static double apply_number(const char *name, double x) {
     for (size_t i = 0; i < COUNT(numeric); i++)
@@ -266,7 +266,9 @@ Value builtin_cast(Checker *c, BuiltinCall *b) {
 
 /* ---- gradients, parameters, data ---- */
 
-Value builtin_grad(Checker *c, BuiltinCall *b) { return eval_grad(c, b->args[0], b->args[1], b->places[0], b->places[1]); }
+Value builtin_grad(Checker *c, BuiltinCall *b) {
+    return eval_grad(c, b->args[0], b->args[1], b->places[0], b->places[1]);
+}
 
 Value builtin_params(Checker *c, BuiltinCall *b) {
     if (!value_path(b->args[0]) || !c->unit) {

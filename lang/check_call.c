@@ -52,7 +52,9 @@ bool args_place(Checker *c, const AstParams *params, Args args, const Ast *fn, c
         int k = a->name ? find_param(params, a->name) : next++;
         if (a->name && k < 0) return report_named(c, params, a, what, fn);
         if (k >= params->len) {
-            diag_help(c->nnc, err(c, a->at, too_many_arguments, what, params->len, args.len), "%s", signature(c, fn));
+            diag_help(c->nnc,
+                      err(c, a->at, too_many_arguments, what, params->len, params->len == 1 ? "" : "s", args.len), "%s",
+                      signature(c, fn));
             return false;
         }
         if (given[k].kind != V_NONE) {
@@ -110,8 +112,8 @@ static void bind_defaults(Checker *c, Scope *s, const ParamGroup *g, Name owner)
     }
 }
 
-/* Plain parameters first, so that types can mention them; then the sizes that the tensors bring; then the defaults, which
- * can mention both; last the types are held against what is bound. */
+/* Plain parameters first, so that types can mention them; then the sizes that the tensors bring; then the defaults,
+ * which can mention both; last the types are held against what is bound. */
 bool bind_params(Checker *c, Scope *s, const ParamGroup *groups, int ngroups, Name owner) {
     int errors = c->nnc->diags.errors;
     for (int g = 0; g < ngroups; g++) bind_given(c, s, &groups[g], owner, false);
@@ -139,7 +141,8 @@ Value function_body(Checker *c, Ast *fn, Scope *s) {
     } else {
         exec_block(c, s, body);
         v = c->frame->result;
-        if (v.kind == V_NONE && !c->stopped) {
+        if (c->stopped) return value_poison();
+        if (v.kind == V_NONE) {
             err(c, lambda ? fn->at : fn->fn.name.at, no_return, lambda ? "the function" : fn->fn.name.name);
             v = value_poison();
         }

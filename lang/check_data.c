@@ -7,8 +7,8 @@
 static const struct DataFunction {
     const char *name;
     int sources;
-} functions[] = {{"idx", 0},  {"csv", 0},  {"npy", 0},   {"cifar10", 0}, {"images", 0}, {"text", 0},
-                 {"wav", 0},  {"zip", -1}, {"split", 1}, {"take", 1},    {"skip", 1}};
+} functions[] = {{"idx", 0}, {"csv", 0},  {"npy", 0},   {"cifar10", 0}, {"images", 0}, {"text", 0},
+                 {"wav", 0}, {"zip", -1}, {"split", 1}, {"take", 1},    {"skip", 1}};
 
 static const struct DataFunction *find_function(const char *name) {
     for (size_t i = 0; i < COUNT(functions); i++)

@@ -30,76 +30,92 @@ static void make_up(Checker *c, Scope *s, const AstParams *params, int pack, boo
     }
 }
 
-/* An optimizer sees a parameter of `rank` dims. */
-static void make_up_parameter(Checker *c, Value *given, Span *places, const AstParams *params, int rank) {
-    static const char *const names[] = {"P", "Q", "R"};
-    Dim dims[3];
-    for (int i = 0; i < rank; i++) dims[i] = dim_fresh(c->dims, check_name(c, "%s", names[i]));
-    Type t = type_of(c, type_float(c), rank, dims);
-    for (int i = 0; i < params->len; i++) {
-        places[i] = params->at[i].name.at;
-        given[i] = i < 2 ? value_term(term_input(c, c->unit->unit, params->at[i].name.name, t, -1, places[i])) : value_poison();
-    }
-}
-
-/* A slot for the parameter that an optimizer is checked with. */
-static Minimize check_minimize(Checker *c, Value p) {
-    bool made;
-    Type t = p.kind == V_TENSOR ? p.term->type : type_scalar(type_float(c));
-    Variable *var = variable_at(c, check_name(c, "p"), t, true, false, (Span){0}, &made);
-    return (Minimize){.prefix = check_name(c, "optimizer"), .param = variable_slot(c, var, (Span){0})};
-}
-
-static void expand_once(Checker *c, Module *m, Ast *fn, int pack) {
-    UnitState u;
-    Name name = fn->fn.name.name;
-    unit_begin(c, &u, UNIT_EXPORT, name, true);
-    const AstParams *hyper = &fn->fn.hyper, *params = &fn->fn.params;
-    Value *given = ARENA_ARRAY(check_arena(c), Value, hyper->len + params->len + 1);
-    Span *places = ARENA_ARRAY(check_arena(c), Span, hyper->len + params->len + 1);
-    Scope *types = scope_new(c, m->scope);
-    make_up(c, types, hyper, pack, false, given, places);
-    if (fn->fn.kind == FN_OPTIMIZER) {
-        make_up_parameter(c, given + hyper->len, places + hyper->len, params, pack);
-        u.step = run_scalar(c, "tick", fn->at);
-    } else {
-        make_up(c, types, params, pack, false, given + hyper->len, places + hyper->len);
-        make_up(c, types, params, pack, true, given + hyper->len, places + hyper->len);
-    }
+/* A declaration that is expanded by itself, with the arguments made up for it. */
+typedef struct {
+    UnitState unit;
     Frame frame;
-    if (frame_push(c, &frame, fn, NULL, (Span){0}, m->scope)) {
-        Namer namer = {.path = name};
-        Minimize minimize = {0};
-        frame.namer = &namer;
-        frame.owns_params = fn->fn.kind == FN_LAYER || fn->fn.kind == FN_MODEL;
-        ParamGroup groups[] = {{hyper, given, places}, {params, given + hyper->len, places + hyper->len}};
-        if (fn->fn.kind == FN_OPTIMIZER && params->len >= 2) {
-            minimize = check_minimize(c, given[hyper->len]);
-            frame.minimize = &minimize;
-        }
-        if (bind_params(c, frame.scope, groups, 2, name)) {
-            if (fn->fn.kind == FN_OPTIMIZER)
-                exec_block(c, frame.scope, fn->fn.body);
-            else
-                function_body(c, fn, frame.scope);
-        }
-        frame_pop(c);
-    }
-    unit_end(c, &u);
+    Namer namer;
+    Value *given;
+    Span *places;
+} Trial;
+
+static bool trial_begin(Checker *c, Trial *t, Module *m, Ast *fn) {
+    unit_begin(c, &t->unit, UNIT_EXPORT, fn->fn.name.name, true);
+    int n = fn->fn.hyper.len + fn->fn.params.len;
+    t->given = ARENA_ARRAY(check_arena(c), Value, n + 1);
+    t->places = ARENA_ARRAY(check_arena(c), Span, n + 1);
+    t->namer = (Namer){.path = fn->fn.name.name};
+    if (!frame_push(c, &t->frame, fn, NULL, (Span){0}, m->scope)) return false;
+    t->frame.namer = &t->namer;
+    t->frame.owns_params = fn->fn.kind == FN_LAYER || fn->fn.kind == FN_MODEL;
+    return true;
 }
 
-/* What `..` and an optimizer's parameter may be is not said: one number of dims that fits is enough. */
-void check_declaration(Checker *c, Module *m, Ast *fn) {
+static void trial_end(Checker *c, Trial *t) {
+    frame_pop(c);
+    unit_end(c, &t->unit);
+}
+
+static bool trial_bind(Checker *c, Trial *t, Ast *fn) {
+    int nh = fn->fn.hyper.len;
+    ParamGroup groups[] = {{&fn->fn.hyper, t->given, t->places}, {&fn->fn.params, t->given + nh, t->places + nh}};
+    return bind_params(c, t->frame.scope, groups, 2, fn->fn.name.name);
+}
+
+static void try_function(Checker *c, Module *m, Ast *fn, int pack) {
+    Trial t;
+    int nh = fn->fn.hyper.len;
+    if (!trial_begin(c, &t, m, fn)) return;
+    Scope *types = scope_new(c, m->scope);
+    make_up(c, types, &fn->fn.hyper, pack, false, t.given, t.places);
+    make_up(c, types, &fn->fn.params, pack, false, t.given + nh, t.places + nh);
+    make_up(c, types, &fn->fn.params, pack, true, t.given + nh, t.places + nh);
+    if (trial_bind(c, &t, fn)) function_body(c, fn, t.frame.scope);
+    trial_end(c, &t);
+}
+
+/* An optimizer works on parameters of any number of dims; it is tried with `rank`. */
+static void try_optimizer(Checker *c, Module *m, Ast *fn, int rank) {
+    Trial t;
+    int nh = fn->fn.hyper.len;
+    bool made;
+    if (!trial_begin(c, &t, m, fn)) return;
+    make_up(c, scope_new(c, m->scope), &fn->fn.hyper, 0, false, t.given, t.places);
+    Dim dims[] = {dim_fresh(c->dims, check_name(c, "P")), dim_fresh(c->dims, check_name(c, "Q"))};
+    Type type = type_of(c, type_float(c), rank, dims);
+    Variable *var =
+        variable_at(c, fn->fn.params.at[0].name.name, type, true, false, fn->fn.params.at[0].name.at, &made);
+    Minimize minimize = {.prefix = fn->fn.name.name, .param = variable_slot(c, var, fn->at)};
+    t.frame.minimize = &minimize;
+    t.unit.step = run_scalar(c, "tick", fn->at);
+    for (int i = 0; i < 2; i++) t.places[nh + i] = fn->fn.params.at[i].name.at;
+    t.given[nh] = value_term(minimize.param->now);
+    t.given[nh + 1] = value_term(term_input(c, t.unit.unit, fn->fn.params.at[1].name.name, type, -1, fn->at));
+    if (trial_bind(c, &t, fn)) optimizer_body(c, fn, t.frame.scope);
+    trial_end(c, &t);
+}
+
+/* What `..` stands for is not said: one number of dims that fits is enough. */
+static void check_function(Checker *c, Module *m, Ast *fn) {
     static const int packs[] = {1, 2, 0, 3};
     Diags *diags = &c->nnc->diags;
     for (size_t i = 0; i < COUNT(packs); i++) {
         int errors = diags->errors, warnings = diags->warnings;
         diags->muted++;
-        expand_once(c, m, fn, packs[i]);
+        try_function(c, m, fn, packs[i]);
         diags->muted--;
         bool ok = diags->errors == errors;
         diags->errors = errors, diags->warnings = warnings;
         if (ok) return;
     }
-    expand_once(c, m, fn, packs[0]);
+    try_function(c, m, fn, packs[0]);
+}
+
+void check_declaration(Checker *c, Module *m, Ast *fn) {
+    if (fn->fn.kind != FN_OPTIMIZER) {
+        check_function(c, m, fn);
+    } else if (fn->fn.params.len != 3 && optimizer_fits(c, fn, fn->at)) { /* of three inputs: not before it is used */
+        try_optimizer(c, m, fn, 1);
+        try_optimizer(c, m, fn, 2);
+    }
 }

@@ -34,7 +34,8 @@ static Value add(Checker *c, Affine a, Affine b, int64_t sign) {
     Dim sa = ad == bd ? one : bd, sb = dim_mul(ds, ad == bd ? one : ad, dim_number(ds, sign));
     struct AffineTerm *terms = ARENA_ARRAY(check_arena(c), struct AffineTerm, a.len + b.len + 1);
     int n = 0;
-    for (int i = 0; i < a.len; i++) terms[n++] = (struct AffineTerm){a.terms[i].index, dim_mul(ds, a.terms[i].coef, sa)};
+    for (int i = 0; i < a.len; i++)
+        terms[n++] = (struct AffineTerm){a.terms[i].index, dim_mul(ds, a.terms[i].coef, sa)};
     for (int i = 0; i < b.len; i++) {
         Dim coef = dim_mul(ds, b.terms[i].coef, sb);
         int k = 0;

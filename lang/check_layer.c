@@ -6,7 +6,9 @@
 
 /* ---- names ---- */
 
-Name value_path_join(Checker *c, Name path, Name child) { return path[0] ? check_name(c, "%s.%s", path, child) : child; }
+Name value_path_join(Checker *c, Name path, Name child) {
+    return path[0] ? check_name(c, "%s.%s", path, child) : child;
+}
 
 bool value_path_within(Name path, Name whole) {
     size_t n = strlen(whole);
@@ -154,8 +156,8 @@ Value eval_field(Checker *c, Scope *s, Ast *e) {
 
 /* ---- all parameters of a model ---- */
 
-/* A model that was not called yet in this program is expanded once for its parameters alone; what that does to states and
- * random places is undone. */
+/* A model that was not called yet in this program is expanded once for its parameters alone; what that does to states
+ * and random places is undone. */
 static void dry_run(Checker *c, Value model, Span at) {
     UnitState saved = *c->unit;
     Term **now = ARENA_ARRAY(check_arena(c), Term *, saved.order.len + 1);
@@ -175,13 +177,17 @@ static void dry_run(Checker *c, Value model, Span at) {
     call_with(c, model, params->len, args, at);
     c->unit->sites = saved.sites;
     for (size_t i = 0; i < saved.order.len; i++) saved.order.at[i]->now = now[i];
-    for (size_t i = saved.order.len; i < c->unit->order.len; i++) c->unit->order.at[i]->now = c->unit->order.at[i]->first;
+    for (size_t i = saved.order.len; i < c->unit->order.len; i++)
+        c->unit->order.at[i]->now = c->unit->order.at[i]->first;
 }
 
 Value model_params(Checker *c, Value model, Span at) {
     Name path = value_path(model);
     if (model.kind == V_MODEL && !has_part(c->unit->vars, path)) dry_run(c, model, at);
-    struct { Value *at; size_t len, cap; } items = {0};
+    struct {
+        Value *at;
+        size_t len, cap;
+    } items = {0};
     for (size_t i = 0; i < c->unit->vars->list.len; i++) {
         Variable *var = c->unit->vars->list.at[i];
         if (!var->is_param || !value_path_within(var->path, path)) continue;

@@ -14,7 +14,8 @@ static Name target_path(Checker *c, Scope *s, Ast *e) {
     Value v = eval_expr(c, s, e);
     Name path = value_path(v);
     if (!path && v.kind != V_POISON)
-        diag_help(c->nnc, err(c, e->at, bad_over, value_text(c, v)), "a model, a part of one (net.head) or a named layer");
+        diag_help(c->nnc, err(c, e->at, bad_over, value_text(c, v)),
+                  "a model, a part of one (net.head) or a named layer");
     return path;
 }
 
@@ -91,7 +92,8 @@ static void clip_norms(Checker *c, Term *limit, Term **g, size_t n, Span at) {
         sum = sum ? term_binary(c, "add", sum, part, at) : part;
     }
     Term *norm = term_binary(c, "add", term_unary(c, "sqrt", sum, at), term_number(c, 1e-6, sum->type.dtype, at), at);
-    Term *scale = term_binary(c, "min", term_number(c, 1, sum->type.dtype, at), term_binary(c, "div", limit, norm, at), at);
+    Term *scale =
+        term_binary(c, "min", term_number(c, 1, sum->type.dtype, at), term_binary(c, "div", limit, norm, at), at);
     for (size_t i = 0; i < n; i++) g[i] = term_binary(c, "mul", g[i], term_cast(c, scale, g[i]->type.dtype, at), at);
 }
 
@@ -128,8 +130,8 @@ void optimizer_state(Checker *c, Scope *s, const AstField *f) {
 
 /* ---- accumulation ---- */
 
-/* Adds each gradient to its state; every k-th step the mean of k is what the optimizer gets. Returns whether this step is
- * such a one. */
+/* Adds each gradient to its state; every k-th step the mean of k is what the optimizer gets. Returns whether this step
+ * is such a one. */
 static Term *accumulate(Checker *c, const Ast *a, Name prefix, int64_t k, Slot **params, Term **g, size_t n) {
     Span at = a->minimize.accumulate->at;
     Slot *micro = counter(c, check_name(c, "%s.accumulated", prefix), type_scalar(DT_I32), at);
@@ -169,6 +171,24 @@ static void warn_unused(Checker *c, const Minimize *m) {
     }
 }
 
+Term *optimizer_body(Checker *c, Ast *fn, Scope *s) {
+    const Minimize *m = c->frame->minimize;
+    exec_block(c, s, fn->fn.body);
+    AstName name = fn->fn.params.at[0].name;
+    const Binding *b = scope_binding(s, name.name);
+    if (!b) return NULL;
+    warn_unused(c, m);
+    return updated(c, b->value, m->param->var, b->value.kind == V_TENSOR ? b->value.term->at : name.at);
+}
+
+bool optimizer_fits(Checker *c, const Ast *fn, Span at) {
+    if (fn->fn.params.len == 3)
+        err(c, at, unsupported, "an optimizer of all parameters as one vector (p, g, objective)");
+    else if (fn->fn.params.len != 2)
+        err(c, fn->fn.name.at, optimizer_inputs, fn->fn.name.name);
+    return fn->fn.params.len == 2;
+}
+
 /* The optimizer's body for one parameter; NULL after a diagnostic. */
 static Term *expand_update(Checker *c, const Update *up, Name prefix, Slot *param, Term *g, Term *full, Span at) {
     Ast *fn = up->optimizer;
@@ -184,14 +204,7 @@ static Term *expand_update(Checker *c, const Update *up, Name prefix, Slot *para
     Minimize m = {.prefix = prefix, .param = param};
     frame.minimize = &m;
     ParamGroup groups[] = {{&fn->fn.hyper, given, places}, {&fn->fn.params, given + nh, places + nh}};
-    Term *p = NULL;
-    if (bind_params(c, frame.scope, groups, 2, fn->fn.name.name)) {
-        exec_block(c, frame.scope, fn->fn.body);
-        AstName name = fn->fn.params.at[0].name;
-        const Binding *b = scope_binding(frame.scope, name.name);
-        if (b) p = updated(c, b->value, param->var, b->value.kind == V_TENSOR ? b->value.term->at : name.at);
-    }
-    warn_unused(c, &m);
+    Term *p = bind_params(c, frame.scope, groups, 2, fn->fn.name.name) ? optimizer_body(c, fn, frame.scope) : NULL;
     for (size_t i = 0; full && i < m.states.len; i++) {
         Slot *slot = m.states.at[i];
         if (slot->now != slot->first) slot->now = term_select(c, full, slot->now, slot->first, at);
@@ -208,12 +221,7 @@ static const Update *optimizer_of(Checker *c, Scope *s, Ast *e) {
         diag_help(c->nnc, err(c, e->at, not_optimizer, value_text(c, v)), "such as: using Adam(lr = 1e-3)");
         return NULL;
     }
-    if (v.update->optimizer->fn.params.len == 2) return v.update;
-    if (v.update->optimizer->fn.params.len == 3)
-        err(c, e->at, unsupported, "an optimizer of all parameters as one vector (p, g, objective)");
-    else
-        err(c, v.update->optimizer->fn.name.at, optimizer_inputs, v.update->optimizer->fn.name.name);
-    return NULL;
+    return optimizer_fits(c, v.update->optimizer, e->at) ? v.update : NULL;
 }
 
 static bool options(Checker *c, Scope *s, const Ast *a, Name prefix, Slot **params, Term **g, size_t n, Term **full) {
@@ -298,7 +306,8 @@ Flow exec_report(Checker *c, Scope *s, Ast *a) {
     for (size_t i = 0; i < u->order.len; i++) u->order.at[i]->now = i < n ? now[i] : u->order.at[i]->first;
     for (size_t i = 0; i < u->reports.len; i++)
         if (u->reports.at[i].name == a->report.name.name) {
-            diag_label(c->nnc, err(c, a->report.name.at, report_twice, a->report.name.name), u->reports.at[i].at, "the first");
+            diag_label(c->nnc, err(c, a->report.name.at, report_twice, a->report.name.name), u->reports.at[i].at,
+                       "the first");
             return FLOW_NEXT;
         }
     UnitResult r = {.name = a->report.name.name, .value = t, .at = a->at};

@@ -121,9 +121,7 @@ static Value joined(Checker *c, Value a, Value b) {
     return value_list(c, V_LIST, items, n);
 }
 
-static bool tensor_like(Value v) {
-    return is_tensor(v) || value_is_number(v) || v.kind == V_BOOL || v.kind == V_LIST;
-}
+static bool tensor_like(Value v) { return is_tensor(v) || value_is_number(v) || v.kind == V_BOOL || v.kind == V_LIST; }
 
 Value eval_binary(Checker *c, AstOperator op, Value a, Value b, Ast *e) {
     if (a.kind == V_POISON || b.kind == V_POISON) return value_poison();

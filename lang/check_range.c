@@ -1,8 +1,9 @@
 /* The ranges of indices: the largest for which every access is inside of its tensor.
  *
- * An access with the affine index  base + sum of coef * i  of a dim of `size` elements asks for 0 <= it < size. Where all
- * of its indices but one have a range, that bounds the one. So ranges are found one after the other: first indices all of
- * whose accesses are decided, then those with any such access. Accesses under a condition bound what nothing else does. */
+ * An access with the affine index  base + sum of coef * i  of a dim of `size` elements asks for 0 <= it < size. Where
+ * all of its indices but one have a range, that bounds the one. So ranges are found one after the other: first indices
+ * all of whose accesses are decided, then those with any such access. Accesses under a condition bound what nothing
+ * else does. */
 #include "lang/check.h"
 
 /* The one index of an access without a range; NULL where there is none or another one. */
@@ -103,8 +104,8 @@ static bool check_access(Checker *c, const struct Access *a) {
     Dim least, most, last = last_inside(c, a);
     extremes(c, a, NULL, &least, &most);
     if (!is_negative(least) && !is_negative(dim_sub(c->dims, last, most))) return true;
-    Diag *d = err(c, a->at, access_range, source_text(c, a->at), dim_text(c, least), dim_text(c, most), type_text(c, a->of->type),
-                  dim_text(c, a->size));
+    Diag *d = err(c, a->at, access_range, source_text(c, a->at), dim_text(c, least), dim_text(c, most),
+                  type_text(c, a->of->type), dim_text(c, a->size));
     label_origin(c, d, a->of);
     diag_help(c->nnc, d, "pad(x, ...) makes room, a condition around the access leaves elements out");
     return false;
@@ -113,7 +114,8 @@ static bool check_access(Checker *c, const struct Access *a) {
 bool ranges_solve(Checker *c, IndexContext *ctx) {
     int errors = c->nnc->diags.errors;
     while (one_round(c, ctx, false, true) || one_round(c, ctx, false, false) || one_round(c, ctx, true, true) ||
-           one_round(c, ctx, true, false)) {}
+           one_round(c, ctx, true, false)) {
+    }
     for (size_t i = 0; i < ctx->indices.len; i++) {
         const struct IndexState *state = &ctx->indices.at[i];
         if (state->index->extent) continue;

@@ -99,7 +99,8 @@ static Value reduce_list(Checker *c, BuiltinCall *b) {
     }
     if (strcmp(op, "mean") != 0 || v.kind == V_POISON) return v;
     Value n = value_int(c, list.list.len);
-    return value_is_number(v) ? number_binary(c, OP_AST_DIV, v, n, b->at) : value_binary(c, "div", v, n, places, b->at, "/");
+    return value_is_number(v) ? number_binary(c, OP_AST_DIV, v, n, b->at)
+                              : value_binary(c, "div", v, n, places, b->at, "/");
 }
 
 static Value reduce(Checker *c, BuiltinCall *b, int axis_arg, int axes_arg, int keep_arg) {

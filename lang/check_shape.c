@@ -209,8 +209,7 @@ Value builtin_stack(Checker *c, BuiltinCall *b) {
         if (!same_but(c, t[0]->type, t[i]->type, -1)) return bad_concat(c, b, t[0], t[i], axis);
     for (int i = 0; i < n; i++) {
         Dim *dims = ARENA_ARRAY(check_arena(c), Dim, rank + 1);
-        for (int k = 0; k <= rank; k++)
-            dims[k] = k == axis ? dim_number(c->dims, 1) : t[i]->type.dims[k - (k > axis)];
+        for (int k = 0; k <= rank; k++) dims[k] = k == axis ? dim_number(c->dims, 1) : t[i]->type.dims[k - (k > axis)];
         t[i] = term_reshape(c, t[i], rank + 1, dims, b->at);
     }
     return concat_along(c, b, t, n, axis);
@@ -236,7 +235,10 @@ static bool part_sizes(Checker *c, BuiltinCall *b, Dim whole, int *n, const Dim 
     }
     int64_t x;
     if (dim_is_const(whole, &x) && dim_differs(c->dims, sum, whole)) {
-        err(c, b->places[1], split, dim_text(c, whole), value_text(c, b->args[1]));
+        if (b->args[1].kind == V_LIST)
+            err(c, b->places[1], split_sizes, dim_text(c, sum), dim_text(c, whole));
+        else
+            err(c, b->places[1], split, dim_text(c, whole), *n);
         return false;
     }
     return true;

@@ -88,11 +88,13 @@ static Item eval_item(Checker *c, Scope *s, Ast *e) {
 }
 
 static bool is_poisoned(const Item *it) {
-    return it->value.kind == V_POISON || it->lo.kind == V_POISON || it->hi.kind == V_POISON || it->step.kind == V_POISON;
+    return it->value.kind == V_POISON || it->lo.kind == V_POISON || it->hi.kind == V_POISON ||
+           it->step.kind == V_POISON;
 }
 
 static bool is_index(const Item *it) {
-    return it->kind == ITEM_PACK || it->value.kind == V_INDEX || (it->value.kind == V_TENSOR && it->value.term->indexed);
+    return it->kind == ITEM_PACK || it->value.kind == V_INDEX ||
+           (it->value.kind == V_TENSOR && it->value.term->indexed);
 }
 
 /* ---- index notation ---- */
@@ -157,7 +159,8 @@ typedef struct {
 } Slice;
 
 static bool out_of_range(Checker *c, const Slice *sl, int dim, Span at) {
-    Diag *d = err(c, at, index_range, source_text(c, at), type_text(c, sl->t->type), dim, dim_text(c, sl->t->type.dims[dim]));
+    Diag *d =
+        err(c, at, index_range, source_text(c, at), type_text(c, sl->t->type), dim, dim_text(c, sl->t->type.dims[dim]));
     label_origin(c, d, sl->t);
     return false;
 }
@@ -194,7 +197,8 @@ static bool slice_range(Checker *c, Slice *sl, int dim, const Item *it) {
     if (known_negative(sl->begin[dim]) || known_negative(length) || known_negative(dim_sub(c->dims, whole, hi)))
         return out_of_range(c, sl, dim, it->at);
     sl->step[dim] = step;
-    sl->size[dim] = dim_div(c->dims, dim_add(c->dims, length, dim_number(c->dims, step - 1)), dim_number(c->dims, step));
+    sl->size[dim] =
+        dim_div(c->dims, dim_add(c->dims, length, dim_number(c->dims, step - 1)), dim_number(c->dims, step));
     return true;
 }
 
@@ -222,7 +226,8 @@ static bool slice_tensor(Checker *c, Slice *sl, int dim, const Item *it) {
         return false;
     }
     if (sl->gather) {
-        diag_help(c->nnc, err(c, it->at, gather_many), "index notation says which go together: let y[i] = x[a[i], b[i]]");
+        diag_help(c->nnc, err(c, it->at, gather_many),
+                  "index notation says which go together: let y[i] = x[a[i], b[i]]");
         return false;
     }
     sl->gather = term_cast(c, index, DT_I32, it->at);

@@ -290,7 +290,9 @@ Flow exec_statement(Checker *c, Scope *s, Ast *a) {
     bool in_loop = c->unit && c->unit->in_loop && !c->frame->fn;
     switch (a->kind) {
     case AST_BLOCK: return exec_block(c, s, a);
-    case AST_LET: bind_pattern(c, s, &a->let.names, a->let.is_tuple, eval_expr(c, s, a->let.value), a->let.value->at); break;
+    case AST_LET:
+        bind_pattern(c, s, &a->let.names, a->let.is_tuple, eval_expr(c, s, a->let.value), a->let.value->at);
+        break;
     case AST_DEFINE: return exec_define(c, s, a);
     case AST_ASSIGN: exec_assign(c, s, a); break;
     case AST_RETURN: return c->frame->fn ? exec_return(c, s, a) : misplaced(c, a, "return", "a function");

@@ -7,7 +7,8 @@
 
 static bool set_number(Checker *c, const Ast *a, Value v, int64_t least, int64_t *out) {
     if (value_is_known_int(v, out) && *out >= least) return true;
-    if (v.kind != V_POISON) err(c, a->let.value->at, bad_setting, a->let.names.at[0].name, (int)least, value_text(c, v));
+    if (v.kind != V_POISON)
+        err(c, a->let.value->at, bad_setting, a->let.names.at[0].name, (int)least, value_text(c, v));
     return false;
 }
 
@@ -17,7 +18,8 @@ static void set_keep_best(Checker *c, TrainBlock *t, Ast *e) {
     if (e->kind == AST_NAME)
         t->keep_best = e->name;
     else
-        diag_help(c->nnc, err(c, e->at, bad_keep_best), "keep_best = accuracy, or keep_best = -loss where less is better");
+        diag_help(c->nnc, err(c, e->at, bad_keep_best),
+                  "keep_best = accuracy, or keep_best = -loss where less is better");
 }
 
 static void set(Checker *c, TrainBlock *t, const Ast *a) {
@@ -109,8 +111,8 @@ static void add_statement(Checker *c, TrainBlock *t, Ast *a) {
 
 void train_declare(Checker *c, Ast *ast) {
     TrainBlock *t = ARENA_NEW(check_arena(c), TrainBlock);
-    *t = (TrainBlock){.name = ast->train.name.name ? ast->train.name.name : intern(c->nnc->names, ""),
-                      .at = ast->at, .ast = ast};
+    *t = (TrainBlock){
+        .name = ast->train.name.name ? ast->train.name.name : intern(c->nnc->names, ""), .at = ast->at, .ast = ast};
     for (size_t i = 0; i < c->program->trains.len; i++)
         if (t->name[0] && c->program->trains.at[i]->name == t->name)
             diag_label(c->nnc, err(c, ast->train.name.at, duplicate, t->name), c->program->trains.at[i]->at,

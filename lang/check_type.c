@@ -114,7 +114,10 @@ bool type_eval(Checker *c, Scope *s, Ast *type, Type *t) {
 static Value mismatch(Checker *c, Scope *s, Ast *type, Term *t, Span at, const char *what, const Ast *dim, Dim want,
                       Dim have) {
     Diag *d = err(c, at, type_mismatch, what, source_text(c, type->at), type_text(c, t->type));
-    if (dim) diag_here(c->nnc, d, "%s is %s here", source_text(c, dim->at), dim_text(c, have));
+    if (dim && dim->kind == AST_NUMBER)
+        diag_here(c->nnc, d, "%s, not %s", dim_text(c, have), source_text(c, dim->at));
+    else if (dim)
+        diag_here(c->nnc, d, "%s is %s here", source_text(c, dim->at), dim_text(c, have));
     diag_label(c->nnc, d, type->at, "declared here");
     const Binding *b = dim && dim->kind == AST_NAME ? scope_binding(s, dim->name) : NULL;
     if (b && b->at.file && b->at.begin != at.begin)
@@ -185,8 +188,8 @@ static Term *convert(Checker *c, Ast *type, Term *t, DType to, Span at, const ch
     if (from == to || dtype_is_float(to) || (!dtype_is_float(from) && to != DT_BOOL)) return term_cast(c, t, to, at);
     Diag *d = err(c, at, type_mismatch, what, source_text(c, type->at), type_text(c, t->type));
     diag_label(c->nnc, d, type->at, "declared here");
-    diag_help(c->nnc, d, to == DT_BOOL ? "a comparison such as x != 0 gives truth values"
-                                       : "int(x) converts, towards zero");
+    diag_help(c->nnc, d,
+              to == DT_BOOL ? "a comparison such as x != 0 gives truth values" : "int(x) converts, towards zero");
     return NULL;
 }
 
@@ -201,7 +204,10 @@ static Value agree_scalar(Checker *c, Ast *type, Value v, DType t, Span at, cons
         if (!value_number(v, &x)) return v;
         if (value_is_known_int(v, &n) && (double)n == x) return value_int(c, n);
     }
-    Diag *d = err(c, at, scalar_mismatch, what, t == DT_BOOL ? "true or false" : dtype_is_float(t) ? "a number" : "a whole number",
+    Diag *d = err(c, at, scalar_mismatch, what,
+                  t == DT_BOOL        ? "true or false"
+                  : dtype_is_float(t) ? "a number"
+                                      : "a whole number",
                   value_text(c, v));
     diag_label(c->nnc, d, type->at, "declared here");
     return value_poison();
@@ -211,7 +217,8 @@ Value type_agree(Checker *c, Scope *s, Ast *type, Value v, Span at, const char *
     if (type->kind == AST_TUPLE) {
         if (v.kind == V_POISON) return v;
         if (v.kind != V_TUPLE || v.list.len != type->list.len) {
-            diag_label(c->nnc, err(c, at, tuple_mismatch, what, type->list.len, value_text(c, v)), type->at, "declared here");
+            diag_label(c->nnc, err(c, at, tuple_mismatch, what, type->list.len, value_text(c, v)), type->at,
+                       "declared here");
             return value_poison();
         }
         Value *items = ARENA_ARRAY(check_arena(c), Value, v.list.len + 1);

@@ -78,7 +78,8 @@ static bool depends(Checker *c, const Term *t, NameMap *seen) {
     return false;
 }
 
-/* An initializer is a function of (shape, fan_in, fan_out); one that only has options, `orthogonal(gain = 1)`, makes one. */
+/* An initializer is a function of (shape, fan_in, fan_out); one that only has options, `orthogonal(gain = 1)`, makes
+ * one. */
 static Value draw(Checker *c, Value f, const Variable *var, Span at) {
     Type t = var->type;
     Value *shape = ARENA_ARRAY(check_arena(c), Value, t.rank + 1);
@@ -111,13 +112,14 @@ static Term *fit(Checker *c, Variable *var, Value v, Span at) {
     bool fits = dims_broadcast(c, var->type, t->type, &rank, &dims, &bad) && rank == var->type.rank;
     for (int i = 0; fits && i < rank; i++) fits = !dim_differs(c->dims, dims[i], var->type.dims[i]);
     if (!fits || (dtype_is_float(t->type.dtype) && !dtype_is_float(var->type.dtype))) {
-        diag_label(c->nnc, err(c, at, init_mismatch, var->path, type_text(c, var->type), type_text(c, t->type)), var->at,
-                   "declared here");
+        diag_label(c->nnc, err(c, at, init_mismatch, var->path, type_text(c, var->type), type_text(c, t->type)),
+                   var->at, "declared here");
         return NULL;
     }
     NameMap seen = {0};
     if (depends(c, t, &seen)) {
-        diag_help(c->nnc, err(c, at, init_depends, var->path), "it is drawn before the first step, from random numbers and constants");
+        diag_help(c->nnc, err(c, at, init_depends, var->path),
+                  "it is drawn before the first step, from random numbers and constants");
         return NULL;
     }
     return term_broadcast(c, term_cast(c, t, var->type.dtype, at), rank, var->type.dims, at);

@@ -279,9 +279,7 @@ Dim dim_div(Dims *ds, Dim a, Dim b) {
     return dim_add(ds, q, quotient(ds, rest, b));
 }
 
-bool dim_difference(Dims *ds, Dim a, Dim b, int64_t *difference) {
-    return dim_is_const(dim_sub(ds, a, b), difference);
-}
+bool dim_difference(Dims *ds, Dim a, Dim b, int64_t *difference) { return dim_is_const(dim_sub(ds, a, b), difference); }
 
 bool dim_differs(Dims *ds, Dim a, Dim b) {
     int64_t d;
@@ -291,9 +289,9 @@ bool dim_differs(Dims *ds, Dim a, Dim b) {
 /* ---- printing ---- */
 
 static void print_operand(Str *out, Dim d) {
-    bool plain = d->len == 0 || (d->len == 1 && (d->monos[0].natoms == 0 ||
-                                                 (d->monos[0].natoms == 1 && d->monos[0].coef == 1 &&
-                                                  d->monos[0].atoms[0]->name)));
+    bool plain = d->len == 0 ||
+                 (d->len == 1 && (d->monos[0].natoms == 0 ||
+                                  (d->monos[0].natoms == 1 && d->monos[0].coef == 1 && d->monos[0].atoms[0]->name)));
     str_add(out, plain ? "" : "(");
     dim_print(out, d);
     str_add(out, plain ? "" : ")");

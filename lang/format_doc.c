@@ -72,9 +72,12 @@ static bool is_forced(const DocItem *item) {
 typedef struct {
     GroupKind group;
     unsigned flags;
-    bool flat; /* no break is a newline */
-    bool all;  /* every break is one */
+    bool flat;    /* no break is a newline */
+    bool all;     /* every break is one */
+    bool authors; /* those of the author are newlines */
     int indent;
+    size_t part; /* what stands behind the last break, or first, */
+    int line;    /* and its line */
 } Frame;
 
 /* A comment behind code: what stands between them is put there at the end. */
@@ -100,7 +103,7 @@ typedef struct {
     bool ended;               /* a comment ended the line */
 } Layout;
 
-static const Frame *top(const Layout *l) { return &l->frames.at[l->frames.len - 1]; }
+static Frame *top(const Layout *l) { return &l->frames.at[l->frames.len - 1]; }
 
 static void measure(Layout *l, Arena *a) {
     size_t n = l->d->items.len;
@@ -188,7 +191,7 @@ static bool must_hang(const Layout *l, size_t open, int column) {
     }
 }
 
-/* Whether a pipe fits where only the author's breaks are newlines. */
+/* Whether a group fits where only the author's breaks are newlines. */
 static bool authors_breaks_fit(const Layout *l, size_t open, int column, int indent) {
     const DocItem *items = l->d->items.at;
     size_t end = items[open].next;
@@ -211,12 +214,10 @@ static void spread(Layout *l, Frame *f, size_t open, int column) {
         if (!(f->flags & DOC_HANGS) || (!l->ended && !must_hang(l, open, column))) break;
         f->indent = l->indent + DOC_INDENT;
         newline(l, f->indent, false);
+        column = f->indent;
         break;
     case GROUP_CHAIN: f->indent = continued; break;
-    case GROUP_PIPE:
-        f->indent = f->flags & DOC_BRACKETED ? column + DOC_INDENT : continued;
-        f->all = !authors_breaks_fit(l, open, column, f->indent);
-        break;
+    case GROUP_PIPE: f->indent = f->flags & DOC_BRACKETED ? column + DOC_INDENT : continued; break;
     case GROUP_IF:
         f->indent = continued;
         f->all = true;
@@ -228,6 +229,7 @@ static void spread(Layout *l, Frame *f, size_t open, int column) {
         break;
     case GROUP_HOLD: f->indent = l->indent; break;
     }
+    f->authors = f->group == GROUP_VALUE || authors_breaks_fit(l, open, column, f->indent);
 }
 
 static void open_group(Layout *l, size_t i) {
@@ -235,31 +237,37 @@ static void open_group(Layout *l, size_t i) {
     bool delayed = l->ended && (item->flags & DOC_HANGS || item->group == GROUP_VALUE);
     if (l->ended && !delayed) end_line(l, top(l)->indent, false);
     int column = l->column + l->spaces;
-    Frame f = {item->group, item->flags, false, false, top(l)->indent};
+    Frame f = {.group = item->group, .flags = item->flags, .indent = top(l)->indent};
     f.flat = top(l)->flat || (!delayed && fits(l, column, i, item->next));
     if (!f.flat) spread(l, &f, i, column);
+    f.part = i + 1;
+    f.line = l->line;
     vec_push(&l->frames, f);
 }
 
 /* Whether the break at `i`, of a group that is spread, is a newline. */
 static bool breaks(const Layout *l, const Frame *f, size_t i) {
     const DocItem *item = &l->d->items.at[i];
-    if (f->all || item->flags & DOC_AUTHOR) return true;
-    if (f->group == GROUP_PIPE) return false;
+    if (f->all || (f->authors && item->flags & DOC_AUTHOR)) return true;
+    if (f->group == GROUP_PIPE) return !f->authors;
     if (f->group == GROUP_VALUE) return !(f->flags & DOC_INSIDE) && fits(l, f->indent, i + 1, item->next);
     int column = l->column + l->spaces + item->width;
+    bool over = l->line > f->line && l->cut[f->part] >= i; /* what stands before it took several lines */
+    if (f->group == GROUP_LIST && over) return true;
     if (head_fits(l, column, i + 1, item->next)) return false;
     return head_fits(l, f->indent, i + 1, item->next) || column + l->tail[i + 1] > DOC_WIDTH;
 }
 
 static void line_break(Layout *l, size_t i) {
     const DocItem *item = &l->d->items.at[i];
-    const Frame *f = top(l);
+    Frame *f = top(l);
     int indent = item->flags & DOC_OUTDENTED ? f[-1].indent : f->indent;
     if (item->kind == DOC_NEWLINE || l->ended || (!f->flat && breaks(l, f, i)))
         end_line(l, indent, item->flags & DOC_BLANK);
     else
         l->spaces += item->width;
+    f->part = i + 1;
+    f->line = l->line;
 }
 
 /* Comments behind the code of lines that follow each other stand in one column, where they all fit there. */

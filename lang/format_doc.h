@@ -10,9 +10,9 @@ enum { DOC_WIDTH = 120, DOC_INDENT = 4 };
 /* A group fits on the rest of its line, then none of its breaks is a newline, or it does not, then its kind says which.
  */
 typedef enum {
-    GROUP_LIST, /* between brackets: those that the author made and those that are needed; aligned behind the bracket */
-    GROUP_CHAIN, /* operators: as in a list; one step deeper than the line, or aligned where brackets are open */
-    GROUP_PIPE,  /* `|>`: those that the author made, or all where that does not fit; always one step deeper */
+    GROUP_LIST,  /* between brackets: the author's, or as few as that takes; aligned behind the bracket */
+    GROUP_CHAIN, /* operators: the same; one step deeper than the line, or aligned where brackets are open */
+    GROUP_PIPE,  /* `|>`: the author's, or all where that does not fit; always one step deeper */
     GROUP_IF,    /* before each `else`: all; indented as in a chain */
     GROUP_VALUE, /* what stands behind `=`: its one break, before the value, where the value then fits on one line */
     GROUP_BLOCK, /* statements between braces: all */

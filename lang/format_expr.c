@@ -132,7 +132,7 @@ static void binary(Format *f, const Ast *n) {
 
 static void unary(Format *f, const Ast *n) {
     format_token(f);
-    if (n->op.op == OP_AST_NOT) doc_space(&f->doc);
+    if (n->op.op == OP_AST_NOT || (n->op.a->kind == AST_UNARY && !in_parentheses(f, n->op.a))) doc_space(&f->doc);
     format_expr(f, n->op.a);
 }
 

@@ -30,23 +30,22 @@ static void anchor(Format *f, Line *line) {
     line->pads[line->anchors++] = doc_pad(&f->doc);
 }
 
-/* Whether a line that fits would not any more. A line that does not fit is broken behind the place in any case. */
-static bool pushed_out(const Format *f, const Line *l, int k, int column) {
-    int before = doc_width(&f->doc, l->first, l->pads[k]), behind = doc_width(&f->doc, l->pads[k], l->last);
-    int room = DOC_WIDTH - f->depth * DOC_INDENT - behind;
-    return behind >= 0 && before <= room && column > room;
+static bool fits(const Format *f, const Line *l, int pad) {
+    int width = doc_width(&f->doc, l->first, l->last);
+    return width >= 0 && f->depth * DOC_INDENT + width + pad <= DOC_WIDTH;
 }
 
 /* Aligns one place of lines [from, to), where they fit with it. */
 static void align(Format *f, Lines *lines, size_t from, size_t to, int k) {
     int column = 0;
     for (size_t i = from; i < to; i++) {
-        int before = doc_width(&f->doc, lines->at[i].first, lines->at[i].pads[k]);
-        if (before < 0) return;
-        column = MAX(column, before);
+        const Line *l = &lines->at[i];
+        column = MAX(column, doc_width(&f->doc, l->first, l->pads[k]));
     }
-    for (size_t i = from; i < to; i++)
-        if (pushed_out(f, &lines->at[i], k, column)) return;
+    for (size_t i = from; i < to; i++) {
+        const Line *l = &lines->at[i];
+        if (!fits(f, l, column - doc_width(&f->doc, l->first, l->pads[k]))) return;
+    }
     for (size_t i = from; i < to; i++) {
         const Line *l = &lines->at[i];
         f->doc.items.at[l->pads[k]].width = column - doc_width(&f->doc, l->first, l->pads[k]);
@@ -339,8 +338,8 @@ static void sequence(Format *f, const AstList *list, Put *put, bool is_inline, b
         put(f, n, &line);
         for (line.last = f->doc.items.len; f->doc.items.at[line.last - 1].kind == DOC_REMARK;) line.last--;
         follows = follows && lines.len && lines.at[0].kind == line.kind && lines.at[0].anchors == line.anchors;
-        if (!follows) align_lines(f, &lines, is_train && lines.len && lines.at[0].kind == AST_ASSIGN);
-        vec_push(&lines, line);
+        if (!follows || !fits(f, &line, 0)) align_lines(f, &lines, is_train && n->kind == AST_ASSIGN);
+        if (fits(f, &line, 0)) vec_push(&lines, line);
     }
     align_lines(f, &lines, is_train && lines.len && lines.at[0].kind == AST_ASSIGN);
     vec_free(&lines);

@@ -17,6 +17,7 @@ static void declare(Checker *c, Module *m, AstName name, Ast *ast, int part) {
     Decl *d = ARENA_NEW(check_arena(c), Decl);
     *d = (Decl){.name = name.name, .ast = ast, .module = m, .at = name.at, .part = part};
     map_put(c, &m->decls, name.name, d);
+    arena_push(c, &m->order, d);
 }
 
 static void declare_all(Checker *c, Module *m, const AstFile *file) {
@@ -61,9 +62,9 @@ static void check_clash(Checker *c, Module *m, Module *other, Span at) {
     for (size_t i = 0; i < m->imports.len; i++) {
         Module *have = m->imports.at[i];
         if (have == other) continue;
-        for (size_t k = 0; k < other->decls.cap; k++) {
-            Name name = other->decls.at[k].name;
-            if (!name || map_get(&m->decls, name)) continue;
+        for (size_t k = 0; k < other->order.len; k++) {
+            Name name = other->order.at[k]->name;
+            if (map_get(&m->decls, name)) continue;
             Decl *d = map_get(&have->decls, name);
             if (d) diag_label(c->nnc, err(c, at, import_clash, name, have->path, other->path), d->at, "the other one");
         }
@@ -75,14 +76,17 @@ static Module *load_module(Checker *c, const char *path, Span from) {
     Module *m = map_get(&c->by_path, key);
     if (m && !m->file) {
         err(c, from, import_cycle, path);
+        c->broken = true;
         return NULL;
     }
     if (m) return m;
     m = module_new(c, path);
     map_put(c, &c->by_path, key, m);
+    int errors = c->nnc->diags.errors;
     uint32_t file = source_read(c->nnc, path, from);
-    if (!file) return NULL;
-    AstFile *parsed = parse_file(c->nnc, file);
+    AstFile *parsed = file ? parse_file(c->nnc, file) : NULL;
+    if (c->nnc->diags.errors != errors) c->broken = true;
+    if (!parsed) return NULL;
     declare_all(c, m, parsed);
     for (int i = 0; i < parsed->decls.len; i++) {
         Ast *a = parsed->decls.at[i];
@@ -125,8 +129,11 @@ Value setting_value(Checker *c, const char *text) {
 }
 
 static Value function_value(Module *m, Ast *ast) {
-    static const ValueKind kinds[] = {[FN_FN] = V_FUNCTION, [FN_LOSS] = V_FUNCTION, [FN_LAYER] = V_LAYER,
-                                      [FN_MODEL] = V_MODEL, [FN_OPTIMIZER] = V_OPTIMIZER};
+    static const ValueKind kinds[] = {[FN_FN] = V_FUNCTION,
+                                      [FN_LOSS] = V_FUNCTION,
+                                      [FN_LAYER] = V_LAYER,
+                                      [FN_MODEL] = V_MODEL,
+                                      [FN_OPTIMIZER] = V_OPTIMIZER};
     return (Value){.kind = kinds[ast->fn.kind], .fn = {.ast = ast, .scope = m->scope}};
 }
 
@@ -197,8 +204,7 @@ bool module_has_number(Checker *c, Module *m, Name name) {
 }
 
 static void add_decls(Checker *c, const Module *m, Names *names) {
-    for (size_t i = 0; i < m->decls.cap; i++)
-        if (m->decls.at[i].name) arena_push(c, names, m->decls.at[i].name);
+    for (size_t i = 0; i < m->order.len; i++) arena_push(c, names, m->order.at[i]->name);
 }
 
 const char *scope_nearest(Checker *c, Scope *s, Name name) {
@@ -221,26 +227,23 @@ const char *scope_nearest(Checker *c, Scope *s, Name name) {
 
 /* ---- the program ---- */
 
-static bool settings_used(Checker *c, const Setting *sets, int nsets) {
+static void settings_used(Checker *c, const Setting *sets, int nsets) {
     Names lets = {0};
     for (size_t i = 0; i < c->modules.len; i++) {
         Module *m = c->modules.at[i];
-        for (size_t k = 0; !m->is_library && k < m->decls.cap; k++) {
-            Decl *d = m->decls.at[k].value;
-            if (d && d->ast->kind == AST_LET && d->part < 0) arena_push(c, &lets, d->name);
+        for (size_t k = 0; !m->is_library && k < m->order.len; k++) {
+            const Decl *d = m->order.at[k];
+            if (d->ast->kind == AST_LET && d->part < 0) arena_push(c, &lets, d->name);
         }
     }
-    bool ok = true;
     for (int i = 0; i < nsets; i++) {
         bool found = false;
         for (size_t k = 0; k < lets.len; k++) found = found || strcmp(lets.at[k], sets[i].name) == 0;
         if (found) continue;
-        ok = false;
         Diag *d = err(c, (Span){0}, unknown_setting, sets[i].name);
         const char *near = diag_nearest(sets[i].name, lets.at, lets.len);
         if (near) diag_help(c->nnc, d, "did you mean '%s'?", near);
     }
-    return ok;
 }
 
 static void declare_runs(Checker *c, Module *m) {
@@ -255,14 +258,15 @@ static void declare_runs(Checker *c, Module *m) {
 
 bool resolve_program(Checker *c, const char *path, const char *const (*stdlib)[2], const Setting *sets, int nsets) {
     int before = c->nnc->diags.errors;
-    if (!load_library(c, stdlib)) return false;
+    c->broken = !load_library(c, stdlib);
+    if (c->broken) return false;
     for (int i = 0; i < nsets; i++) map_put(c, &c->overrides, intern(c->nnc->names, sets[i].name), (void *)&sets[i]);
     c->main = load_module(c, path, (Span){0});
-    if (!c->main || c->nnc->diags.errors != before || !settings_used(c, sets, nsets)) return false;
+    if (!c->main || c->broken) return false;
+    settings_used(c, sets, nsets);
     for (size_t i = 0; i < c->modules.len; i++) {
         Module *m = c->modules.at[i];
-        for (size_t k = 0; !m->is_library && k < m->decls.cap; k++)
-            if (m->decls.at[k].name) decl_value(c, m->decls.at[k].value, (Span){0});
+        for (size_t k = 0; !m->is_library && k < m->order.len; k++) decl_value(c, m->order.at[k], (Span){0});
     }
     /* only the program's own file has runs and exports; imported ones are used for what they declare */
     declare_runs(c, c->main);

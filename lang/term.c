@@ -226,8 +226,8 @@ static bool is_comparison(const char *op) {
 
 /* The element type of the operation's operands. */
 static DType operand_type(Checker *c, const char *op, DType t) {
-    static const char *const same[] = {"add", "sub", "mul",    "neg",  "abs", "sign", "min",  "max", "eq",
-                                       "ne",  "lt",  "le",     "idiv", "imod", "stop", "select"};
+    static const char *const same[] = {"add", "sub", "mul", "neg", "abs",  "sign", "min",  "max",
+                                       "eq",  "ne",  "lt",  "le",  "idiv", "imod", "stop", "select"};
     static const char *const logic[] = {"and", "or", "not"};
     for (size_t i = 0; i < COUNT(logic); i++)
         if (strcmp(op, logic[i]) == 0) return DT_BOOL;

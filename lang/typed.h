@@ -1,10 +1,10 @@
 /* The typed program: what checking makes of the syntax tree, and all that the compiler sees of the language.
  *
- * The checker (check*.c) walks the tree with compile-time values (numbers, strings, lists, functions, layers, data sets)
- * evaluated and functions, layers, losses and optimizers expanded where they are called. What is left are terms: tensor
- * operations with a type each. A unit is one function of terms: a step of a training or evaluating loop, an exported
- * function, or the drawing of initial values. Sizes may be symbolic ("N") while a program is only checked; a unit that is
- * going to be compiled is made with all sizes bound to numbers. */
+ * The checker (check*.c) walks the tree with compile-time values (numbers, strings, lists, functions, layers, data
+ * sets) evaluated and functions, layers, losses and optimizers expanded where they are called. What is left are terms:
+ * tensor operations with a type each. A unit is one function of terms: a step of a training or evaluating loop, an
+ * exported function, or the drawing of initial values. Sizes may be symbolic ("N") while a program is only checked; a
+ * unit that is going to be compiled is made with all sizes bound to numbers. */
 #ifndef LANG_TYPED_H
 #define LANG_TYPED_H
 
@@ -30,16 +30,16 @@ void type_print(Str *out, Type t); /* "[N, 784]", "int[N]", "u8[N, 28, 28]"; f32
 /* ---- terms ---- */
 
 typedef enum {
-    T_NUMBER,    /* a scalar constant */
-    T_ARRAY,     /* a constant tensor given by its elements */
-    T_INPUT,     /* input `slot` of the unit */
-    T_PARAM,     /* the value that parameter `slot` has when the unit starts */
-    T_STATE,     /* likewise for states */
-    T_OP,        /* scalar operation `op`, element by element; operands broadcast as in NumPy and have equal dtypes where
-                    the operation asks for it (conversions are T_CASTs); "select" takes a bool and two values */
-    T_CAST,      /* to the term's own dtype */
-    T_REDUCE,    /* `op` (sum prod max min argmax argmin) over `axes` (ascending); dims stay as 1 where `keep` */
-    T_RESHAPE,   /* to the term's own shape, row-major; as many elements */
+    T_NUMBER,  /* a scalar constant */
+    T_ARRAY,   /* a constant tensor given by its elements */
+    T_INPUT,   /* input `slot` of the unit */
+    T_PARAM,   /* the value that parameter `slot` has when the unit starts */
+    T_STATE,   /* likewise for states */
+    T_OP,      /* scalar operation `op`, element by element; operands broadcast as in NumPy and have equal dtypes where
+                  the operation asks for it (conversions are T_CASTs); "select" takes a bool and two values */
+    T_CAST,    /* to the term's own dtype */
+    T_REDUCE,  /* `op` (sum prod max min argmax argmin) over `axes` (ascending); dims stay as 1 where `keep` */
+    T_RESHAPE, /* to the term's own shape, row-major; as many elements */
     T_BROADCAST, /* to the term's own shape, as NumPy does */
     T_TRANSPOSE, /* dim i of the result is dim axes[i] of the operand */
     T_SLICE,     /* element i of the result along dim d is begin[d] + i * step[d] of the operand */
@@ -105,7 +105,7 @@ typedef struct DataExpr {
     struct DataExpr **sources;
     int nargs;
     struct DataArg {
-        Name name; /* NULL: positional */
+        Name name;        /* NULL: positional */
         const char *text; /* a string, or NULL: a number */
         double number;
         Span at;
@@ -125,7 +125,7 @@ typedef struct {
     int64_t count;
     int nfields;
     const DataField *fields;
-    int64_t classes, vocab; /* -1: not known of this kind of data */
+    int64_t classes, vocab;                          /* -1: not known of this kind of data */
     const double *(*mean)(void *handle, int64_t *n); /* per feature of the first field; may be NULL */
     const double *(*std)(void *handle, int64_t *n);
     void *handle; /* the opener's own */
@@ -145,7 +145,7 @@ typedef struct {
     Name path; /* "mlp.dense1.w"; optimizer states "adam1.m/mlp.dense1.w" */
     Type type;
     Span at;
-    Term *init;      /* its first value, made of T_RANDOM and constants only */
+    Term *init; /* its first value, made of T_RANDOM and constants only */
     bool is_param;
     bool is_optimizer_state;
     int slot; /* index in Program.params or Program.states */
@@ -174,8 +174,8 @@ typedef struct {
 
 /* A layer or model that was called while a unit was made, in the order in which the calls ended. */
 typedef struct {
-    Name path;  /* "mlp.dense1"; of a model, its name */
-    Name layer; /* "Dense" */
+    Name path;          /* "mlp.dense1"; of a model, its name */
+    Name layer;         /* "Dense" */
     Type input, result; /* of its first tensor input and of its (first) result; rank -1: none */
     Span at;
     int depth; /* 0: called by no layer or model */
@@ -183,8 +183,8 @@ typedef struct {
 
 /* One function to compile. Inputs of exported functions: the tensors, then those of `seed`, `tick` and `epoch` that it
  * uses. Inputs of steps: every field of the data set as a whole, then `rows` (i32[N]), then the scalars
- * `seed`, `tick` (a count of steps over the whole run) and `epoch` (i32 each). Results of steps: first one per `minimize`
- * (the loss), then one per `report`, scalars of the float type. */
+ * `seed`, `tick` (a count of steps over the whole run) and `epoch` (i32 each). Results of steps: first one per
+ * `minimize` (the loss), then one per `report`, scalars of the float type. */
 typedef struct {
     UnitKind kind;
     Name name;
@@ -193,7 +193,7 @@ typedef struct {
     VEC(UnitResult) results;
     VEC(UnitUpdate) updates; /* parameters and states that get a new value */
     struct Program *program;
-    VEC(LayerCall) layers;   /* for `summary` */
+    VEC(LayerCall) layers; /* for `summary` */
 } Unit;
 
 typedef struct {
@@ -207,7 +207,7 @@ typedef struct TrainBlock {
     Name name; /* "" where it has none */
     Span at;
     int64_t epochs, steps, batch, seed, memory; /* 0: not set (epochs 1, batch 32, seed 0, no budget) */
-    Name keep_best; /* or NULL; `keep_best_less`: smaller is better */
+    Name keep_best;                             /* or NULL; `keep_best_less`: smaller is better */
     bool keep_best_less;
     VEC(TrainLoop) loops;
     struct {
@@ -237,16 +237,16 @@ typedef struct {
     const char *name, *value;
 } Setting;
 
-/** Parses `path`, its imports and the standard library (`stdlib`: path, text pairs ending with NULL, or a directory that
- * overrides it), resolves names and evaluates the top level. NULL after diagnostics. */
+/** Parses `path`, its imports and the standard library (`stdlib`: path, text pairs ending with NULL, or a directory
+ * that overrides it), resolves names and evaluates the top level. NULL after diagnostics. */
 Program *program_load(Nnc *nnc, const char *path, const char *const (*stdlib)[2], const Setting *sets, int nsets,
                       DataOpener opener);
 
 /** The size `n`. */
 Dim program_dim(Program *p, int64_t n);
 
-/** Checks everything there is with symbolic sizes: each declaration by itself, each train block, each exported function.
- * False after diagnostics. */
+/** Checks everything there is with symbolic sizes: each declaration by itself, each train block, each exported
+ * function. False after diagnostics. */
 bool program_check(Program *p);
 
 /** Opens the data set that a loop runs over; NULL after a diagnostic. */
@@ -255,16 +255,17 @@ const DataInfo *program_loop_data(Program *p, TrainBlock *t, int loop);
 /** The unit of one loop of a train block for batches of exactly `n` rows; NULL after diagnostics. */
 Unit *program_loop_unit(Program *p, TrainBlock *t, int loop, int64_t n);
 
-/** The unit of an exported function. `types` gives each tensor argument's type where known (rank -1: as declared), which
- * binds its sizes; `args` the compile-time arguments; `n` (0: none) binds the size named N where nothing else did. */
+/** The unit of an exported function. `types` gives each tensor argument's type where known (rank -1: as declared),
+ * which binds its sizes; `args` the compile-time arguments; `n` (0: none) binds the size named N where nothing else
+ * did. */
 Unit *program_export_unit(Program *p, const Export *e, const Type *types, int ntypes, const Setting *args, int nargs,
                           int64_t n);
 
 /** The names and declared types of an export's tensor inputs (symbolic), in order; returns their number. */
 int program_export_inputs(Program *p, const Export *e, UnitInput **inputs);
 
-/** The unit that draws the first values of all parameters and states made so far; its inputs are `seed`, `tick`, `epoch`,
- * its updates all variables. */
+/** The unit that draws the first values of all parameters and states made so far; its inputs are `seed`, `tick`,
+ * `epoch`, its updates all variables. */
 Unit *program_init_unit(Program *p);
 
 /** --dump=types: every term of a unit with its type and place. */

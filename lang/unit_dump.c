@@ -3,13 +3,30 @@
 
 #include <stdlib.h>
 
-static const char *const kinds[] = {
-    [T_NUMBER] = "number",       [T_ARRAY] = "array",         [T_INPUT] = "input",         [T_PARAM] = "param",
-    [T_STATE] = "state",         [T_OP] = "",                 [T_CAST] = "cast",           [T_REDUCE] = "reduce",
-    [T_RESHAPE] = "reshape",     [T_BROADCAST] = "broadcast", [T_TRANSPOSE] = "transpose", [T_SLICE] = "slice",
-    [T_PAD] = "pad",             [T_CONCAT] = "concat",       [T_GATHER] = "gather",       [T_MATMUL] = "matmul",
-    [T_IOTA] = "iota",           [T_RANDOM] = "random",       [T_DEFINE] = "define",       [T_INDEX] = "index",
-    [T_ACCESS] = "access",       [T_FOLD] = "fold",           [T_GRAD] = "grad",           [T_MARK] = "mark"};
+static const char *const kinds[] = {[T_NUMBER] = "number",
+                                    [T_ARRAY] = "array",
+                                    [T_INPUT] = "input",
+                                    [T_PARAM] = "param",
+                                    [T_STATE] = "state",
+                                    [T_OP] = "",
+                                    [T_CAST] = "cast",
+                                    [T_REDUCE] = "reduce",
+                                    [T_RESHAPE] = "reshape",
+                                    [T_BROADCAST] = "broadcast",
+                                    [T_TRANSPOSE] = "transpose",
+                                    [T_SLICE] = "slice",
+                                    [T_PAD] = "pad",
+                                    [T_CONCAT] = "concat",
+                                    [T_GATHER] = "gather",
+                                    [T_MATMUL] = "matmul",
+                                    [T_IOTA] = "iota",
+                                    [T_RANDOM] = "random",
+                                    [T_DEFINE] = "define",
+                                    [T_INDEX] = "index",
+                                    [T_ACCESS] = "access",
+                                    [T_FOLD] = "fold",
+                                    [T_GRAD] = "grad",
+                                    [T_MARK] = "mark"};
 
 typedef struct {
     const Unit *unit;
@@ -57,7 +74,8 @@ static void add_leaf(Dump *d, const Term *t) {
     if (t->kind == T_INPUT) str_add(s, " %s", t->name);
     bool known = t->kind == T_PARAM ? (size_t)t->slot < p->params.len : (size_t)t->slot < p->states.len;
     if (t->kind == T_PARAM || t->kind == T_STATE)
-        str_add(s, " %s", !known ? t->name : (t->kind == T_PARAM ? p->params.at[t->slot] : p->states.at[t->slot])->path);
+        str_add(s, " %s",
+                !known ? t->name : (t->kind == T_PARAM ? p->params.at[t->slot] : p->states.at[t->slot])->path);
 }
 
 static void add_attributes(Dump *d, const Term *t) {
@@ -97,8 +115,8 @@ static void dump_term(Dump *d, const Term *t) {
 }
 
 static void dump_head(Dump *d) {
-    static const char *const words[] = {[UNIT_STEP] = "step", [UNIT_EVAL] = "eval", [UNIT_EXPORT] = "export",
-                                        [UNIT_INIT] = "init"};
+    static const char *const words[] = {
+        [UNIT_STEP] = "step", [UNIT_EVAL] = "eval", [UNIT_EXPORT] = "export", [UNIT_INIT] = "init"};
     const Unit *u = d->unit;
     fprintf(d->out, "%s %s\n", words[u->kind], u->name);
     for (size_t i = 0; i < u->inputs.len; i++) {

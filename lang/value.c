@@ -76,17 +76,49 @@ bool value_number(Value v, double *x) {
     return true;
 }
 
+/* "the list [2, 3]" where it is a short one of numbers. */
+static const char *list_text(Checker *c, Value v) {
+    Str s = {0};
+    str_add(&s, "the list [");
+    for (int i = 0; i < v.list.len; i++) {
+        double x;
+        bool plain = v.list.len <= 8 && v.list.at[i].kind == V_INT && !v.list.at[i].whole.den;
+        if (!plain && (v.list.len > 8 || !value_is_number(v.list.at[i]) || !value_number(v.list.at[i], &x))) {
+            vec_free(&s);
+            return "a list";
+        }
+        str_add(&s, "%s", i ? ", " : "");
+        if (plain)
+            dim_print(&s, v.list.at[i].whole.num);
+        else
+            str_add(&s, "%g", x);
+    }
+    str_add(&s, "]");
+    const char *text = arena_copy(check_arena(c), s.at, s.len + 1);
+    vec_free(&s);
+    return text;
+}
+
 const char *value_text(Checker *c, Value v) {
-    static const char *const texts[] = {[V_NONE] = "nothing",           [V_POISON] = "an unknown value",
-                                        [V_BOOL] = "a truth value",     [V_DTYPE] = "an element type",
-                                        [V_LIST] = "a list",            [V_TUPLE] = "a tuple",
-                                        [V_INDEX] = "an index",         [V_PACK] = "a run of indices",
-                                        [V_FUNCTION] = "a function",    [V_BUILTIN] = "a function",
-                                        [V_LAYER] = "a layer",          [V_INSTANCE] = "a layer",
-                                        [V_MODEL] = "a model",          [V_PART] = "a part of a model",
-                                        [V_OPTIMIZER] = "an optimizer", [V_UPDATE] = "an optimizer",
+    static const char *const texts[] = {[V_NONE] = "nothing",
+                                        [V_POISON] = "an unknown value",
+                                        [V_BOOL] = "a truth value",
+                                        [V_DTYPE] = "an element type",
+                                        [V_LIST] = "a list",
+                                        [V_TUPLE] = "a tuple",
+                                        [V_INDEX] = "an index",
+                                        [V_PACK] = "a run of indices",
+                                        [V_FUNCTION] = "a function",
+                                        [V_BUILTIN] = "a function",
+                                        [V_LAYER] = "a layer",
+                                        [V_INSTANCE] = "a layer",
+                                        [V_MODEL] = "a model",
+                                        [V_PART] = "a part of a model",
+                                        [V_OPTIMIZER] = "an optimizer",
+                                        [V_UPDATE] = "an optimizer",
                                         [V_DATA] = "a data set"};
     if (v.kind == V_STRING) return arena_printf(check_arena(c), "the string \"%s\"", v.text);
+    if (v.kind == V_LIST) return list_text(c, v);
     if (v.kind == V_TENSOR) return arena_printf(check_arena(c), "a tensor %s", type_text(c, v.term->type));
     if (v.kind == V_INT && !v.whole.den) return arena_printf(check_arena(c), "the number %s", dim_text(c, v.whole.num));
     double x;

@@ -327,11 +327,24 @@ static void print_one(Nnc *nnc, const Diag *d, FILE *out, bool colour) {
     }
 }
 
+/* Whether the same was said of the same place before: a body is checked wherever it is called. */
+static bool is_repeated(const Diags *diags, size_t index) {
+    const Diag *d = diags->list.at[index];
+    for (size_t i = 0; i < index; i++) {
+        const Diag *e = diags->list.at[i];
+        if (e->id == d->id && memcmp(&e->labels.at[0].at, &d->labels.at[0].at, sizeof(Span)) == 0 &&
+            strcmp(e->text, d->text) == 0)
+            return true;
+    }
+    return false;
+}
+
 void diag_print(Nnc *nnc, FILE *out, bool colour) {
     Diags *diags = &nnc->diags;
     int errors = 0, left_out = 0;
     for (; diags->printed < diags->list.len; diags->printed++) {
         const Diag *d = diags->list.at[diags->printed];
+        if (d->labels.at[0].at.file && is_repeated(diags, diags->printed)) continue;
         if (d->severity == SEV_ERROR && ++errors > MAX_PRINTED)
             left_out++;
         else

@@ -71,16 +71,17 @@ static void find_readers(Order *o) {
         }
 }
 
-static bool reads(const Order *o, int kernel, int buffer) {
-    for (size_t i = 0; i < o->accesses[kernel].len; i++)
-        if (o->accesses[kernel].at[i].buffer == buffer && !o->accesses[kernel].at[i].write) return true;
+static bool touches(const Accesses *acc, int buffer, bool write) {
+    for (size_t i = 0; i < acc->len; i++)
+        if (acc->at[i].buffer == buffer && acc->at[i].write == write) return true;
     return false;
 }
 
 /* Whether the writer of b could write over its old value, as far as the kernel itself is concerned. */
 static bool could_overwrite(const Order *o, int b, int old) {
     int k = o->writer[b];
-    return k >= 0 && o->writer[old] < 0 && (!reads(o, k, old) || plan_overwrites(o->u, o->u->kernels.at[k], old, b));
+    return k >= 0 && o->writer[old] < 0 &&
+           (!touches(&o->accesses[k], old, false) || plan_overwrites(o->u, o->u->kernels.at[k], old, b));
 }
 
 /* Kernels run as early as their number allows. Where waiting for the readers of old values closes a circle, one of them
@@ -96,7 +97,8 @@ static void run_order(Order *o, IntList *wishes) {
         if (!o->waits[k]) heap_push(&o->ready, (int)k), queued[k] = true;
     while (o->order.len < n) {
         if (!o->ready.len) {
-            for (scan = 0; scan < n && (queued[scan] || hard[scan]); scan++) {}
+            for (scan = 0; scan < n && (queued[scan] || hard[scan]); scan++) {
+            }
             if (scan == n) bug("kernels wait for each other");
             heap_push(&o->ready, (int)scan);
             queued[scan] = true;
@@ -235,7 +237,9 @@ static int64_t take_over(const LoopUnit *u, const Accesses *acc, int k, int buff
         int old = acc[k].at[i].buffer;
         const Buffer *b = &u->buffers.at[old];
         if (acc[k].at[i].write || !in_arena(b) || last[old] != k || heir[old] >= 0 || b->offset < 0) continue;
-        if (room(b) != room(&u->buffers.at[buffer]) || !plan_overwrites(u, u->kernels.at[k], old, buffer)) continue;
+        if (touches(&acc[k], old, true) || room(b) != room(&u->buffers.at[buffer]) ||
+            !plan_overwrites(u, u->kernels.at[k], old, buffer))
+            continue;
         heir[old] = buffer;
         return b->offset;
     }
@@ -261,7 +265,8 @@ static void place_kernel(Space *s, const Accesses *acc, int k, int *last, int *h
 void plan_place(LoopUnit *u) {
     Space s = {.u = u};
     const Accesses *acc = plan_accesses(u);
-    int *last = ARENA_ARRAY(u->nnc->arena, int, u->buffers.len), *heir = ARENA_ARRAY(u->nnc->arena, int, u->buffers.len);
+    int *last = ARENA_ARRAY(u->nnc->arena, int, u->buffers.len),
+        *heir = ARENA_ARRAY(u->nnc->arena, int, u->buffers.len);
     for (size_t b = 0; b < u->buffers.len; b++) heir[b] = -1;
     for (size_t k = 0; k < u->kernels.len; k++)
         for (size_t i = 0; i < acc[k].len; i++) last[acc[k].at[i].buffer] = (int)k;

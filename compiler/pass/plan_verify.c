@@ -1,5 +1,5 @@
-/* The check of a memory plan, independent of how it was made: the arena and the variables are followed byte range by byte
- * range through the kernels. */
+/* The check of a memory plan, independent of how it was made: the arena and the variables are followed byte range by
+ * byte range through the kernels. */
 #include "compiler/pass/plan.h"
 
 #include <stdlib.h>
@@ -28,7 +28,8 @@ static void check_read(Check *c, int buffer, const bool *leaf) {
     for (size_t i = 0; i < c->held.len; i++) {
         const Held *h = &c->held.at[i];
         if (h->base != b->base || h->to <= b->offset || h->from >= b->offset + bytes_of(b)) continue;
-        if (h->buffer != buffer) bug("kernel '%s' reads buffer %d, which buffer %d has overwritten", c->kernel->name, buffer, h->buffer);
+        if (h->buffer != buffer)
+            bug("kernel '%s' reads buffer %d, which buffer %d has overwritten", c->kernel->name, buffer, h->buffer);
         held = true;
     }
     if (!held) bug("kernel '%s' reads buffer %d before it is written", c->kernel->name, buffer);
@@ -61,6 +62,12 @@ static bool *find_leaves(const LoopUnit *u, const Accesses *acc) {
     return leaf;
 }
 
+static bool writes(const Accesses *acc, int buffer) {
+    for (size_t i = 0; i < acc->len; i++)
+        if (acc->at[i].buffer == buffer && acc->at[i].write) return true;
+    return false;
+}
+
 void plan_verify(const LoopUnit *u) {
     Check c = {.u = u};
     const Accesses *acc = plan_accesses(u);
@@ -68,7 +75,9 @@ void plan_verify(const LoopUnit *u) {
     for (size_t k = 0; k < u->kernels.len; k++) {
         c.kernel = u->kernels.at[k];
         for (size_t i = 0; i < acc[k].len; i++)
-            if (!acc[k].at[i].write && followed(&u->buffers.at[acc[k].at[i].buffer])) check_read(&c, acc[k].at[i].buffer, leaf);
+            if (!acc[k].at[i].write && !writes(&acc[k], acc[k].at[i].buffer) &&
+                followed(&u->buffers.at[acc[k].at[i].buffer]))
+                check_read(&c, acc[k].at[i].buffer, leaf);
         for (size_t i = 0; i < acc[k].len; i++) {
             const Buffer *b = &u->buffers.at[acc[k].at[i].buffer];
             if (!acc[k].at[i].write || !followed(b)) continue;

@@ -43,6 +43,7 @@ expect_error 1 "i.gz" "$NNC" train idx.nn
 nn shape.nn 'model m(x: [N, 784]) -> [N, 10] {\n    let h = Dense(500)(x)\n    param w2: [400, 10] = 0\n    return h @ w2\n}\nexport fn f(x: [N, 784]) = m(x)\n'
 expect_error 1 "500 and 400 differ" "$NNC" check shape.nn
 expect_error 1 "shape.nn:4" "$NNC" check shape.nn
-expect_error 1 "no trained weights" "$NNC" run "$SOURCE/examples/digits.nn" classify --arg pixels=3
+expect_error 1 "must be [N, 64], and this is []" "$NNC" run "$SOURCE/examples/digits.nn" classify --arg pixels=3
+expect_error 1 "no trained weights" "$NNC" eval "$SOURCE/examples/digits.nn"
 [ -e runs ] && fail "an error left something behind: $(find runs)"
 finish

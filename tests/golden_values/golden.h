@@ -40,6 +40,10 @@ const RtTensor *case_input(const Case *c, const char *name);
 /** The row for a case, or NULL. */
 const Rule *golden_rule(const Case *c);
 
+/** Whether only one precision is compared: the case means something in f64 alone; the reference itself was rounded to f32. */
+bool golden_f64_only(const Case *c);
+bool golden_f32_only(const Rule *r);
+
 /** `text` with {attributes} put in, by path: {alpha}, {betas.0}, {arguments.kw_dim|0} with a default; false where one is missing. */
 bool golden_fill(Str *out, const char *text, const Case *c);
 

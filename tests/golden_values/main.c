@@ -49,16 +49,10 @@ static size_t file_of(Files *files, const char *folder, const char *name) {
     return files->len - 1;
 }
 
-static bool has_tag(const cJSON *json, const char *tag) {
-    const cJSON *t;
-    cJSON_ArrayForEach(t, cJSON_GetObjectItemCaseSensitive(json, "tags")) if (strcmp(t->valuestring, tag) == 0) return true;
-    return false;
-}
-
 /* ---- one case ---- */
 
 static Verdict judge(const Job *j) {
-    for (int f64 = has_tag(j->c.json, "f64_only"); f64 < 2; f64++) {
+    for (int f64 = golden_f64_only(&j->c); f64 < 2 - golden_f32_only(j->rule); f64++) {
         Outcome o = j->rule->kind == RULE_OPTIMIZER ? golden_run_optimizer(&j->c, j->rule, f64)
                                                     : golden_run(&j->c, j->rule, f64);
         if (o.verdict == GOLDEN_PASSED) continue;
@@ -176,6 +170,11 @@ static void list_skipped(const Jobs *jobs) {
     }
 }
 
+static void list_f32_only(const Jobs *jobs) {
+    for (size_t i = 0; i < jobs->len; i++)
+        if (jobs->at[i].rule && golden_f32_only(jobs->at[i].rule)) printf("compared in f32 alone: %s\n", jobs->at[i].c.id);
+}
+
 static int report(const Files *files) {
     int total[3] = {0};
     printf("\n%-28s %8s %8s %8s\n", "file", "passed", "failed", "skipped");
@@ -208,6 +207,7 @@ int main(int argc, char **argv) {
     add_jobs(&jobs, &files, index, folder, prefix);
     run_all(&jobs, &files);
     list_skipped(&jobs);
+    list_f32_only(&jobs);
     int status = report(&files);
     for (size_t i = 0; i < files.len; i++) rt_tensors_free(files.at[i].tensors);
     vec_free(&files);

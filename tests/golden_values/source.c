@@ -66,8 +66,17 @@ static bool same_value(const cJSON *v, const char *text, size_t len) {
     return same;
 }
 
-/* One condition of a rule: name=value, !name, name/rank or name. */
+static bool has_tag(const Case *c, const char *tag, size_t len) {
+    const cJSON *t;
+    cJSON_ArrayForEach(t, cJSON_GetObjectItemCaseSensitive(c->json, "tags"))
+        if (strlen(t->valuestring) == len && strncmp(t->valuestring, tag, len) == 0) return true;
+    return false;
+}
+
+/* One condition of a rule: name=value, !name, name/rank, name, or #tag. */
 static bool holds(const Case *c, const char *word, size_t len) {
+    if (*word == '#') return has_tag(c, word + 1, len - 1);
+    if (len == strlen("f32_only") && strncmp(word, "f32_only", len) == 0) return true;
     bool negative = *word == '!';
     word += negative, len -= negative;
     size_t n = strcspn(word, "=/ ");
@@ -97,9 +106,13 @@ const Rule *golden_rule(const Case *c) {
     return NULL;
 }
 
+bool golden_f32_only(const Rule *r) { return strstr(r->conditions, "f32_only") != NULL; }
+
+bool golden_f64_only(const Case *c) { return has_tag(c, "f64_only", strlen("f64_only")); }
+
 bool golden_fill(Str *out, const char *text, const Case *c) {
     for (const char *p = text; *p;) {
-        if (*p != '{') {
+        if (*p != '{' || p[1] == ' ') { /* braces of .nn stand alone */
             str_put(out, p++, 1);
             continue;
         }

@@ -15,7 +15,8 @@ static const char prelude[] =
     "fn identity(x) = x\n"
     "fn relu(x) = if x <= 0 then 0 else x\n"
     "fn glorot_uniform(shape, fan_in, fan_out) = sqrt(6 / (fan_in + fan_out)) * (2 * uniform(shape) - 1)\n"
-    "layer Dense(units: int, activation = identity, init = glorot_uniform, bias: bool = true)(x: [..B, In]) -> [..B, units] {\n"
+    "layer Dense(units: int, activation = identity, init = glorot_uniform, bias: bool = true)(x: [..B, In]) -> [..B, "
+    "units] {\n"
     "    param w: [In, units] ~ init\n"
     "    if bias {\n"
     "        param b: [units] = 0\n"
@@ -128,10 +129,12 @@ Test(dims, arithmetic) {
     cr_expect_eq(dim_add(ds, n, h), dim_add(ds, h, n), "sums are canonical");
     cr_expect_eq(dim_mul(ds, dim_add(ds, n, three), h), dim_add(ds, dim_mul(ds, n, h), dim_mul(ds, h, three)));
     cr_expect_neq(dim_fresh(ds, "N"), n, "a fresh name is another size");
-    cr_expect_eq(dim_div(ds, dim_mul(ds, n, dim_number(ds, 784)), dim_mul(ds, n, dim_number(ds, 28))), dim_number(ds, 28));
+    cr_expect_eq(dim_div(ds, dim_mul(ds, n, dim_number(ds, 784)), dim_mul(ds, n, dim_number(ds, 28))),
+                 dim_number(ds, 28));
     Dim half = dim_div(ds, h, two_);
     cr_expect_eq(dim_div(ds, half, three), dim_div(ds, h, dim_number(ds, 6)), "quotients of quotients");
-    cr_expect_eq(dim_div(ds, dim_add(ds, h, three), two_), dim_add(ds, dim_div(ds, dim_add(ds, h, dim_number(ds, 1)), two_), dim_number(ds, 1)));
+    cr_expect_eq(dim_div(ds, dim_add(ds, h, three), two_),
+                 dim_add(ds, dim_div(ds, dim_add(ds, h, dim_number(ds, 1)), two_), dim_number(ds, 1)));
     cr_expect_eq(dim_div(ds, dim_number(ds, -7), two_), dim_number(ds, -4), "rounded down");
     cr_expect_str_eq(text_of(nnc, dim_mul(ds, n, dim_div(ds, dim_sub(ds, h, three), two_))), "N*((H + 1) div 2) - 2*N");
     cr_expect_str_eq(text_of(nnc, dim_sub(ds, two_, n)), "-N + 2");

@@ -4,6 +4,7 @@
 
 #include "compiler/ir/private.h"
 #include "compiler/llvm/llvm.h"
+#include "tests/reference/loop_interp.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -32,7 +33,6 @@ static inline void nest_begin(Nest *n) {
     n->body = &n->kernel.body;
 }
 
-static inline void nest_end(Nest *n) { nnc_free(n->nnc); }
 
 static inline int array(Nest *n, DType t, int64_t elems) {
     vec_push(&n->unit.buffers,
@@ -127,11 +127,14 @@ static inline void forget(LoopBody *body) {
     vec_free(body);
 }
 
-/* For the CPU `cpu` (NULL: the one at hand). The nest may be ended afterwards. */
-static inline Compiled compile(Nest *n, const char *cpu) {
-    n->extents[0] = n->kernel.tiles;
-    vec_push(&n->unit.kernels, &n->kernel);
-    loop_verify(&n->unit);
+static inline void nest_end(Nest *n) {
+    forget(&n->kernel.body);
+    vec_free(&n->unit.kernels);
+    vec_free(&n->unit.buffers);
+    nnc_free(n->nnc);
+}
+
+static inline Compiled compile_for(Nest *n, const char *cpu) {
     LoopUnit *units[] = {&n->unit};
     if (getenv("SHOW")) {
         loop_print(&n->unit, stderr);
@@ -142,10 +145,14 @@ static inline Compiled compile(Nest *n, const char *cpu) {
     cr_assert_not_null(c.code);
     c.function = jit_function(c.code, 0);
     cr_assert_not_null(c.function);
-    forget(&n->kernel.body);
-    vec_free(&n->unit.kernels);
-    vec_free(&n->unit.buffers);
     return c;
+}
+
+/* The nest is complete. */
+static inline void finish(Nest *n) {
+    n->extents[0] = n->kernel.tiles;
+    vec_push(&n->unit.kernels, &n->kernel);
+    loop_verify(&n->unit);
 }
 
 static inline void call(const Compiled *c, void *const *arrays, int narrays) {
@@ -168,6 +175,80 @@ static inline int runnable(const char **cpus) {
     cpus[n++] = "native";
 #endif
     return n;
+}
+
+/* ---- comparing with the interpreter ---- */
+
+static inline uint64_t next(uint64_t *state) {
+    uint64_t z = *state += 0x9e3779b97f4a7c15;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return z ^ z >> 31;
+}
+
+/* Integers from 0 to 11, floats between -2 and 2. */
+static inline void *random_array(const Buffer *b, uint64_t *state) {
+    size_t bytes = (size_t)b->elems * dtype_size(b->dtype);
+    void *data = xcalloc(bytes, 1);
+    for (int64_t i = 0; i < b->elems; i++) {
+        Scalar v = {.i = (int64_t)(next(state) % 12)};
+        if (b->dtype == DT_BOOL) v.i &= 1;
+        if (dtype_is_float(b->dtype))
+            v.f = scalar_round(b->dtype, (double)(next(state) >> 40) * 0x1p-22 - 2);
+        scalar_write(b->dtype, data, i, v);
+    }
+    return data;
+}
+
+/* A float may differ by `tolerance` of its size or of one. */
+static inline bool agrees(DType t, Scalar got, Scalar want, double tolerance) {
+    if (!dtype_is_float(t)) return got.i == want.i;
+    if (isnan(want.f) || isinf(want.f)) return isnan(want.f) ? isnan(got.f) : got.f == want.f;
+    return fabs(got.f - want.f) <= tolerance * fmax(1, fabs(want.f));
+}
+
+/* Runs the compiled code and the interpreter on copies of the same arrays, which must be the same afterwards. */
+static inline void compare(const Nest *n, const Compiled *c, const char *cpu, double tolerance) {
+    void *got[MOST_ARRAYS], *want[BASE_FIRST_INPUT + MOST_ARRAYS] = {NULL};
+    uint64_t state = 1;
+    for (size_t i = 0, base; i < n->unit.buffers.len; i++) {
+        const Buffer *b = &n->unit.buffers.at[i];
+        if (b->kind != BUF_MEMORY || b->base < 0) continue;
+        base = (size_t)b->base;
+        want[base] = random_array(b, &state);
+        size_t bytes = (size_t)b->elems * dtype_size(b->dtype);
+        got[base - BASE_FIRST_INPUT] = memcpy(xcalloc(bytes, 1), want[base], bytes);
+    }
+    loop_interp_run(&n->unit, want);
+    call(c, got, n->unit.ninputs);
+    for (size_t i = 0; i < n->unit.buffers.len; i++) {
+        const Buffer *b = &n->unit.buffers.at[i];
+        if (b->kind != BUF_MEMORY || b->base < 0) continue;
+        for (int64_t e = 0; e < b->elems; e++) {
+            Scalar x = scalar_read(b->dtype, got[b->base - BASE_FIRST_INPUT], e);
+            Scalar y = scalar_read(b->dtype, want[b->base], e);
+            if (agrees(b->dtype, x, y, tolerance)) continue;
+            loop_print(&n->unit, stderr);
+            cr_expect_fail("%s: element %lld of buffer %zu: %.9g or %lld, not %.9g or %lld", cpu, (long long)e, i, x.f,
+                           (long long)x.i, y.f, (long long)y.i);
+            break;
+        }
+        free(got[b->base - BASE_FIRST_INPUT]);
+        free(want[b->base]);
+    }
+}
+
+/* For every CPU level that runs here; the nest is ended. */
+static inline void agree(Nest *n, double tolerance) {
+    finish(n);
+    const char *cpus[4];
+    int ncpus = runnable(cpus);
+    for (int i = 0; i < ncpus; i++) {
+        Compiled c = compile_for(n, cpus[i]);
+        compare(n, &c, cpus[i], tolerance);
+        jit_free(c.code);
+    }
+    nest_end(n);
 }
 
 #endif

@@ -1,5 +1,6 @@
-/* links: nnc_lower nnc_lang nnc_ir nnc_reference nnc_stdlib */
-/* Programs from their text to values: parser, checker, lowering, reference interpreter. */
+/* links: nnc_lower nnc_lang nnc_pass nnc_reference nnc_stdlib */
+/* Programs from their text to values: parser, checker, lowering, gradients, reference interpreter. */
+#include "compiler/pass/passes.h"
 #include "tests/reference/interp.h"
 #include "tests/unit/nn.h"
 
@@ -8,7 +9,7 @@
 /* The first result of exported function `f` of a program in f64, for f64 and i32 inputs. */
 static double *result_of(Nnc *nnc, const char *text, const void *const *inputs) {
     nnc->float_type = DT_F64;
-    Graph *g = nn_export(nn_load(nnc, text, (DataOpener){0}), "f");
+    Graph *g = pass_autodiff(nnc, nn_export(nn_load(nnc, text, (DataOpener){0}), "f"));
     InterpEnv env = {.inputs = inputs};
     interp_run(g, &env);
     const Node *y = ir_node(g, g->outputs.at[0].node);
@@ -87,9 +88,10 @@ Test(lower_nn, index_notation) {
     double a[] = {1, 2, 3, 4, 5, 6};
     expect("export fn f(x: [6], w: [3]) {\n let y[i] = sum[k](x[2*i + k] * w[k])\n return y\n}",
            INPUTS(a, D(1, 10, 100)), WANT(321, 543));
-    expect("export fn f(x: [6], w: [3]) {\n"
-           " let y[i in 0..6] = sum[k in 0..3](if i + k >= 1 and i + k < 7 then x[i + k - 1] * w[k] else 0)\n return y\n}",
-           INPUTS(a, D(1, 10, 100)), WANT(210, 321, 432, 543, 654, 65));
+    expect(
+        "export fn f(x: [6], w: [3]) {\n"
+        " let y[i in 0..6] = sum[k in 0..3](if i + k >= 1 and i + k < 7 then x[i + k - 1] * w[k] else 0)\n return y\n}",
+        INPUTS(a, D(1, 10, 100)), WANT(210, 321, 432, 543, 654, 65));
     expect("export fn f(x: [2, 3]) {\n let y[i] = argmax[k](x[i, k])\n return y\n}", INPUTS(a), WANT(2, 2));
     expect("export fn f(x: [2, 3]) = tril(x)", INPUTS(a), WANT(1, 0, 0, 4, 5, 0));
     expect("export fn f(x: [2, 3]) {\n let y[j, i] = x[i, j] + 10 * i\n return y\n}", INPUTS(a),
@@ -104,8 +106,18 @@ Test(lower_nn, losses) {
     expect("export fn f(z: [2, 3], t: int[2]) = accuracy(z, t)", INPUTS(D(1, 2, 3, 0, 5, 4), I(2, 0)), WANT(0.5));
 }
 
-/* A model's parameters, in the order of their slots, and what a step makes of them. */
-Test(lower_nn, a_training_step_updates_parameters) {
+Test(lower_nn, gradients_are_expressions) {
+    double x[] = {1, 2, 3}, v[] = {1, 0, -1};
+    expect("export fn f(x: [3]) = grad(sum(x^3), x)", INPUTS(x), WANT(3, 12, 27));
+    expect("export fn f(x: [3]) {\n let h = 2 * x\n return grad(sum(h^2), h)\n}", INPUTS(x), WANT(4, 8, 12));
+    expect("export fn f(x: [3], v: [3]) = grad(dot(grad(sum(x^3), x), v), x)", INPUTS(x, v), WANT(6, 0, -18));
+    expect("export fn f(x: [3]) = grad(sum(x * stop(x)), x)", INPUTS(x), WANT(1, 2, 3));
+    expect("export fn f(x: [3], i: int[4]) = grad(sum(x[i]^2), x)", INPUTS(x, I(2, 0, 2, -1)), WANT(2, 0, 18));
+}
+
+/* ---- parameters and steps ---- */
+
+Test(lower_nn, a_model_reads_its_parameters) {
     Nnc *nnc = nnc_new();
     nnc->float_type = DT_F64;
     Program *p = nn_load(nnc,
@@ -119,5 +131,80 @@ Test(lower_nn, a_training_step_updates_parameters) {
     interp_run(g, &env);
     for (int i = 0; i < 3; i++) cr_expect_eq(((double *)env.outputs[0])[i], want[i]);
     interp_free(g, &env);
+    nnc_free(nnc);
+}
+
+/* Five samples of x: f64[2] and y: f64[]. */
+static const DataInfo *open_pairs(void *self, Nnc *nnc, const DataExpr *e) {
+    (void)self;
+    static const int64_t two[] = {2};
+    const DataField fields[] = {{intern(nnc->names, "x"), DT_F64, 1, two}, {intern(nnc->names, "y"), DT_F64, 0, NULL}};
+    DataInfo info = {.count = 5, .nfields = 2, .classes = -1, .vocab = -1, .expr = e};
+    info.fields = arena_copy(nnc->arena, fields, sizeof fields);
+    return arena_copy(nnc->arena, &info, sizeof info);
+}
+
+static const char regression[] = "model net(x: [N, 2]) = Dense(1)(x)\n"
+                                 "data d = npy(\"pairs\")\n"
+                                 "train {\n"
+                                 "    for (x, y) in d {\n"
+                                 "        minimize mse(squeeze(net(x), 1), y) using SGD(0.1)\n"
+                                 "    }\n"
+                                 "}\n";
+
+/* The output of a kind and slot. */
+static const double *output(const Graph *g, const InterpEnv *env, OutKind kind, int slot) {
+    for (size_t i = 0; i < g->outputs.len; i++)
+        if (g->outputs.at[i].kind == kind && g->outputs.at[i].slot == slot) return env->outputs[i];
+    cr_assert_fail("output %d of kind %d", slot, (int)kind);
+    return NULL;
+}
+
+Test(lower_nn, a_step_updates_parameters_by_the_rows_of_its_batch) {
+    Nnc *nnc = nnc_new();
+    nnc->float_type = DT_F64;
+    Program *p = nn_load(nnc, regression, (DataOpener){open_pairs, NULL});
+    Graph *g = pass_autodiff(nnc, nn_step(p, 2));
+    ir_verify(g, "autodiff");
+    cr_assert_eq(p->params.len, 2);
+    int w = strcmp(p->params.at[0]->path, "net.dense1.w") == 0 ? 0 : 1;
+    double x[] = {9, 9, 1, 2, 9, 9, 9, 9, 3, -1}, y[] = {9, 1, 9, 9, 2}, weight[] = {0.5, 0.25}, bias[] = {0.125};
+    double zeros[2] = {0};
+    int32_t rows[] = {4, 1}, zero[] = {0};
+    const void *params[2];
+    params[w] = weight, params[1 - w] = bias;
+    const void *states[8]; /* of the optimizer; all start with zeros */
+    cr_assert(p->states.len <= COUNT(states));
+    for (size_t i = 0; i < COUNT(states); i++) states[i] = zeros;
+    InterpEnv env = {.inputs = INPUTS(x, y, rows, zero, zero, zero), .params = params, .states = states};
+    interp_run(g, &env);
+    double e0 = 3 * 0.5 - 0.25 + 0.125 - 2, e1 = 0.5 + 2 * 0.25 + 0.125 - 1;
+    cr_expect_float_eq(output(g, &env, OUT_RESULT, 0)[0], (e0 * e0 + e1 * e1) / 2, 1e-14);
+    cr_expect_float_eq(output(g, &env, OUT_PARAM, w)[0], 0.5 - 0.1 * (3 * e0 + e1), 1e-14);
+    cr_expect_float_eq(output(g, &env, OUT_PARAM, w)[1], 0.25 - 0.1 * (-e0 + 2 * e1), 1e-14);
+    cr_expect_float_eq(output(g, &env, OUT_PARAM, 1 - w)[0], 0.125 - 0.1 * (e0 + e1), 1e-14);
+    interp_free(g, &env);
+    nnc_free(nnc);
+}
+
+Test(lower_nn, first_values_are_drawn_from_the_seed) {
+    Nnc *nnc = nnc_new();
+    nnc->float_type = DT_F64;
+    Program *p = nn_load(nnc, regression, (DataOpener){open_pairs, NULL});
+    nn_step(p, 2);
+    Graph *g = lower_unit(nnc, p, program_init_unit(p));
+    ir_verify(g, "lowering");
+    double first[2], limit = sqrt(6.0 / (2 + 1));
+    for (int32_t seed = 0; seed < 3; seed++) {
+        InterpEnv env = {.inputs = INPUTS(&seed, I(0), I(0))};
+        interp_run(g, &env);
+        int w = strcmp(p->params.at[0]->path, "net.dense1.w") == 0 ? 0 : 1;
+        const double *weight = output(g, &env, OUT_PARAM, w);
+        for (int i = 0; i < 2; i++) cr_expect(fabs(weight[i]) < limit && (!seed || weight[i] != first[i]));
+        cr_expect_neq(weight[0], weight[1]);
+        cr_expect_eq(output(g, &env, OUT_PARAM, 1 - w)[0], 0);
+        memcpy(first, weight, sizeof first);
+        interp_free(g, &env);
+    }
     nnc_free(nnc);
 }

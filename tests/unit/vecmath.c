@@ -1,4 +1,4 @@
-/* links: nnc_llvm nnc_loop nnc_ir */
+/* links: nnc_llvm nnc_loop nnc_reference nnc_ir */
 /* The functions of compiler/llvm/vecmath_*.c against the C library, in units of the last place. NNC_ALL_FLOATS in the
  * environment: over all floats instead of a sample, for the functions that it names ("exp,tanh" or "all"). */
 #include "tests/unit/kernels.h"
@@ -36,7 +36,8 @@ static Compiled elementwise(ExKind op, DType t, int lanes, const char *cpu) {
     loop(n, lanes > 1 ? FOR_VECTOR : FOR_SERIAL, 1, CHUNK, lanes, NULL);
     Ex second = op_info(op)->arity > 1 ? fetch(n, z, AT(0, 1, 1)) : 0;
     store(n, y, AT(0, 1, 1), ex_op(n->g, op, fetch(n, x, AT(0, 1, 1)), second, 0));
-    Compiled c = compile(n, cpu);
+    finish(n);
+    Compiled c = compile_for(n, cpu);
     nest_end(n);
     return c;
 }
@@ -128,13 +129,6 @@ Test(vecmath, floats, .timeout = 36000) {
 }
 
 /* ---- f64 ---- */
-
-static uint64_t next(uint64_t *state) {
-    uint64_t z = *state += 0x9e3779b97f4a7c15;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    z = (z ^ z >> 27) * 0x94d049bb133111eb;
-    return z ^ z >> 31;
-}
 
 static double double_of(uint64_t bits) {
     double d;
