@@ -75,16 +75,18 @@ static DataExpr *data_expr(Checker *c, Module *m, Ast *e) {
 
 /* data d = source: one name; data (a, b) = split(...): each name is a part. */
 void data_declare(Checker *c, Decl *decl) {
+    static const char *const one = "one data set, so one name is needed", *const two =
+                                                                              "two data sets, so two names are needed";
     Ast *a = decl->ast;
     DataExpr *e = data_expr(c, decl->module, a->let.value);
     if (!e) return;
     if ((decl->part >= 0) != (strcmp(e->fn, "split") == 0)) {
-        Diag *d = err(c, a->let.value->at, data_parts, e->fn, decl->part >= 0 ? "one data set" : "two");
+        Diag *d = err(c, a->let.value->at, data_parts, e->fn, decl->part >= 0 ? one : two);
         if (decl->part < 0) diag_help(c->nnc, d, "data (train_set, test_set) = split(d, 0.8)");
         return;
     }
     if (a->let.is_tuple && a->let.names.len != 2) {
-        err(c, a->at, data_parts, e->fn, "two");
+        err(c, a->at, data_parts, e->fn, two);
         return;
     }
     DataExpr *copy = arena_copy(check_arena(c), e, sizeof *e);

@@ -191,6 +191,19 @@ static bool must_hang(const Layout *l, size_t open, int column) {
     }
 }
 
+/* Whether each line of items [from, to) fits, where comments and blocks alone part them; the others begin at `indent`.
+ */
+static bool all_fit(const Layout *l, int column, int indent, size_t from, size_t to) {
+    while (head_fits(l, column, from, to)) {
+        size_t cut = l->cut[from];
+        if (cut >= to) return true;
+        const DocItem *item = &l->d->items.at[cut];
+        from = item->kind == DOC_OPEN ? item->next : cut + 1;
+        column = indent;
+    }
+    return false;
+}
+
 /* Whether a group fits where only the author's breaks are newlines. */
 static bool authors_breaks_fit(const Layout *l, size_t open, int column, int indent) {
     const DocItem *items = l->d->items.at;
@@ -198,7 +211,7 @@ static bool authors_breaks_fit(const Layout *l, size_t open, int column, int ind
     for (size_t i = open;;) {
         size_t next = i == open ? items[i].first : items[i].next;
         while (next != end && !(items[next].flags & DOC_AUTHOR)) next = items[next].next;
-        if (!head_fits(l, column, i + 1, next)) return false;
+        if (!all_fit(l, column, indent, i + 1, next)) return false;
         if (next == end) return true;
         i = next;
         column = indent;
@@ -248,7 +261,7 @@ static void open_group(Layout *l, size_t i) {
 /* Whether the break at `i`, of a group that is spread, is a newline. */
 static bool breaks(const Layout *l, const Frame *f, size_t i) {
     const DocItem *item = &l->d->items.at[i];
-    if (f->all || (f->authors && item->flags & DOC_AUTHOR)) return true;
+    if (f->all || (f->authors && item->flags & DOC_AUTHOR) || item[1].kind == DOC_COMMENT) return true;
     if (f->group == GROUP_PIPE) return !f->authors;
     if (f->group == GROUP_VALUE) return !(f->flags & DOC_INSIDE) && fits(l, f->indent, i + 1, item->next);
     int column = l->column + l->spaces + item->width;

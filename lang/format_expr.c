@@ -6,6 +6,12 @@ static unsigned bracketed(const Format *f) { return f->brackets ? DOC_BRACKETED 
 
 static unsigned authors(const Format *f) { return format_breaks(f) ? DOC_AUTHOR : 0; }
 
+/* Comments before the group are not part of it. */
+static void open_group(Format *f, GroupKind group) {
+    format_comments(f);
+    doc_open(&f->doc, group, bracketed(f));
+}
+
 /* ---- lists ---- */
 
 static void open_list(Format *f, unsigned flags) {
@@ -125,7 +131,7 @@ static void binary(Format *f, const Ast *n) {
         format_expr(f, n->op.b);
         return;
     }
-    doc_open(&f->doc, GROUP_CHAIN, bracketed(f));
+    open_group(f, GROUP_CHAIN);
     operands(f, n, level(n));
     doc_close(&f->doc);
 }
@@ -149,7 +155,7 @@ static void stages(Format *f, const Ast *n) {
 }
 
 static void conditional(Format *f, const Ast *n) {
-    doc_open(&f->doc, GROUP_IF, bracketed(f));
+    open_group(f, GROUP_IF);
     for (;; n = n->when.els) {
         format_token(f);
         doc_space(&f->doc);
@@ -204,7 +210,7 @@ static void type(Format *f, const Ast *n) {
 }
 
 static void lambda(Format *f, const Ast *n) {
-    doc_open(&f->doc, GROUP_HOLD, 0);
+    open_group(f, GROUP_HOLD);
     format_token(f);
     format_params(f, &n->lambda.params, 0);
     if (n->lambda.body->kind == AST_BLOCK) {
@@ -218,7 +224,7 @@ static void lambda(Format *f, const Ast *n) {
 }
 
 static void scan(Format *f, const Ast *n) {
-    doc_open(&f->doc, GROUP_HOLD, 0);
+    open_group(f, GROUP_HOLD);
     format_token(f);
     format_word(f);
     format_word(f);
@@ -236,7 +242,7 @@ static void node(Format *f, const Ast *n) {
     case AST_UNARY: unary(f, n); break;
     case AST_BINARY: binary(f, n); break;
     case AST_PIPE:
-        doc_open(&f->doc, GROUP_PIPE, bracketed(f));
+        open_group(f, GROUP_PIPE);
         stages(f, n);
         doc_close(&f->doc);
         break;

@@ -53,7 +53,8 @@ static void align(Format *f, Lines *lines, size_t from, size_t to, int k) {
 }
 
 /* Lines of one kind that follow each other: what the author aligned stays so, and settings are aligned in any case. */
-static void align_lines(Format *f, Lines *lines, bool always) {
+static void align_lines(Format *f, Lines *lines, bool is_train) {
+    bool always = is_train && lines->len && lines->at[0].kind == AST_ASSIGN;
     for (int k = 0; lines->len && k < lines->at[0].anchors; k++)
         for (size_t from = 0, to; from < lines->len; from = to) {
             int offset = lines->at[from].offsets[k];
@@ -286,13 +287,20 @@ static void declaration(Format *f, const Ast *n, Line *line) {
 
 /* ---- sequences ---- */
 
-/* Whether the next `;` stands, with a comment behind it, where nothing else does on its line. */
-static bool carries_comment(const Format *f) {
-    const FormatToken *t = &f->tokens.at[f->next];
-    if (t[1].kind != FORMAT_COMMENT || t[1].line != t->line) return false;
-    for (size_t i = f->next; i > 0 && f->tokens.at[i - 1].line == t->line; i--)
-        if (f->tokens.at[i - 1].kind != T_SEMICOLON) return false;
-    return true;
+static bool is_comment(const Format *f, size_t i) { return f->tokens.at[i].kind == FORMAT_COMMENT; }
+
+static bool on_line_of(const Format *f, size_t i, size_t other) {
+    return f->tokens.at[i].line == f->tokens.at[other].line;
+}
+
+/* Whether the next `;` must stay, alone on its line: documentation before it belongs to it and to nothing else, and a
+ * comment behind it is none. */
+static bool keeps_comment(const Format *f) {
+    size_t n = f->next, first = n;
+    if (n > 0 && is_comment(f, n - 1) && !(n > 1 && on_line_of(f, n - 2, n - 1))) return true;
+    if (!is_comment(f, n + 1) || !on_line_of(f, n + 1, n)) return false;
+    while (first > 0 && on_line_of(f, first - 1, n) && f->tokens.at[first - 1].kind == T_SEMICOLON) first--;
+    return first == 0 || !on_line_of(f, first - 1, n);
 }
 
 /* The comments before the next statement, or the end, each on its line; `;` is left out. `first`: behind `{`. Returns
@@ -301,7 +309,7 @@ static bool between(Format *f, bool first) {
     bool any = false;
     for (;; any = true) {
         const FormatToken *t = &f->tokens.at[f->next];
-        while (t->kind == T_SEMICOLON && !carries_comment(f)) {
+        while (t->kind == T_SEMICOLON && !keeps_comment(f)) {
             format_drop(f);
             t = &f->tokens.at[f->next];
         }
@@ -338,10 +346,10 @@ static void sequence(Format *f, const AstList *list, Put *put, bool is_inline, b
         put(f, n, &line);
         for (line.last = f->doc.items.len; f->doc.items.at[line.last - 1].kind == DOC_REMARK;) line.last--;
         follows = follows && lines.len && lines.at[0].kind == line.kind && lines.at[0].anchors == line.anchors;
-        if (!follows || !fits(f, &line, 0)) align_lines(f, &lines, is_train && n->kind == AST_ASSIGN);
+        if (!follows || !fits(f, &line, 0)) align_lines(f, &lines, is_train);
         if (fits(f, &line, 0)) vec_push(&lines, line);
     }
-    align_lines(f, &lines, is_train && lines.len && lines.at[0].kind == AST_ASSIGN);
+    align_lines(f, &lines, is_train);
     vec_free(&lines);
     between(f, list->len == 0);
 }

@@ -62,8 +62,11 @@ static void alias_metadata(Emit *e, const bool *used) {
     for (size_t i = 0; i < n; i++) {
         if (!scopes[i]) continue;
         nscopes = 0;
-        for (size_t j = 0; j < n; j++)
-            if (scopes[j] && !overlap(&buffers[i], &buffers[j])) apart[nscopes++] = scopes[j];
+        for (size_t j = 0; j < n; j++) {
+            if (!scopes[j]) continue;
+            if (overlap(&buffers[i], &buffers[j])) e->slots[i].overlaps |= buffer_bit((int)j);
+            else apart[nscopes++] = scopes[j];
+        }
         e->slots[i].alias_scope = LLVMMetadataAsValue(c, LLVMMDNodeInContext2(c, &scopes[i], 1));
         e->slots[i].no_alias = LLVMMetadataAsValue(c, LLVMMDNodeInContext2(c, apart, nscopes));
     }
@@ -166,7 +169,7 @@ static void find_reads(Emit *e) {
         for (int i = 0; i < 4; i++)
             if (n->arg[i]) e->reads[x] |= e->reads[n->arg[i]];
         if (n->kind != EX_FETCH) continue;
-        e->reads[x] |= (uint64_t)1 << (n->fetch.buffer % 64);
+        e->reads[x] |= buffer_bit(n->fetch.buffer);
         if (n->fetch.at.gather) e->reads[x] |= e->reads[n->fetch.at.gather];
     }
 }

@@ -35,6 +35,7 @@ typedef struct {
     int lanes;       /* above 1: a copy of its own for each lane, element i of lane j at i * lanes + j */
     bool in_vector;  /* declared inside the current vector loop */
     V alias_scope, no_alias; /* metadata; NULL for stack arrays */
+    uint64_t overlaps;       /* bits, as in Emit.reads, of itself and the buffers that share bytes with it */
 } Slot;
 
 /* Partial results of one LS_ACCUM over the lanes of a vector loop. */
@@ -76,6 +77,9 @@ typedef struct {
     bool mask_empty;    /* there may be no active lane */
 } Emit;
 
+/* The bit that stands for a buffer, perhaps for others too. */
+static inline uint64_t buffer_bit(int buffer) { return (uint64_t)1 << (buffer % 64); }
+
 /* ---- emit.c ---- */
 
 /** The unit as a function of the module that l describes, and the kernels that it calls. */
@@ -94,7 +98,7 @@ V emit_trip_count(Emit *e, const LoopStmt *s);
 /** A loop at run time: `body` for from, from + step, ... below `to`. */
 void emit_counted(Emit *e, const LoopStmt *s, V from, V to, int64_t step, void (*body)(Emit *, const LoopStmt *, V));
 
-/** Forgets what was read of `buffer`. */
+/** Forgets what was read of `buffer` and of those that overlap it. */
 void emit_stored(Emit *e, int buffer);
 
 /* ---- emit_vector.c: vector loops and sums over their lanes ---- */

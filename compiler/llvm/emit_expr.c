@@ -21,7 +21,10 @@ static Val remember(Emit *e, Ex x, Val v) {
     return v;
 }
 
-void emit_stored(Emit *e, int buffer) { e->stored[buffer % 64] = ++e->clock; }
+void emit_stored(Emit *e, int buffer) {
+    e->clock++;
+    for (uint64_t b = e->slots[buffer].overlaps | buffer_bit(buffer); b; b &= b - 1) e->stored[__builtin_ctzll(b)] = e->clock;
+}
 
 /* ---- values ---- */
 

@@ -2,6 +2,7 @@
 #include "compiler/loop/common.h"
 #include "compiler/pass/fuse.h"
 #include "compiler/pass/plan.h"
+#include "compiler/pass/split.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,14 @@ typedef struct {
 } Copy;
 
 typedef VEC(Copy) CopyList;
+
+/* The buffer of a variable whose old value is read. */
+typedef struct {
+    int64_t place;
+    int buffer;
+} Leaf;
+
+typedef VEC(Leaf) LeafList;
 
 /* ---- leaves and outputs ---- */
 
@@ -39,20 +48,40 @@ static void place_leaves(Builder *b, const VarLayout *vars) {
             b->u->buffers.at[v.buffer].base = BASE_FIRST_INPUT + n->leaf.slot;
             b->u->buffers.at[v.buffer].offset = 0;
         } else {
-            v.buffer = variable_buffer(b, vars, n->leaf.kind == LEAF_PARAM ? OUT_PARAM : OUT_STATE, n->leaf.slot, n, n->name);
+            v.buffer =
+                variable_buffer(b, vars, n->leaf.kind == LEAF_PARAM ? OUT_PARAM : OUT_STATE, n->leaf.slot, n, n->name);
         }
         b->memory[r] = v;
     }
 }
 
-/* The variable that an output replaces: its leaf's buffer, or a new one where nothing reads the old value. */
-static int home_of(Builder *b, const VarLayout *vars, const Output *o) {
-    LeafKind kind = o->kind == OUT_PARAM ? LEAF_PARAM : LEAF_STATE;
-    for (Ref r = 1; r < b->g->nodes.len; r++) {
-        const Node *n = ir_node(b->g, r);
-        if (n->kind == N_LEAF && n->leaf.kind == kind && n->leaf.slot == o->slot) return b->memory[r].buffer;
+/* The variable that an output replaces: its leaf's buffer, or a new one where nothing reads the old value. `leaves`:
+ * the buffers of variables by place. */
+static int home_of(Builder *b, const VarLayout *vars, const Output *o, const LeafList *leaves) {
+    int64_t place = o->kind == OUT_PARAM ? vars->param[o->slot] : vars->state[o->slot];
+    size_t from = 0, to = leaves->len;
+    while (from < to) {
+        size_t middle = (from + to) / 2;
+        if (leaves->at[middle].place < place)
+            from = middle + 1;
+        else
+            to = middle;
     }
+    if (from < leaves->len && leaves->at[from].place == place) return leaves->at[from].buffer;
     return variable_buffer(b, vars, o->kind, o->slot, ir_node(b->g, o->node), o->name);
+}
+
+static int by_place(const void *a, const void *b) {
+    const Leaf *x = a, *y = b;
+    return (x->place > y->place) - (x->place < y->place);
+}
+
+static LeafList variable_leaves(const Builder *b) {
+    LeafList leaves = {0};
+    for (size_t i = 0; i < b->u->buffers.len; i++)
+        if (b->u->buffers.at[i].base == BASE_VARIABLES) vec_push(&leaves, (Leaf){b->u->buffers.at[i].offset, (int)i});
+    if (leaves.len) qsort(leaves.at, leaves.len, sizeof *leaves.at, by_place);
+    return leaves;
 }
 
 static int result_buffer(Builder *b, const Output *o) {
@@ -63,10 +92,12 @@ static int result_buffer(Builder *b, const Output *o) {
     return i;
 }
 
-/* Gives outputs their buffers. The first result that a node is, is written straight to its place; a node that is more than
- * one output, or a leaf, is copied. `wishes` (buffer, variable): new values that would like to be where the old ones are. */
+/* Gives outputs their buffers. The first result that a node is, is written straight to its place; a node that is more
+ * than one output, or a leaf, is copied. `wishes` (buffer, variable): new values that would like to be where the old
+ * ones are. */
 static void place_outputs(Builder *b, const VarLayout *vars, CopyList *copies, CopyList *wishes) {
     bool *taken = ARENA_ARRAY(b->arena, bool, b->g->nodes.len);
+    LeafList leaves = variable_leaves(b);
     for (size_t i = 0; i < b->g->outputs.len; i++) {
         const Output *o = &b->g->outputs.at[i];
         const Node *n = ir_node(b->g, o->node);
@@ -79,7 +110,7 @@ static void place_outputs(Builder *b, const VarLayout *vars, CopyList *copies, C
             taken[o->node] = true;
             continue;
         }
-        int home = home_of(b, vars, o), from = loop_memory(b, o->node).buffer;
+        int home = home_of(b, vars, o, &leaves), from = loop_memory(b, o->node).buffer;
         if (from == home) continue;
         if (n->kind == N_LEAF || taken[o->node]) {
             int fresh = loop_buffer(b, BUF_MEMORY, n->dtype, ir_elements(n), o->name);
@@ -89,11 +120,13 @@ static void place_outputs(Builder *b, const VarLayout *vars, CopyList *copies, C
         taken[o->node] = true;
         vec_push(wishes, (Copy){from, home, n->at});
     }
+    vec_free(&leaves);
 }
 
 void loop_copy(Builder *b, int from, int to, Span at) {
     const Buffer *f = &b->u->buffers.at[from];
     int64_t elems = f->elems;
+    if (!elems) return;
     int width = loop_lanes(b, f->dtype);
     Nest n = nest_begin(b, "copy", at, 1);
     int v = nest_for(&n, elems > 1 ? FOR_VECTOR : FOR_SERIAL, elems, NULL, elems > 1 ? width : 0);
@@ -152,9 +185,10 @@ static void seal(Builder *b) {
 
 LoopUnit *loop_build(Nnc *nnc, const Graph *g, const char *name, int ninputs, int nresults, const VarLayout *vars,
                      const Machine *m) {
-    Graph *fused = pass_fuse(nnc, g);
+    Graph *fused = pass_split(nnc, pass_fuse(nnc, g));
     const Schedule *s = pass_schedule(nnc, fused);
-    Builder b = {.u = ARENA_NEW(nnc->arena, LoopUnit), .g = fused, .affs = fused->affs, .arena = nnc->arena, .m = m, .s = s};
+    Builder b = {
+        .u = ARENA_NEW(nnc->arena, LoopUnit), .g = fused, .affs = fused->affs, .arena = nnc->arena, .m = m, .s = s};
     *b.u = (LoopUnit){.nnc = nnc, .graph = fused, .name = name, .ninputs = ninputs, .nresults = nresults};
     CopyList copies = {0}, wishes = {0};
     b.memory = ARENA_ARRAY(b.arena, View, fused->nodes.len);

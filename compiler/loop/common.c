@@ -4,7 +4,8 @@
 #include <math.h>
 
 int loop_buffer(Builder *b, BufKind kind, DType t, int64_t elems, Name name) {
-    vec_push(&b->u->buffers, (Buffer){.kind = kind, .dtype = t, .base = BASE_ARENA, .offset = -1, .elems = elems, .name = name});
+    vec_push(&b->u->buffers,
+             (Buffer){.kind = kind, .dtype = t, .base = BASE_ARENA, .offset = -1, .elems = elems, .name = name});
     return (int)b->u->buffers.len - 1;
 }
 

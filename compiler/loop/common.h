@@ -33,10 +33,11 @@ typedef struct {
 typedef struct {
     Builder *b;
     Kernel *k;
-    VEC(int64_t) extents;    /* of the variables so far */
-    VEC(const Aff *) stands; /* what a variable stands for, where it is no loop but short for an expression; else NULL */
-    VEC(LoopStmt *) heads;   /* the loops and ifs that are open */
-    VEC(LoopBody) bodies;    /* one more than heads */
+    VEC(int64_t) extents; /* of the variables so far */
+    VEC(const Aff *)
+    stands;                /* what a variable stands for, where it is no loop but short for an expression; else NULL */
+    VEC(LoopStmt *) heads; /* the loops and ifs that are open */
+    VEC(LoopBody) bodies;  /* one more than heads */
 } Nest;
 
 /* ---- buffers: common.c ---- */

@@ -5,12 +5,13 @@
  *     for each block of kc sums
  *       pack the panel: b[k, lane] -> [kc, nr]                        where it isn't read in order anyway
  *       for each block of mr rows
- *         pack the rows: a[row, k] -> [mr, kc]                        where a is more than a load (padding, conversions)
- *         reg acc[mr, nr] = tile; for k: acc[r, lane] += a[r, k] * b[k, lane]; tile = acc
- *     for each row of the tile: what follows, element by element      bias, activation, gradient masks, optimizer
+ *         pack the rows: a[row, k] -> [mr, kc]                        where a is more than a load (padding,
+ * conversions) reg acc[mr, nr] = tile; for k: acc[r, lane] += a[r, k] * b[k, lane]; tile = acc for each row of the
+ * tile: what follows, element by element      bias, activation, gradient masks, optimizer
  *
- * Where rows are packed and there are several panels, the rows come first and all panels are gone through for each block
- * of them. How the sums are cut depends on the shapes and the machine alone, so results don't depend on threads. */
+ * Where rows are packed and there are several panels, the rows come first and all panels are gone through for each
+ * block of them. How the sums are cut depends on the shapes and the machine alone, so results don't depend on threads.
+ */
 #include "compiler/loop/contract.h"
 
 static AffTable *affs(const Contract *c) { return c->b->affs; }
@@ -19,9 +20,10 @@ static const Aff *zero(const Contract *c) { return aff_const(affs(c), 0); }
 
 /* ---- cases that differ at compile time ---- */
 
-/* Runs `emit` for number `i` of the `whole` full ones with full set, and for the partial one after them, if there is one. */
-static void each_case(Contract *c, const Aff *i, int64_t whole, bool rest, void (*emit)(Contract *c, bool full, void *self),
-                      void *self) {
+/* Runs `emit` for number `i` of the `whole` full ones with full set, and for the partial one after them, if there is
+ * one. */
+static void each_case(Contract *c, const Aff *i, int64_t whole, bool rest,
+                      void (*emit)(Contract *c, bool full, void *self), void *self) {
     if (!rest || !whole) {
         emit(c, whole > 0, self);
         return;
@@ -36,8 +38,8 @@ static void each_case(Contract *c, const Aff *i, int64_t whole, bool rest, void 
 }
 
 typedef struct {
-    const Aff *block;   /* number of the block of rows */
-    const Aff *to;      /* its first row in the tile */
+    const Aff *block; /* number of the block of rows */
+    const Aff *to;    /* its first row in the tile */
     const Aff *first_k;
     int64_t rows;
 } Block;

@@ -13,21 +13,21 @@ typedef struct {
     Contraction c;
 
     /* sizes: contract_sizes.c */
-    int width;         /* lanes of a vector */
-    int vectors;       /* of a panel */
-    int64_t nr, mr;    /* the register tile: mr rows, nr = vectors * width lanes */
-    int64_t mc;        /* rows of a unit, a multiple of mr */
-    int64_t kc;        /* sums of a block; k where it is not cut */
-    bool pack_a;       /* mr rows of a are written to [mr, kc] first */
-    bool pack_b;       /* a panel of b is written to [kc, nr] first */
-    bool rows_first;   /* the panels of b are gone through for each block of rows, not the other way round */
+    int width;       /* lanes of a vector */
+    int vectors;     /* of a panel */
+    int64_t nr, mr;  /* the register tile: mr rows, nr = vectors * width lanes */
+    int64_t mc;      /* rows of a unit, a multiple of mr */
+    int64_t kc;      /* sums of a block; k where it is not cut */
+    bool pack_a;     /* mr rows of a are written to [mr, kc] first */
+    bool pack_b;     /* a panel of b is written to [kc, nr] first */
+    bool rows_first; /* the panels of b are gone through for each block of rows, not the other way round */
 
     Nest nest;
     const Aff **at;        /* index of each variable of the node at the current point */
     const Aff *k_in_block; /* number of the current sum within its block */
     const Aff *panel;      /* number of the panel, and its first lane */
     const Aff *first_lane;
-    const Aff *first_row; /* of the unit */
+    const Aff *first_row;     /* of the unit */
     int tile, a_pack, b_pack; /* buffers */
 } Contract;
 

@@ -25,7 +25,8 @@ static void open_sums(Contract *c, const Aff *first_k, bool vector) {
             if (extent % c->kc) limit = aff_sub(t, aff_const(t, extent), first_k);
         }
         bool lanes = vector && i == c->c.nks - 1;
-        const Aff *k = nest_var(&c->nest, nest_for(&c->nest, lanes ? FOR_VECTOR : FOR_SERIAL, count, limit, lanes ? c->width : 0));
+        const Aff *k =
+            nest_var(&c->nest, nest_for(&c->nest, lanes ? FOR_VECTOR : FOR_SERIAL, count, limit, lanes ? c->width : 0));
         c->k_in_block = aff_add(t, aff_scale(t, c->k_in_block, count), k);
         c->at[c->c.ks[i]] = c->c.nks == 1 ? nest_stand(&c->nest, aff_add(t, first_k, k), extent) : k;
     }
@@ -52,9 +53,7 @@ static const Aff *in_panel(const Contract *c, const Aff *row, const Aff *lane) {
     return aff_add(affs(c), aff_scale(affs(c), row, c->nr), lane);
 }
 
-static Ex lowered(Contract *c, Ex e) {
-    return loop_lower(&c->nest, e, c->at, c->node->rank + c->node->comp.nred);
-}
+static Ex lowered(Contract *c, Ex e) { return loop_lower(&c->nest, e, c->at, c->node->rank + c->node->comp.nred); }
 
 /* ---- packing ---- */
 
@@ -144,7 +143,8 @@ static void follow(Contract *c, const Aff *tile_at) {
         }
         int temp = loop_buffer(b, BUF_REG, ir_node(b->g, m)->dtype, 1, ir_node(b->g, m)->name);
         nest_decl(&c->nest, temp);
-        nest_store(&c->nest, temp, aff_const(b->affs, 0), loop_lower(&c->nest, ir_node(b->g, m)->comp.body, c->at, rank));
+        nest_store(&c->nest, temp, aff_const(b->affs, 0),
+                   loop_lower(&c->nest, ir_node(b->g, m)->comp.body, c->at, rank));
         values[i] = loop_fetch(b, temp, aff_const(b->affs, 0));
         b->local[m] = (View){temp, none, NULL};
     }

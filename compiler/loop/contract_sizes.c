@@ -15,7 +15,8 @@ static int64_t most_rows(const Machine *m, int vectors) {
     return rows > 12 ? 12 : rows < 1 ? 1 : rows;
 }
 
-/* Cycles of a block for one step of the sum: two multiplications, two loads at a time, and the latency of an addition. */
+/* Cycles of a block for one step of the sum: two multiplications, two loads at a time, and the latency of an addition.
+ */
 static double step_cost(int64_t rows, int vectors) {
     double fma = 0.5 * (double)rows * vectors, loads = 0.5 * (double)(rows + vectors);
     return MAX(MAX(fma, loads), 4.0) + 0.25;

@@ -5,9 +5,9 @@
  * kernel's loops: variable 0 is the tile number, every FOR binds one more. Offsets are quasi-affine in them.
  *
  * Loops inside a vector loop are serial or unrolled and have counts and limits that are the same for every lane. In a
- * vector loop a REG index is a constant, or a constant plus the lane variable. A buffer may share its memory with another
- * one of the same kernel (an update in place): they then have equal bases and offsets, and each statement reads before
- * the statements after it write.
+ * vector loop a REG index is a constant, or a constant plus the lane variable. A buffer may share its memory with
+ * another one of the same kernel (an update in place): they then have equal bases and offsets, and each statement reads
+ * before the statements after it write.
  *
  *   kernel k3 tiles 13                            # fashion.nn:7:12
  *     for v1 in 0..8 while 8*v0 + v1 < 100        rows of the tile
@@ -25,8 +25,8 @@
 typedef enum {
     BUF_MEMORY, /* bases[base] + offset bytes: arena, variables, inputs, results, constants */
     BUF_STACK,  /* a small array of the kernel's invocation (aligned to 64 bytes) */
-    BUF_REG     /* as BUF_STACK, but every index is a constant once unrolled loops are expanded and vector loops have become
-                   lanes: it is kept in registers */
+    BUF_REG /* as BUF_STACK, but every index is a constant once unrolled loops are expanded and vector loops have become
+               lanes: it is kept in registers */
 } BufKind;
 
 typedef struct {
@@ -35,7 +35,7 @@ typedef struct {
     int base;       /* BUF_MEMORY: index into the bases[] that every kernel is called with */
     int64_t offset; /* BUF_MEMORY: bytes from the base; 64-aligned for arena and variables */
     int64_t elems;
-    Name name;      /* for people */
+    Name name;            /* for people */
     const void *constant; /* BUF_MEMORY with base < 0: read-only data inside the module */
 } Buffer;
 
@@ -43,9 +43,9 @@ typedef enum { LS_FOR, LS_DECL, LS_STORE, LS_ACCUM, LS_IF } LoopStmtKind;
 
 typedef enum {
     FOR_SERIAL,
-    FOR_VECTOR, /* iterations are lanes of `width`-wide vectors, the last ones masked; iterations must be independent but
-                   for LS_ACCUM into places that do not depend on the variable: those are folded over the lanes after the
-                   loop, in a fixed order */
+    FOR_VECTOR, /* iterations are lanes of `width`-wide vectors, the last ones masked; iterations must be independent
+                   but for LS_ACCUM into places that do not depend on the variable: those are folded over the lanes
+                   after the loop, in a fixed order */
     FOR_UNROLL  /* expanded at compile time */
 } ForMode;
 
@@ -64,15 +64,15 @@ struct LoopStmt {
             int width;        /* FOR_VECTOR: lanes */
             LoopBody body;
         } loop;
-        int decl; /* LS_DECL: a STACK or REG buffer begins to live here, uninitialized. Inside a vector loop each lane has
-                     its own copy */
+        int decl; /* LS_DECL: a STACK or REG buffer begins to live here, uninitialized. Inside a vector loop each lane
+                     has its own copy */
         struct {
             int buffer;
-            Place at;        /* element offset */
+            Place at; /* element offset */
             Ex value;
             Combine combine; /* LS_ACCUM: buffer[at] = combine(buffer[at], value); SUM PROD MAX MIN */
             bool fused;      /* LS_ACCUM of a product with SUM: may be one fused multiply-add */
-        } store; /* LS_STORE, LS_ACCUM */
+        } store;             /* LS_STORE, LS_ACCUM */
         struct {
             int n;
             const Cond *conds; /* all of them */
@@ -84,10 +84,10 @@ struct LoopStmt {
 typedef struct {
     const char *name; /* "k3_dense" */
     Span at;
-    int64_t tiles;    /* how often it is called, with tile 0 .. tiles-1, in any order and on any thread */
+    int64_t tiles;        /* how often it is called, with tile 0 .. tiles-1, in any order and on any thread */
     int64_t flops, bytes; /* for all tiles together, for reports and the cost model */
-    int nvars;        /* variables 0 .. nvars-1; 0 is the tile */
-    int64_t *extents; /* of the variables, for simplification */
+    int nvars;            /* variables 0 .. nvars-1; 0 is the tile */
+    int64_t *extents;     /* of the variables, for simplification */
     LoopBody body;
 } Kernel;
 
@@ -108,9 +108,9 @@ typedef struct {
 
 /* What the target offers, for schedules: loop/tiles.c. */
 typedef struct {
-    int vector_bytes;   /* 16, 32 or 64 */
-    int registers;      /* vector registers: 16 or 32 */
-    int64_t l1, l2;     /* bytes */
+    int vector_bytes; /* 16, 32 or 64 */
+    int registers;    /* vector registers: 16 or 32 */
+    int64_t l1, l2;   /* bytes */
     bool fma;
 } Machine;
 

@@ -19,11 +19,11 @@ typedef struct {
     const Group *group;
     Stage *stages;
     int nstages;
-    int *stage_of;  /* per member */
-    int *last_read; /* per member: the last stage that reads it */
-    int stage;      /* the one being written */
-    DType widest;  /* the type that decides how many lanes there are */
-    bool across;   /* lanes are rows; else they are inside the row */
+    int *stage_of;            /* per member */
+    int *last_read;           /* per member: the last stage that reads it */
+    int stage;                /* the one being written */
+    DType widest;             /* the type that decides how many lanes there are */
+    bool across;              /* lanes are rows; else they are inside the row */
     int first_lane, end_lane; /* across: the row dims that are flattened into the lanes' axis */
     int64_t lanes, chunk;     /* its extent; how much of it one unit computes */
     int unroll, width;
@@ -32,11 +32,11 @@ typedef struct {
     const Aff *chunk_from; /* across: the first lane of the unit */
 } Rows;
 
-void rows_stages(Rows *r);   /* row_stages.c: fills stages */
-void rows_lanes(Rows *r);    /* row_lanes.c: decides where lanes come from */
-int rows_member(const Rows *r, Ref x); /* its number in the group, or -1 */
+void rows_stages(Rows *r);               /* row_stages.c: fills stages */
+void rows_lanes(Rows *r);                /* row_lanes.c: decides where lanes come from */
+int rows_member(const Rows *r, Ref x);   /* its number in the group, or -1 */
 int rows_inner(Rows *r, const Stage *s); /* the space dim that becomes lanes, or -1 */
-void rows_emit(Rows *r);     /* row_emit.c: the body of one unit */
+void rows_emit(Rows *r);                 /* row_emit.c: the body of one unit */
 
 static inline int row_reduces(const Node *n) { return n->comp.combine != RED_NONE; }
 

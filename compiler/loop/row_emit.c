@@ -41,7 +41,8 @@ static void declare_local(Rows *r, Ref m) {
 static void open_lanes(Rows *r) {
     AffTable *t = r->b->affs;
     const Aff *inside = aff_const(t, 0), *limit = NULL;
-    if (r->unroll > 1) inside = aff_scale(t, nest_var(&r->n, nest_for(&r->n, FOR_UNROLL, r->unroll, NULL, 0)), r->width);
+    if (r->unroll > 1)
+        inside = aff_scale(t, nest_var(&r->n, nest_for(&r->n, FOR_UNROLL, r->unroll, NULL, 0)), r->width);
     if (r->lanes % r->chunk) limit = aff_sub(t, aff_const(t, r->lanes), aff_add(t, r->chunk_from, inside));
     int64_t count = r->unroll > 1 ? r->width : r->chunk;
     int v = nest_for(&r->n, count > 1 ? FOR_VECTOR : FOR_SERIAL, count, limit, count > 1 ? r->width : 0);
@@ -59,9 +60,7 @@ static void close_lanes(Rows *r) {
 
 /* ---- the innermost statements ---- */
 
-static bool later_stage_reads(const Rows *r, Ref m, int stage) {
-    return r->last_read[rows_member(r, m)] > stage;
-}
+static bool later_stage_reads(const Rows *r, Ref m, int stage) { return r->last_read[rows_member(r, m)] > stage; }
 
 static void accumulate(Rows *r, Ref m) {
     const Node *n = node_of(r, m);
@@ -103,9 +102,11 @@ static void emit_point(Rows *r, const Stage *s) {
 
 static void open_space(Rows *r, const Stage *s, int from, int to, int vector) {
     for (int d = from; d < to; d++)
-        if (d != vector) r->row[r->group->nrow + d] = nest_var(&r->n, nest_for(&r->n, FOR_SERIAL, s->space[d], NULL, 0));
+        if (d != vector)
+            r->row[r->group->nrow + d] = nest_var(&r->n, nest_for(&r->n, FOR_SERIAL, s->space[d], NULL, 0));
     if (vector >= from && vector < to)
-        r->row[r->group->nrow + vector] = nest_var(&r->n, nest_for(&r->n, FOR_VECTOR, s->space[vector], NULL, r->width));
+        r->row[r->group->nrow + vector] =
+            nest_var(&r->n, nest_for(&r->n, FOR_VECTOR, s->space[vector], NULL, r->width));
 }
 
 static void close_space(Rows *r, int n) {

@@ -19,7 +19,8 @@ static bool gathers_along(const Graph *g, Ex e, int var) {
     if (x->kind == EX_INDEX) return aff_uses(x->index, var);
     if (x->kind == EX_LOAD) {
         for (int d = 0; d < x->load.rank; d++)
-            if (aff_uses(x->load.at[d].aff, var) || (x->load.at[d].gather && gathers_along(g, x->load.at[d].gather, var)))
+            if (aff_uses(x->load.at[d].aff, var) ||
+                (x->load.at[d].gather && gathers_along(g, x->load.at[d].gather, var)))
                 return true;
         return false;
     }
@@ -84,8 +85,8 @@ static double stage_cost(Rows *r, const Stage *s, int var) {
     double cost = 0;
     for (int i = 0; i < s->nmembers; i++) {
         const Node *n = ir_node(r->b->g, s->members[i]);
-        cost += points(n) * cost_along(r, s->members[i], var < 0 ? -1 : r->group->nrow + var, var < 0 ? 1 : s->space[var],
-                                       r->width);
+        cost += points(n) * cost_along(r, s->members[i], var < 0 ? -1 : r->group->nrow + var,
+                                       var < 0 ? 1 : s->space[var], r->width);
     }
     return cost;
 }
@@ -141,7 +142,8 @@ static void merge_expr(const Graph *g, Ex e, void *self) {
     const Expr *x = ir_expr(g, e);
     if (!m->plain) return;
     if (x->kind == EX_INDEX) m->plain = stays_plain(m, x->index);
-    for (int i = 0; x->kind == EX_GUARD && i < x->guard.n; i++) m->plain = m->plain && stays_plain(m, x->guard.at[i].aff);
+    for (int i = 0; x->kind == EX_GUARD && i < x->guard.n; i++)
+        m->plain = m->plain && stays_plain(m, x->guard.at[i].aff);
     if (x->kind != EX_LOAD) return;
     const Node *from = ir_node(g, x->load.node);
     const Aff *sum = aff_const(m->b->affs, 0);

@@ -44,7 +44,8 @@ static void emit_zeros(Scatter *s, View to) {
     for (int d = 0; d < s->n->rank; d++) {
         if (d == s->dim) continue;
         bool last = s->dim < 0 && d == s->n->rank - 1 && s->n->dims[d] > 1;
-        at[d] = nest_var(&s->nest, nest_for(&s->nest, last ? FOR_VECTOR : FOR_SERIAL, s->n->dims[d], NULL, last ? s->width : 0));
+        at[d] = nest_var(&s->nest,
+                         nest_for(&s->nest, last ? FOR_VECTOR : FOR_SERIAL, s->n->dims[d], NULL, last ? s->width : 0));
         opened++;
     }
     if (s->dim >= 0) at[s->dim] = open_chunk(s), opened++;

@@ -44,7 +44,8 @@ static int64_t ceil_quotient(int64_t a, int64_t b) { return a / b + (a % b > 0);
 static int64_t common_factor(const Aff *a) {
     int64_t g = 0;
     for (int i = 0; i < a->nterms; i++)
-        for (int64_t b = a->terms[i].coef < 0 ? -a->terms[i].coef : a->terms[i].coef, t; b; t = g % b, g = b, b = t) {}
+        for (int64_t b = a->terms[i].coef < 0 ? -a->terms[i].coef : a->terms[i].coef, t; b; t = g % b, g = b, b = t) {
+        }
     return g;
 }
 
@@ -188,7 +189,8 @@ static void check_loop(Verify *v, const LoopStmt *s) {
     v->mode[var] = s->loop.mode;
     if (vector) v->vector = var;
     if (s->loop.limit) /* var - limit < 0 */
-        vec_push(&v->known, (Cond){aff_sub(v->u->graph->affs, aff_var(v->u->graph->affs, var), s->loop.limit), INT64_MIN, 0});
+        vec_push(&v->known,
+                 (Cond){aff_sub(v->u->graph->affs, aff_var(v->u->graph->affs, var), s->loop.limit), INT64_MIN, 0});
     check_body(v, &s->loop.body);
     if (s->loop.limit) v->known.len--;
     if (vector) v->vector = -1;

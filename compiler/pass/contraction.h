@@ -1,4 +1,5 @@
-/* Contractions: sums of products of two operands that depend on different indices, as matrix products and convolutions. */
+/* Contractions: sums of products of two operands that depend on different indices, as matrix products and convolutions.
+ */
 #ifndef PASS_CONTRACTION_H
 #define PASS_CONTRACTION_H
 
@@ -12,8 +13,8 @@ typedef struct {
     const int *outer; /* all other output indices */
     const int *ks;    /* reduction indices, as variables; both operands use them */
     int nrows, nouter, nks;
-    int64_t m, n, k;  /* products of their extents; n of lane's */
-    bool unit;        /* b is a plain load, consecutive along `lane` */
+    int64_t m, n, k; /* products of their extents; n of lane's */
+    bool unit;       /* b is a plain load, consecutive along `lane` */
 } Contraction;
 
 /** Whether node r is a contraction large enough for register tiles. */

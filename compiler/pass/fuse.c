@@ -23,7 +23,7 @@ enum {
 
 typedef struct {
     Nnc *nnc;
-    Graph *g;           /* grows at its end; nodes below `n` are the old ones */
+    Graph *g; /* grows at its end; nodes below `n` are the old ones */
     size_t n, nexprs;
     double *evaluations; /* per old node: how many points its readers load */
     bool *output, *follows, *inlined;
@@ -266,7 +266,8 @@ static Ex copy_body(Fuse *f, Ex e) {
 
 /* ---- nodes ---- */
 
-/* The winner of a search as two plain reductions: the largest value, then the smallest number of a point that has it. */
+/* The winner of a search as two plain reductions: the largest value, then the smallest number of a point that has it.
+ */
 static Ref expand_search(Graph *g, const Node *n, Ex body) {
     bool largest = n->comp.combine == RED_ARGMAX;
     int total = n->rank + n->comp.nred;

@@ -21,9 +21,9 @@ const Accesses *plan_accesses(const LoopUnit *u);
 /** Whether kernel k may write buffer `fresh` where `old`, which it reads, is. */
 bool plan_overwrites(const LoopUnit *u, const Kernel *k, int old, int fresh);
 
-/** Orders the kernels: each after those whose results it reads, and where possible after the last reader of an old value
- * that it overwrites. home[b] is the buffer of the variable whose new value buffer b holds, or -1; where the new value can
- * be written straight over the old one, b gets the variable's place and home[b] becomes -1. */
+/** Orders the kernels: each after those whose results it reads, and where possible after the last reader of an old
+ * value that it overwrites. home[b] is the buffer of the variable whose new value buffer b holds, or -1; where the new
+ * value can be written straight over the old one, b gets the variable's place and home[b] becomes -1. */
 void plan_order(LoopUnit *u, int *home);
 
 /** Gives each arena buffer its offset, for the kernels in their final order, and the unit its arena_bytes. */

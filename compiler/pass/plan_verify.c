@@ -24,7 +24,7 @@ static int64_t bytes_of(const Buffer *b) { return b->elems * (int64_t)dtype_size
 /* A leaf's buffer holds its value from the start; all others must have been written, and not written over since. */
 static void check_read(Check *c, int buffer, const bool *leaf) {
     const Buffer *b = &c->u->buffers.at[buffer];
-    bool held = leaf[buffer];
+    bool held = leaf[buffer] || !b->elems;
     for (size_t i = 0; i < c->held.len; i++) {
         const Held *h = &c->held.at[i];
         if (h->base != b->base || h->to <= b->offset || h->from >= b->offset + bytes_of(b)) continue;

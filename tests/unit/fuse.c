@@ -81,7 +81,8 @@ static const char *const mlp_step =
     "%31 = f32[48] of sub(%4[i0], mul(%27[i0], 0.01))\n"
     "%32 = f32[48, 10] of sub(%5[i0, i1], mul(%22[i0, i1], 0.01))\n"
     "%33 = f32[10] of sub(%6[i0], mul(%23[i0], 0.01))\n"
-    "result 0 \"loss\" = %20\nparam 0 = %30\nparam 1 = %31\nparam 2 = %32\nparam 3 = %33\nstate 0 = %28\nstate 1 = %29\n";
+    "result 0 \"loss\" = %20\nparam 0 = %30\nparam 1 = %31\nparam 2 = %32\nparam 3 = %33\nstate 0 = %28\nstate 1 = "
+    "%29\n";
 
 Test(fuse, a_training_step) { expect_kernels(mlp_step, 8); }
 

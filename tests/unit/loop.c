@@ -27,7 +27,8 @@ static void expect_text_same(const char *text) {
 }
 
 Test(loop, matrix_products_of_odd_sizes) {
-    const int sizes[][3] = {{100, 50, 37}, {13, 16, 64}, {64, 10, 100}, {7, 300, 5}, {33, 33, 33}, {5, 24, 3000}, {200, 40, 1000}};
+    const int sizes[][3] = {{100, 50, 37}, {13, 16, 64},  {64, 10, 100},  {7, 300, 5},
+                            {33, 33, 33},  {5, 24, 3000}, {200, 40, 1000}};
     for (size_t i = 0; i < COUNT(sizes); i++) {
         int m = sizes[i][0], n = sizes[i][1], k = sizes[i][2];
         Str s = {0};
@@ -54,4 +55,38 @@ Test(loop, batched_product_of_converted_bytes) {
     expect_text_same("%1 = input 0 \"x\" u8[4, 20, 30]\n%2 = input 1 \"y\" f32[4, 30, 17]\n"
                      "%3 = f32[4, 20, 17] sum k0:30 of mul(div(f32(%1[i0, i1, k0]), 255.0), %2[i0, k0, i2])\n"
                      "result 0 = %3\n");
+}
+
+Test(loop, long_reductions_are_cut) {
+    expect_text_same("%1 = input 0 \"x\" f32[600, 1000]\n%2 = f32[] sum k0:600, k1:1000 of mul(%1[k0, k1], 0.001)\n"
+                     "%3 = f32[1000] max k0:600 of %1[k0, i0]\n"
+                     "%4 = f32[1000] of add(%3[i0], %2)\nresult 0 = %4\n");
+}
+
+Test(loop, weight_gradient_of_a_convolution) {
+    expect_text_same("%1 = input 0 \"x\" f32[4, 16, 16, 3]\n%2 = input 1 \"d\" f32[4, 16, 16, 16]\n"
+                     "%3 = f32[3, 3, 3, 16] sum k0:4, k1:16, k2:16 of mul(guard(1 <= i0 + k1 < 17, 1 <= i1 + k2 < 17 ? "
+                     "%1[k0, i0 + k1 - 1, i1 + k2 - 1, i2] : 0.0), %2[k0, k1, k2, i3])\nresult 0 = %3\n");
+}
+
+Test(loop, vectors_and_matrices) {
+    expect_text_same("%1 = param 0 \"w\" f32[70, 90]\n%2 = input 0 \"x\" f32[70]\n%3 = input 1 \"y\" f32[90]\n"
+                     "%4 = f32[90] sum k0:70 of mul(%1[k0, i0], %2[k0])\n"
+                     "%5 = f32[70] sum k0:90 of mul(%1[i0, k0], %3[k0])\nresult 0 = %4\nresult 1 = %5\n");
+}
+
+Test(loop, passes_through_what_it_is_given) {
+    expect_text_same("%1 = param 0 \"p\" f32[5]\n%2 = param 1 \"q\" f32[5]\n%3 = input 0 \"x\" f32[5]\n"
+                     "result 0 = %3\nresult 1 = %1\nparam 0 = %2\nparam 1 = %1\n");
+}
+
+Test(loop, one_value_for_several_outputs) {
+    expect_text_same("%1 = param 0 \"p\" f32[5]\n%2 = state 0 \"q\" f32[5]\n%3 = f32[5] of mul(%1[i0], 2.0)\n"
+                     "result 0 = %3\nresult 1 = %3\nparam 0 = %3\nstate 0 = %3\n");
+}
+
+Test(loop, nothing_at_all) {
+    expect_text_same("%1 = param 0 \"p\" f32[0, 5]\n%2 = input 0 \"x\" f32[5]\n%3 = f32[0, 5] of mul(%1[i0, i1], 2.0)\n"
+                     "%4 = f32[5] of add(%2[i0], guard(0 <= i0 < 0 ? %3[i0, 0] : 1.0))\n"
+                     "result 0 = %3\nresult 1 = %4\nparam 0 = %1\n");
 }

@@ -52,7 +52,8 @@ static inline Built build(Nnc *nnc, const Graph *g, const Machine *m) {
     for (size_t i = 0; i < g->outputs.len; i++) {
         const Output *o = &g->outputs.at[i];
         if (o->kind == OUT_RESULT) b.nresults = MAX(b.nresults, o->slot + 1);
-        if (o->kind != OUT_RESULT) lay_out(&b, g, o->kind == OUT_PARAM ? LEAF_PARAM : LEAF_STATE, o->slot, ir_node(g, o->node));
+        if (o->kind != OUT_RESULT)
+            lay_out(&b, g, o->kind == OUT_PARAM ? LEAF_PARAM : LEAF_STATE, o->slot, ir_node(g, o->node));
     }
     VarLayout vars = {b.param, b.state, b.variables};
     b.unit = loop_build(nnc, g, "test", b.ninputs, b.nresults, &vars, m);
@@ -131,7 +132,8 @@ static inline void expect_same(Nnc *nnc, const Graph *g, const Machine *m, uint6
             ir_print(g, stderr);
             loop_print(b.unit, stderr);
             cr_assert_fail("seed %llu, vectors of %d bytes, output %zu, element %lld: %.9g or %lld, not %.9g or %lld",
-                     (unsigned long long)seed, m->vector_bytes, i, (long long)e, x.f, (long long)x.i, y.f, (long long)y.i);
+                           (unsigned long long)seed, m->vector_bytes, i, (long long)e, x.f, (long long)x.i, y.f,
+                           (long long)y.i);
         }
     }
     for (int i = 0; i < bases.n; i++) free(bases.at[i]);
