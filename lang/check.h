@@ -418,6 +418,7 @@ void type_bind(Checker *c, Scope *s, const Ast *type, const Term *t, Span at);
 void type_bind_poison(Checker *c, Scope *s, const Ast *type);
 /** The value as the declared type asks, converted; poison after a diagnostic. `what` says whose type it is. */
 Value type_agree(Checker *c, Scope *s, Ast *type, Value v, Span at, const char *what);
+bool type_has_rest(const Ast *type);
 /** Fresh sizes for the names of a declared type, and a type made of them; `pack` dims for `..`. */
 bool type_fresh(Checker *c, Scope *s, Ast *type, int pack, Type *t);
 
@@ -594,6 +595,7 @@ void init_begin(Checker *c);
 /* ---- declarations by themselves (check_decl.c) ---- */
 
 void check_declaration(Checker *c, Module *m, Ast *fn);
-void export_check(Checker *c, const Export *e);
+/** Makes an attempt, with one dim for each `..` of the parameters' types; where that leads to errors, with others. */
+void check_with_packs(Checker *c, const AstParams *params, void (*attempt)(Checker *, void *, int), void *what);
 
 #endif

@@ -103,8 +103,9 @@ bool arg_int(Checker *c, BuiltinCall *b, int arg, int64_t missing, int64_t *n) {
 bool arg_bool(Checker *c, BuiltinCall *b, int arg, bool missing, bool *x) {
     *x = missing;
     if (b->args[arg].kind == V_NONE) return true;
+    if (b->args[arg].kind != V_BOOL) return arg_bad(c, b, arg, "true or false");
     *x = b->args[arg].truth;
-    return b->args[arg].kind == V_BOOL || arg_bad(c, b, arg, "true or false");
+    return true;
 }
 
 bool axis_in(Checker *c, int64_t axis, int rank, Span at, int *out) {
@@ -218,6 +219,10 @@ Value builtin_where(Checker *c, BuiltinCall *b) {
     if (b->args[0].kind == V_BOOL) return b->args[0].truth ? b->args[1] : b->args[2];
     Term *t[3];
     if (!values_to_terms(c, 3, b->args, b->places, t)) return value_poison();
+    if (t[0]->type.dtype != DT_BOOL) {
+        arg_bad(c, b, 0, "truth values");
+        return value_poison();
+    }
     return value_term(term_apply(c, "select", 3, t, b->places, "where", b->at));
 }
 

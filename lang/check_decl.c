@@ -62,15 +62,24 @@ static bool trial_bind(Checker *c, Trial *t, Ast *fn) {
     return bind_params(c, t->frame.scope, groups, 2, fn->fn.name.name);
 }
 
-static void try_function(Checker *c, Module *m, Ast *fn, int pack) {
+/* What try_function works on. */
+typedef struct {
+    Module *module;
+    Ast *fn;
+} Declaration;
+
+static void try_function(Checker *c, void *declaration, int pack) {
+    const Declaration *d = declaration;
+    const AstParams *hyper = &d->fn->fn.hyper, *params = &d->fn->fn.params;
     Trial t;
-    int nh = fn->fn.hyper.len;
-    if (!trial_begin(c, &t, m, fn)) return;
-    Scope *types = scope_new(c, m->scope);
-    make_up(c, types, &fn->fn.hyper, pack, false, t.given, t.places);
-    make_up(c, types, &fn->fn.params, pack, false, t.given + nh, t.places + nh);
-    make_up(c, types, &fn->fn.params, pack, true, t.given + nh, t.places + nh);
-    if (trial_bind(c, &t, fn)) function_body(c, fn, t.frame.scope);
+    if (!trial_begin(c, &t, d->module, d->fn)) return;
+    Scope *types = scope_new(c, d->module->scope);
+    Value *inputs = t.given + hyper->len;
+    Span *places = t.places + hyper->len;
+    make_up(c, types, hyper, pack, false, t.given, t.places);
+    make_up(c, types, params, pack, false, inputs, places);
+    make_up(c, types, params, pack, true, inputs, places);
+    if (trial_bind(c, &t, d->fn)) function_body(c, d->fn, t.frame.scope);
     trial_end(c, &t);
 }
 
@@ -95,25 +104,10 @@ static void try_optimizer(Checker *c, Module *m, Ast *fn, int rank) {
     trial_end(c, &t);
 }
 
-/* What `..` stands for is not said: one number of dims that fits is enough. */
-static void check_function(Checker *c, Module *m, Ast *fn) {
-    static const int packs[] = {1, 2, 0, 3};
-    Diags *diags = &c->nnc->diags;
-    for (size_t i = 0; i < COUNT(packs); i++) {
-        int errors = diags->errors, warnings = diags->warnings;
-        diags->muted++;
-        try_function(c, m, fn, packs[i]);
-        diags->muted--;
-        bool ok = diags->errors == errors;
-        diags->errors = errors, diags->warnings = warnings;
-        if (ok) return;
-    }
-    try_function(c, m, fn, packs[0]);
-}
-
 void check_declaration(Checker *c, Module *m, Ast *fn) {
     if (fn->fn.kind != FN_OPTIMIZER) {
-        check_function(c, m, fn);
+        Declaration d = {m, fn};
+        check_with_packs(c, &fn->fn.params, try_function, &d);
     } else if (fn->fn.params.len != 3 && optimizer_fits(c, fn, fn->at)) { /* of three inputs: not before it is used */
         try_optimizer(c, m, fn, 1);
         try_optimizer(c, m, fn, 2);

@@ -38,6 +38,8 @@ static int rest_place(const AstList *dims) {
     return -1;
 }
 
+bool type_has_rest(const Ast *type) { return rest_place(&type->type.dims) >= 0; }
+
 /* Which dim of a tensor of rank `rank` the dim `i` of the pattern is. */
 static int place_of(const AstList *dims, int rest, int rank, int i) {
     return rest >= 0 && i > rest ? rank - (dims->len - i) : i;
@@ -63,7 +65,7 @@ void type_bind(Checker *c, Scope *s, const Ast *type, const Term *t, Span at) {
         if (d->kind == AST_NAME && !is_wildcard(d) && !is_bound(c, s, d->name))
             scope_define(c, s, d->name, value_dim(t->type.dims[k]), at);
         if (d->kind == AST_REST && d->name && !is_bound(c, s, d->name))
-            scope_define(c, s, d->name, dims_value(c, t->type.dims + i, rank - dims->len + 1), at);
+            scope_define(c, s, d->name, dims_value(c, rank ? t->type.dims + i : NULL, rank - dims->len + 1), at);
     }
 }
 

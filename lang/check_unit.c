@@ -217,21 +217,30 @@ int program_export_inputs(Program *p, const Export *e, UnitInput **inputs) {
 
 /* ---- checking everything ---- */
 
-/* `..` stands for one dim; where that leads to errors, for others: one that fits is enough. */
-void export_check(Checker *c, const Export *e) {
+static void try_export(Checker *c, void *export, int pack) {
+    ExportArgs x = {.pack = pack};
+    export_unit(c, export, &x, true);
+}
+
+/* What `..` stands for is not said: one number of dims that fits is enough. */
+void check_with_packs(Checker *c, const AstParams *params, void (*attempt)(Checker *, void *, int), void *what) {
     static const int packs[] = {1, 2, 0, 3};
-    for (size_t i = 0; i < COUNT(packs); i++) {
-        ExportArgs x = {.pack = packs[i]};
-        int errors = c->nnc->diags.errors;
-        c->nnc->diags.muted++;
-        bool ok = export_unit(c, e, &x, true) != NULL;
-        c->nnc->diags.muted--;
-        c->nnc->diags.errors = errors;
+    Diags *diags = &c->nnc->diags;
+    bool any = false;
+    for (int i = 0; i < params->len; i++) any = any || (params->at[i].type && type_has_rest(params->at[i].type));
+    for (size_t i = 0; any && i < COUNT(packs); i++) {
+        int errors = diags->errors, warnings = diags->warnings;
+        diags->muted++;
+        attempt(c, what, packs[i]);
+        diags->muted--;
+        bool ok = diags->errors == errors;
+        diags->errors = errors, diags->warnings = warnings;
         if (ok) return;
     }
-    ExportArgs x = {.pack = 1};
-    export_unit(c, e, &x, true);
+    attempt(c, what, packs[0]);
 }
+
+static void export_check(Checker *c, Export *e) { check_with_packs(c, &e->ast->fn.params, try_export, e); }
 
 bool program_check(Program *p) {
     Checker *c = p->checker;

@@ -16,21 +16,20 @@ static bool same_list(const AstList *a, const AstList *b) {
     return true;
 }
 
+/* Of AstFields and AstParams. */
+#define SAME_PAIR(a, b) ((a).name.name == (b).name.name && same((a).type, (b).type) && same((a).value, (b).value))
+
 static bool same_fields(const AstFields *a, const AstFields *b) {
     if (a->len != b->len) return false;
     for (int i = 0; i < a->len; i++)
-        if (a->at[i].name.name != b->at[i].name.name || !same(a->at[i].type, b->at[i].type) ||
-            !same(a->at[i].value, b->at[i].value))
-            return false;
+        if (!SAME_PAIR(a->at[i], b->at[i])) return false;
     return true;
 }
 
 static bool same_params(const AstParams *a, const AstParams *b) {
     if (a->len != b->len) return false;
     for (int i = 0; i < a->len; i++)
-        if (a->at[i].name.name != b->at[i].name.name || !same(a->at[i].type, b->at[i].type) ||
-            !same(a->at[i].value, b->at[i].value))
-            return false;
+        if (!SAME_PAIR(a->at[i], b->at[i])) return false;
     return true;
 }
 

@@ -1,4 +1,11 @@
-/* The formatter: one layout for every program. */
+/* The formatter: one layout for every program.
+ *
+ * Indentation is 4 spaces, lines are at most 120 characters wide where that is possible. Spaces stand around operators,
+ * not around `^` and `..`; the author chooses between a * b and a*b. What fits on one line stands on one, except that
+ * pipes, tables (lists of lists) and blocks keep the author's lines; a block on one line stays there where it holds at
+ * most one simple statement. Settings of a train block are aligned; other lines of one kind stay aligned where they
+ * were. Comments stay where they are, those behind code in one column; at most one empty line stays between statements.
+ * Trailing commas and `;` go. */
 #ifndef LANG_FORMAT_H
 #define LANG_FORMAT_H
 

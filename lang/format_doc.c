@@ -12,7 +12,7 @@ static int characters(const char *text, size_t bytes) {
     return n;
 }
 
-static void put(Document *d, int kind, const char *text, size_t bytes) {
+static void put(Document *d, DocKind kind, const char *text, size_t bytes) {
     vec_push(&d->items, (DocItem){.kind = kind, .text = text, .bytes = bytes, .width = characters(text, bytes)});
 }
 
@@ -53,7 +53,7 @@ void doc_open(Document *d, GroupKind group, unsigned flags) {
 void doc_close(Document *d) {
     size_t end = d->items.len;
     DocItem last = d->items.at[end - 1];
-    int before = d->items.at[end - 2].kind;
+    DocKind before = d->items.at[end - 2].kind;
     bool behind = last.kind == DOC_REMARK && before != DOC_REMARK && before != DOC_COMMENT;
     if (behind) d->items.len = --end;
     link_to(d, end);
@@ -247,7 +247,7 @@ static void spread(Layout *l, Frame *f, size_t open, int column) {
 
 static void open_group(Layout *l, size_t i) {
     const DocItem *item = &l->d->items.at[i];
-    bool delayed = l->ended && (item->flags & DOC_HANGS || item->group == GROUP_VALUE);
+    bool delayed = l->ended && (item->flags & DOC_HANGS || item->group == GROUP_VALUE || item->group == GROUP_BLOCK);
     if (l->ended && !delayed) end_line(l, top(l)->indent, false);
     int column = l->column + l->spaces;
     Frame f = {.group = item->group, .flags = item->flags, .indent = top(l)->indent};

@@ -7,8 +7,7 @@
 
 enum { DOC_WIDTH = 120, DOC_INDENT = 4 };
 
-/* A group fits on the rest of its line, then none of its breaks is a newline, or it does not, then its kind says which.
- */
+/* Where a group fits on the rest of its line, none of its breaks is a newline. Where not, its kind says which are. */
 typedef enum {
     GROUP_LIST,  /* between brackets: the author's, or as few as that takes; aligned behind the bracket */
     GROUP_CHAIN, /* operators: the same; one step deeper than the line, or aligned where brackets are open */
@@ -21,19 +20,31 @@ typedef enum {
 
 /* Flags of doc_open, doc_break and doc_newline. */
 enum {
-    DOC_BRACKETED = 1,  /* open: there are open brackets around the group in its statement */
-    DOC_HANGS = 2,      /* open, list: may begin on a line of its own */
-    DOC_WHOLE = 256,    /* open, list: a break before it is better than one in it */
-    DOC_INSIDE = 4,     /* open, value: breaks inside rather than before, unless the author broke there */
-    DOC_SPACED = 8,     /* break: a space where it is no newline */
-    DOC_AUTHOR = 16,    /* break: the author made a newline here, */
-    DOC_KEPT = 32,      /* and it stays even where all would fit on one line */
-    DOC_OUTDENTED = 64, /* break, newline: to the indentation around the group */
-    DOC_BLANK = 128,    /* newline: with an empty line */
+    DOC_BRACKETED = 1,   /* open: there are open brackets around the group in its statement */
+    DOC_HANGS = 2,       /* open, list: may begin on a line of its own */
+    DOC_WHOLE = 4,       /* open, list: a break before it is better than one in it */
+    DOC_INSIDE = 8,      /* open, value: breaks inside rather than before, unless the author broke there */
+    DOC_SPACED = 16,     /* break: a space where it is no newline */
+    DOC_AUTHOR = 32,     /* break: the author made a newline here, */
+    DOC_KEPT = 64,       /* and it stays even where all would fit on one line */
+    DOC_OUTDENTED = 128, /* break, newline: to the indentation around the group */
+    DOC_BLANK = 256,     /* newline: with an empty line */
 };
 
+typedef enum {
+    DOC_TEXT,
+    DOC_SPACE,
+    DOC_PAD,
+    DOC_BREAK,
+    DOC_NEWLINE,
+    DOC_REMARK,
+    DOC_COMMENT,
+    DOC_OPEN,
+    DOC_CLOSE
+} DocKind;
+
 typedef struct {
-    enum { DOC_TEXT, DOC_SPACE, DOC_PAD, DOC_BREAK, DOC_NEWLINE, DOC_REMARK, DOC_COMMENT, DOC_OPEN, DOC_CLOSE } kind;
+    DocKind kind;
     GroupKind group;
     unsigned flags;
     int width; /* in characters */

@@ -149,6 +149,7 @@ static void track_brackets(Parser *p, Token t) {
 
 /* Gives the END that a newline or `;` before `t` stands for; false where there is none. */
 static bool end_statement(Parser *p, Token t) {
+    if (t.kind == T_SEMICOLON) return false; /* which ends it itself, once */
     bool ends = p->separator.file || (t.first_on_line && newlines_count(p) && t.kind != T_PIPE && t.kind != T_ELSE &&
                                       (ends_operand(p->last) || p->last == T_RETURN));
     Span at = p->separator.file ? p->separator : (Span){t.at.file, p->last_end, p->last_end};

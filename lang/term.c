@@ -198,6 +198,11 @@ void label_origin(Checker *c, Diag *d, const Term *t) {
                 diag_label(c->nnc, d, u->order.at[i]->var->at, "%s has this shape", t->name ? t->name : "it");
     } else if (t->kind == T_INPUT && u->unit && (size_t)t->slot < u->unit->inputs.len) {
         diag_label(c->nnc, d, u->unit->inputs.at[t->slot].at, "%s is declared here", t->name);
+    } else if (t->kind == T_GATHER && t->args[0]->kind == T_INPUT && u->unit) { /* a batch of a data set's field */
+        const UnitInput *field = &u->unit->inputs.at[t->args[0]->slot];
+        if (field->gathered < 0) return;
+        Type sample = {t->type.dtype, t->type.rank - 1, t->type.dims + 1};
+        diag_label(c->nnc, d, field->at, "each sample's '%s' is %s", field->name, type_text(c, sample));
     }
 }
 

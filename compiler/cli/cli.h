@@ -17,7 +17,7 @@ typedef struct {
     SettingList sets, args;
     CompileOptions compile;
     CountList batches;
-    bool help;
+    bool help, check;
 } CommandLine;
 
 typedef struct {
@@ -27,6 +27,8 @@ typedef struct {
 } Command;
 
 extern const Command commands[];
+
+int run_fmt(CommandLine *c); /* fmt.c */
 
 /** Parses argv[2..] for `c`. False after a message on stderr (exit status 2). */
 bool cli_parse(const Command *c, int argc, char **argv, CommandLine *out);

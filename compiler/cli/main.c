@@ -100,6 +100,7 @@ const Command commands[] = {
      "nnc compile examples/digits.nn -o digits.o", 'c', run_compile},
     {"check", "FILE...", "Parses and type-checks; prints nothing where all is well.", "nnc check examples/digits.nn", 'k',
      run_check},
+    {"fmt", "FILE...", "Formats in place.", "nnc fmt examples/digits.nn", 'f', run_fmt},
     {"summary", "FILE", "Shows layers, parameters, FLOPs, bytes and kernels before anything runs.",
      "nnc summary examples/digits.nn", 's', run_summary},
     {"version", "", "Shows the versions, the CPU and the number of threads.", "nnc version", 'v', run_version},

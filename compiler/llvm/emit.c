@@ -64,8 +64,10 @@ static void alias_metadata(Emit *e, const bool *used) {
         nscopes = 0;
         for (size_t j = 0; j < n; j++) {
             if (!scopes[j]) continue;
-            if (overlap(&buffers[i], &buffers[j])) e->slots[i].overlaps |= buffer_bit((int)j);
-            else apart[nscopes++] = scopes[j];
+            if (overlap(&buffers[i], &buffers[j]))
+                e->slots[i].overlaps |= buffer_bit((int)j);
+            else
+                apart[nscopes++] = scopes[j];
         }
         e->slots[i].alias_scope = LLVMMetadataAsValue(c, LLVMMDNodeInContext2(c, &scopes[i], 1));
         e->slots[i].no_alias = LLVMMetadataAsValue(c, LLVMMDNodeInContext2(c, apart, nscopes));
@@ -220,8 +222,10 @@ static void emit_calls(Emit *e, V unit, const V *kernels) {
     l_at(l, LLVMAppendBasicBlockInContext(l->ctx, unit, "entry"));
     for (size_t i = 0; i < e->unit->kernels.len; i++) {
         int64_t tiles = e->unit->kernels.at[i]->tiles;
-        if (e->unit->parallel && tiles > 1) call_parallel(l, &u, kernels[i], tiles);
-        else if (tiles > 0) call_in_order(l, &u, kernels[i], tiles);
+        if (e->unit->parallel && tiles > 1)
+            call_parallel(l, &u, kernels[i], tiles);
+        else if (tiles > 0)
+            call_in_order(l, &u, kernels[i], tiles);
     }
     LLVMBuildRetVoid(l->b);
 }

@@ -23,7 +23,8 @@ typedef struct {
     uint64_t scope, time;
 } Memo;
 
-/* Between opening and closing: a loop body or a branch. Code that came earlier in an open scope dominates what follows. */
+/* Between opening and closing: a loop body or a branch. Code that came earlier in an open scope dominates what follows.
+ */
 typedef struct {
     uint64_t id;
     bool masked; /* no branch, only a narrower mask: values that read no memory hold outside too */
@@ -31,9 +32,9 @@ typedef struct {
 
 /* What a buffer is in the current kernel. */
 typedef struct {
-    V ptr;           /* its first element */
-    int lanes;       /* above 1: a copy of its own for each lane, element i of lane j at i * lanes + j */
-    bool in_vector;  /* declared inside the current vector loop */
+    V ptr;                   /* its first element */
+    int lanes;               /* above 1: a copy of its own for each lane, element i of lane j at i * lanes + j */
+    bool in_vector;          /* declared inside the current vector loop */
     V alias_scope, no_alias; /* metadata; NULL for stack arrays */
     uint64_t overlaps;       /* bits, as in Emit.reads, of itself and the buffers that share bytes with it */
 } Slot;
@@ -59,13 +60,13 @@ typedef struct {
     const LoopUnit *unit;
     const Kernel *kernel;
     Graph *graph;
-    Slot *slots;       /* a buffer */
-    V *constants;      /* a buffer: its data in the module, NULL until needed */
-    V *bases;          /* loaded in the entry block, NULL until needed */
-    V *vars;           /* i64 values of the open loops' variables; the vector variable's is that of lane 0 */
-    bool *var_inside;  /* bound inside the current vector loop */
-    uint64_t *reads;   /* an expression: the buffers below it, as bits buffer % 64 */
-    Memo *memo;        /* an expression */
+    Slot *slots;         /* a buffer */
+    V *constants;        /* a buffer: its data in the module, NULL until needed */
+    V *bases;            /* loaded in the entry block, NULL until needed */
+    V *vars;             /* i64 values of the open loops' variables; the vector variable's is that of lane 0 */
+    bool *var_inside;    /* bound inside the current vector loop */
+    uint64_t *reads;     /* an expression: the buffers below it, as bits buffer % 64 */
+    Memo *memo;          /* an expression */
     uint64_t stored[64]; /* when a buffer with this bit was last stored to */
     uint64_t clock, scopes_made;
     VEC(Scope) scopes;
@@ -123,7 +124,7 @@ Val emit_conds(Emit *e, int n, const Cond *conds);
 /* ---- emit_expr.c: scalar expressions ---- */
 
 Val emit_ex(Emit *e, Ex x);
-V emit_wide(Emit *e, Val v);                 /* as a vector, where there are lanes */
+V emit_wide(Emit *e, Val v);                               /* as a vector, where there are lanes */
 V emit_constant(const L *l, DType t, double f, int64_t i); /* f for float types, else i */
 
 /* ---- emit_memory.c: loads and stores ---- */
@@ -132,7 +133,7 @@ V emit_constant(const L *l, DType t, double f, int64_t i); /* f for float types,
 typedef struct {
     V first;
     int64_t step;
-    V lanes; /* NULL, or a vector; then first and step mean nothing */
+    V lanes;        /* NULL, or a vector; then first and step mean nothing */
     int64_t lo, hi; /* its bounds over the whole loops; lo < 0 where they are not known */
 } Offset;
 
@@ -143,7 +144,7 @@ void emit_store(Emit *e, int buffer, const Offset *at, Val value);
 /** Declares a stack array, or registers. */
 void emit_decl(Emit *e, int buffer);
 
-V emit_address(Emit *e, int buffer, V offset);              /* offset in elements */
+V emit_address(Emit *e, int buffer, V offset); /* offset in elements */
 V emit_plain_load(Emit *e, int buffer, LLVMTypeRef element_in_memory, V address);
 void emit_plain_store(Emit *e, int buffer, V value, V address);
 V emit_from_memory(const L *l, DType t, V v); /* bytes to bools */

@@ -23,7 +23,8 @@ static Val remember(Emit *e, Ex x, Val v) {
 
 void emit_stored(Emit *e, int buffer) {
     e->clock++;
-    for (uint64_t b = e->slots[buffer].overlaps | buffer_bit(buffer); b; b &= b - 1) e->stored[__builtin_ctzll(b)] = e->clock;
+    for (uint64_t b = e->slots[buffer].overlaps | buffer_bit(buffer); b; b &= b - 1)
+        e->stored[__builtin_ctzll(b)] = e->clock;
 }
 
 /* ---- values ---- */
@@ -48,7 +49,8 @@ static Val emit_index(Emit *e, const Expr *n) {
         return (Val){LLVMBuildTrunc(l->b, emit_aff(e, n->index), t, ""), false};
     V v = emit_aff_lanes(e, n->index);
     t = l_like(v, t);
-    return (Val){l_bits(t) < l_bits(LLVMTypeOf(v)) ? LLVMBuildTrunc(l->b, v, t, "") : LLVMBuildSExt(l->b, v, t, ""), true};
+    return (Val){l_bits(t) < l_bits(LLVMTypeOf(v)) ? LLVMBuildTrunc(l->b, v, t, "") : LLVMBuildSExt(l->b, v, t, ""),
+                 true};
 }
 
 /* ---- guards ---- */
@@ -140,9 +142,9 @@ Val emit_ex(Emit *e, Ex x) {
     const Expr *n = ir_expr(e->graph, x);
     switch (n->kind) {
     case EX_CONST:
-        return (Val){emit_constant(&e->l, n->dtype, dtype_is_float(n->dtype) ? n->f : 0,
-                                   dtype_is_float(n->dtype) ? 0 : n->i),
-                     false};
+        return (Val){
+            emit_constant(&e->l, n->dtype, dtype_is_float(n->dtype) ? n->f : 0, dtype_is_float(n->dtype) ? 0 : n->i),
+            false};
     case EX_INDEX: return remember(e, x, emit_index(e, n));
     case EX_GUARD: return remember(e, x, emit_guard(e, n));
     case EX_FETCH: return remember(e, x, emit_fetch(e, n));

@@ -1,5 +1,5 @@
-/* Index expressions. Over the lanes of a vector most are base + coef * lane, which needs no vector at all; quotients and
- * remainders are too where all lanes fall into one multiple of the divisor. */
+/* Index expressions. Over the lanes of a vector most are base + coef * lane, which needs no vector at all; quotients
+ * and remainders are too where all lanes fall into one multiple of the divisor. */
 #include "compiler/llvm/emit.h"
 
 static int64_t gcd(int64_t a, int64_t b) {
@@ -72,16 +72,20 @@ static int64_t multiple(const Emit *e, const Aff *a) {
     for (int i = 0; i < a->nterms; i++) {
         const AffTerm *t = &a->terms[i];
         int64_t of = 1, known;
-        if (t->kind == ATOM_MOD) of = gcd(multiple(e, t->of), t->by);
-        else if (t->kind == ATOM_VAR && e->vars[t->var] && l_constant(e->vars[t->var], &known)) of = known;
-        else if (t->kind == ATOM_VAR && t->var == e->lane_var) of = e->lane_step;
+        if (t->kind == ATOM_MOD)
+            of = gcd(multiple(e, t->of), t->by);
+        else if (t->kind == ATOM_VAR && e->vars[t->var] && l_constant(e->vars[t->var], &known))
+            of = known;
+        else if (t->kind == ATOM_VAR && t->var == e->lane_var)
+            of = e->lane_step;
         m = gcd(m, t->coef * of);
     }
     return m;
 }
 
-/* The lanes of `of` are s + c*lane with s a multiple of g. No lane carries into the next multiple of `by` where g divides
- * `by` and the lanes stay below g: then (s + c*lane) div by is that of lane 0, and the remainder grows by c a lane. */
+/* The lanes of `of` are s + c*lane with s a multiple of g. No lane carries into the next multiple of `by` where g
+ * divides `by` and the lanes stay below g: then (s + c*lane) div by is that of lane 0, and the remainder grows by c a
+ * lane. */
 static bool without_carry(const Emit *e, const AffTerm *t, int64_t *coef) {
     if (!aff_in_lanes(e, t->of, coef)) return false;
     if (*coef == 0) return true;

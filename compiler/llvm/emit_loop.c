@@ -8,9 +8,12 @@ void scope_close(Emit *e) { e->scopes.len--; }
 static void forget_stores(Emit *e, const LoopBody *body) {
     for (size_t i = 0; i < body->len; i++) {
         const LoopStmt *s = body->at[i];
-        if (s->kind == LS_FOR) forget_stores(e, &s->loop.body);
-        else if (s->kind == LS_IF) forget_stores(e, &s->when.then);
-        else if (s->kind != LS_DECL) emit_stored(e, s->store.buffer);
+        if (s->kind == LS_FOR)
+            forget_stores(e, &s->loop.body);
+        else if (s->kind == LS_IF)
+            forget_stores(e, &s->when.then);
+        else if (s->kind != LS_DECL)
+            emit_stored(e, s->store.buffer);
     }
 }
 
@@ -70,9 +73,12 @@ static void emit_unrolled(Emit *e, const LoopStmt *s) {
 
 static void emit_for(Emit *e, const LoopStmt *s) {
     if (s->loop.count <= 0) return;
-    if (s->loop.mode == FOR_VECTOR && !e->vector && s->loop.width > 1) emit_vector_loop(e, s);
-    else if (s->loop.mode == FOR_UNROLL || s->loop.count == 1) emit_unrolled(e, s);
-    else emit_counted(e, s, l_i64(&e->l, 0), emit_trip_count(e, s), 1, iteration);
+    if (s->loop.mode == FOR_VECTOR && !e->vector && s->loop.width > 1)
+        emit_vector_loop(e, s);
+    else if (s->loop.mode == FOR_UNROLL || s->loop.count == 1)
+        emit_unrolled(e, s);
+    else
+        emit_counted(e, s, l_i64(&e->l, 0), emit_trip_count(e, s), 1, iteration);
 }
 
 /* ---- conditions ---- */

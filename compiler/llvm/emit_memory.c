@@ -1,6 +1,6 @@
 /* Loads and stores. Over the lanes a place is contiguous (a vector access), the same for all (a scalar and a splat), or
- * anything else (an access a lane). Inactive lanes touch nothing that does not exist: contiguous accesses are masked, the
- * others go to the buffer's first element instead. */
+ * anything else (an access a lane). Inactive lanes touch nothing that does not exist: contiguous accesses are masked,
+ * the others go to the buffer's first element instead. */
 #include "compiler/llvm/emit.h"
 
 #include <string.h>
@@ -46,9 +46,7 @@ V emit_from_memory(const L *l, DType t, V v) {
     return LLVMBuildICmp(l->b, LLVMIntNE, v, LLVMConstNull(LLVMTypeOf(v)), "");
 }
 
-V emit_to_memory(const L *l, DType t, V v) {
-    return t == DT_BOOL ? LLVMBuildZExt(l->b, v, l_like(v, l->i8), "") : v;
-}
+V emit_to_memory(const L *l, DType t, V v) { return t == DT_BOOL ? LLVMBuildZExt(l->b, v, l_like(v, l->i8), "") : v; }
 
 V emit_plain_load(Emit *e, int buffer, LLVMTypeRef type, V address) {
     return tagged(e, buffer, l_load(&e->l, type, address, element_align(e, buffer)));
@@ -71,8 +69,8 @@ static bool has_masks(const Emit *e, DType t) {
     return dtype_size(t) >= 4 ? e->l.target->masks : e->l.target->all_masks;
 }
 
-/* Whether whole vectors may be used whatever the mask: stack arrays have room behind their last element, and nobody else
- * sees them, so that old values may be written again. */
+/* Whether whole vectors may be used whatever the mask: stack arrays have room behind their last element, and nobody
+ * else sees them, so that old values may be written again. */
 static bool roomy(const Emit *e, int buffer, const Offset *at) {
     const Buffer *b = buffer_of(e, buffer);
     return b->kind != BUF_MEMORY && at->lo >= 0 && at->hi < b->elems;
@@ -93,8 +91,10 @@ Offset emit_offset(Emit *e, const Place *p) {
     if (simple && !gather.wide) {
         V first = emit_aff(e, p->aff);
         Offset at = {.first = first, .step = step, .lo = -1};
-        if (gather.v) at.first = LLVMBuildAdd(l->b, first, widen(e, gather.v), "");
-        else if (!aff_range(p->aff, e->kernel->extents, e->kernel->nvars, &at.lo, &at.hi)) at.lo = -1;
+        if (gather.v)
+            at.first = LLVMBuildAdd(l->b, first, widen(e, gather.v), "");
+        else if (!aff_range(p->aff, e->kernel->extents, e->kernel->nvars, &at.lo, &at.hi))
+            at.lo = -1;
         return at;
     }
     V lanes = emit_aff_lanes(e, p->aff);
@@ -111,8 +111,11 @@ static V offset_lanes(Emit *e, const Slot *s, const Offset *at) {
     const L *l = &e->l;
     LLVMTypeRef wide = l_vector(l->i64, e->lanes);
     V iota = l_iota(l->i64, e->lanes), v;
-    if (at->lanes) v = widen(e, at->lanes);
-    else v = LLVMBuildAdd(l->b, l_splat(l, at->first, e->lanes), LLVMBuildMul(l->b, iota, l_int(wide, at->step), ""), "");
+    if (at->lanes)
+        v = widen(e, at->lanes);
+    else
+        v = LLVMBuildAdd(l->b, l_splat(l, at->first, e->lanes), LLVMBuildMul(l->b, iota, l_int(wide, at->step), ""),
+                         "");
     if (s->lanes == 1) return v;
     return LLVMBuildAdd(l->b, LLVMBuildMul(l->b, v, l_int(wide, s->lanes), ""), iota, "");
 }
@@ -158,8 +161,7 @@ static V load_each(Emit *e, int buffer, LLVMTypeRef type, const Offset *at) {
     if (e->mask) offsets = LLVMBuildSelect(l->b, e->mask, offsets, LLVMConstNull(LLVMTypeOf(offsets)), "");
     V all = LLVMGetPoison(type);
     for (int i = 0; i < e->lanes; i++) {
-        V offset = offsets ? l_lane(l, offsets, i)
-                           : LLVMBuildNSWAdd(l->b, at->first, l_i64(l, at->step * i), "");
+        V offset = offsets ? l_lane(l, offsets, i) : LLVMBuildNSWAdd(l->b, at->first, l_i64(l, at->step * i), "");
         V one = emit_plain_load(e, buffer, l_element(type), emit_address(e, buffer, offset));
         all = l_set_lane(l, all, one, i);
     }
@@ -172,12 +174,16 @@ Val emit_load(Emit *e, int buffer, const Offset *at) {
     Slot *s = slot_of(e, buffer);
     LLVMTypeRef element = l_memory_type(l, b->dtype), type = l_vector(element, e->lanes);
     bool wide = e->lanes > 1 && (at->lanes || at->step || s->lanes > 1);
-    if (b->elems == 0) return (Val){LLVMConstNull(wide ? l_vector(l_type(l, b->dtype), e->lanes) : l_type(l, b->dtype)), wide};
+    if (b->elems == 0)
+        return (Val){LLVMConstNull(wide ? l_vector(l_type(l, b->dtype), e->lanes) : l_type(l, b->dtype)), wide};
     if (!wide) return (Val){emit_from_memory(l, b->dtype, load_same(e, buffer, at->first)), false};
     V first = contiguous(e, s, at), v;
-    if (first && (!e->mask || roomy(e, buffer, at))) v = emit_plain_load(e, buffer, type, emit_address(e, buffer, first));
-    else if (first && has_masks(e, b->dtype)) v = load_masked(e, buffer, type, emit_address(e, buffer, first));
-    else v = load_each(e, buffer, type, at);
+    if (first && (!e->mask || roomy(e, buffer, at)))
+        v = emit_plain_load(e, buffer, type, emit_address(e, buffer, first));
+    else if (first && has_masks(e, b->dtype))
+        v = load_masked(e, buffer, type, emit_address(e, buffer, first));
+    else
+        v = load_each(e, buffer, type, at);
     return (Val){emit_from_memory(l, b->dtype, v), true};
 }
 
@@ -235,9 +241,12 @@ void emit_store(Emit *e, int buffer, const Offset *at, Val value) {
         store_same(e, buffer, at->first, emit_to_memory(l, t, value.v));
     } else {
         V v = emit_to_memory(l, t, emit_wide(e, value)), first = contiguous(e, s, at);
-        if (!first) store_each(e, buffer, v, offset_lanes(e, s, at));
-        else if (!e->mask) emit_plain_store(e, buffer, v, emit_address(e, buffer, first));
-        else store_masked(e, buffer, at, v, emit_address(e, buffer, first));
+        if (!first)
+            store_each(e, buffer, v, offset_lanes(e, s, at));
+        else if (!e->mask)
+            emit_plain_store(e, buffer, v, emit_address(e, buffer, first));
+        else
+            store_masked(e, buffer, at, v, emit_address(e, buffer, first));
     }
     emit_stored(e, buffer);
 }

@@ -1,7 +1,7 @@
-/* Vector loops: whole vectors first, then the rest as one narrower vector, masked where it is no power of two. Short ones
- * are expanded, so that the elements of register tiles have constant indices. Sums over the lanes are kept as a vector of
- * partial results each, interleaved in long loops so that one addition need not wait for the last, and folded in a fixed
- * order behind the loop. */
+/* Vector loops: whole vectors first, then the rest as one narrower vector, masked where it is no power of two. Short
+ * ones are expanded, so that the elements of register tiles have constant indices. Sums over the lanes are kept as a
+ * vector of partial results each, interleaved in long loops so that one addition need not wait for the last, and folded
+ * in a fixed order behind the loop. */
 #include "compiler/llvm/emit.h"
 
 #include <stdlib.h>
@@ -20,7 +20,9 @@ static V partial_load(const L *l, const Accum *a, DType t, int lanes) {
     return emit_from_memory(l, t, v);
 }
 
-static void partial_store(const L *l, const Accum *a, DType t, V v) { l_store(l, emit_to_memory(l, t, v), a->partial, 64); }
+static void partial_store(const L *l, const Accum *a, DType t, V v) {
+    l_store(l, emit_to_memory(l, t, v), a->partial, 64);
+}
 
 static bool same_vars(const Aff *aff, V *const a, V *const b, int nvars) {
     for (int i = 0; i < nvars; i++)
@@ -32,7 +34,8 @@ static Accum *find_accum(Emit *e, const LoopStmt *s) {
     VectorLoop *v = e->vector;
     for (size_t i = 0; i < v->accums.len; i++) {
         Accum *a = &v->accums.at[i];
-        if (a->stmt == s && a->copy == v->copy && same_vars(s->store.at.aff, a->vars, e->vars, e->kernel->nvars)) return a;
+        if (a->stmt == s && a->copy == v->copy && same_vars(s->store.at.aff, a->vars, e->vars, e->kernel->nvars))
+            return a;
     }
     const L *l = &e->l;
     DType t = e->unit->buffers.at[s->store.buffer].dtype;
@@ -153,9 +156,12 @@ void emit_accum(Emit *e, const LoopStmt *s) {
     int64_t step;
     bool same = e->lanes > 1 && !e->slots[s->store.buffer].in_vector && aff_in_lanes(e, s->store.at.aff, &step) &&
                 step == 0 && !s->store.at.gather;
-    if (!same) accum_in_place(e, s);
-    else if (one_place(e, s)) accum_partial(e, s);
-    else accum_folded(e, s);
+    if (!same)
+        accum_in_place(e, s);
+    else if (one_place(e, s))
+        accum_partial(e, s);
+    else
+        accum_folded(e, s);
 }
 
 /* ---- the loop ---- */
@@ -233,8 +239,7 @@ static bool sums(const LoopStmt *loop) {
 
 static bool is_short(const Emit *e, const LoopStmt *s) {
     int64_t vectors = (s->loop.count + s->loop.width - 1) / s->loop.width;
-    return vectors <= EXPANDED ||
-           (vectors <= EXPANDED_REGISTERS && uses_registers(e, &s->loop.body, s->loop.var));
+    return vectors <= EXPANDED || (vectors <= EXPANDED_REGISTERS && uses_registers(e, &s->loop.body, s->loop.var));
 }
 
 static void constant_count(Emit *e, const LoopStmt *s) {
@@ -305,8 +310,10 @@ void emit_vector_loop(Emit *e, const LoopStmt *s) {
     l_at(l, start);
     e->vector = &v;
     e->lane_step = width;
-    if (s->loop.limit) limited_count(e, s);
-    else constant_count(e, s);
+    if (s->loop.limit)
+        limited_count(e, s);
+    else
+        constant_count(e, s);
     finish_accums(e);
     e->vector = NULL;
 }

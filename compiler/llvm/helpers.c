@@ -44,9 +44,7 @@ LLVMTypeRef l_vector(LLVMTypeRef element, int lanes) {
 
 int l_lanes(LLVMTypeRef t) { return LLVMGetTypeKind(t) == LLVMVectorTypeKind ? (int)LLVMGetVectorSize(t) : 1; }
 
-LLVMTypeRef l_element(LLVMTypeRef t) {
-    return LLVMGetTypeKind(t) == LLVMVectorTypeKind ? LLVMGetElementType(t) : t;
-}
+LLVMTypeRef l_element(LLVMTypeRef t) { return LLVMGetTypeKind(t) == LLVMVectorTypeKind ? LLVMGetElementType(t) : t; }
 
 LLVMTypeRef l_like(V v, LLVMTypeRef element) { return l_vector(element, l_lanes(LLVMTypeOf(v))); }
 
@@ -187,8 +185,10 @@ V l_phi2(const L *l, V a, LLVMBasicBlockRef from_a, V b, LLVMBasicBlockRef from_
 V l_alloca(const L *l, LLVMTypeRef element, int64_t count, unsigned align, const char *name) {
     LLVMBasicBlockRef here = l_here(l), entry = LLVMGetEntryBasicBlock(l_function(l));
     V first = LLVMGetFirstInstruction(entry);
-    if (first) LLVMPositionBuilderBefore(l->b, first);
-    else l_at(l, entry);
+    if (first)
+        LLVMPositionBuilderBefore(l->b, first);
+    else
+        l_at(l, entry);
     V v = LLVMBuildAlloca(l->b, LLVMArrayType2(element, (uint64_t)count), name);
     LLVMSetAlignment(v, align);
     l_at(l, here);
@@ -214,9 +214,9 @@ void l_attribute(const L *l, V function, const char *name) {
 }
 
 void l_string_attribute(const L *l, V function, const char *key, const char *value) {
-    LLVMAddAttributeAtIndex(function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
-                            LLVMCreateStringAttribute(l->ctx, key, (unsigned)strlen(key), value,
-                                                      (unsigned)strlen(value)));
+    LLVMAddAttributeAtIndex(
+        function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
+        LLVMCreateStringAttribute(l->ctx, key, (unsigned)strlen(key), value, (unsigned)strlen(value)));
 }
 
 V l_new_function(const L *l, const char *name, LLVMTypeRef type, bool internal) {

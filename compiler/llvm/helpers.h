@@ -25,12 +25,12 @@ void l_end(L *l);
 
 /* ---- types ---- */
 
-LLVMTypeRef l_type(const L *l, DType t);        /* of a value: bool is i1, f16 and bf16 are their bits */
-LLVMTypeRef l_memory_type(const L *l, DType t); /* of an element in memory: bool is i8 */
+LLVMTypeRef l_type(const L *l, DType t);              /* of a value: bool is i1, f16 and bf16 are their bits */
+LLVMTypeRef l_memory_type(const L *l, DType t);       /* of an element in memory: bool is i8 */
 LLVMTypeRef l_vector(LLVMTypeRef element, int lanes); /* the element itself for one lane */
-int l_lanes(LLVMTypeRef t);                     /* 1 for scalars */
-LLVMTypeRef l_element(LLVMTypeRef t);           /* itself for scalars */
-LLVMTypeRef l_like(V v, LLVMTypeRef element);   /* as many lanes as v has */
+int l_lanes(LLVMTypeRef t);                           /* 1 for scalars */
+LLVMTypeRef l_element(LLVMTypeRef t);                 /* itself for scalars */
+LLVMTypeRef l_like(V v, LLVMTypeRef element);         /* as many lanes as v has */
 bool l_is_float(V v);
 int l_bits(LLVMTypeRef t); /* of one element */
 
@@ -38,10 +38,10 @@ int l_bits(LLVMTypeRef t); /* of one element */
 
 V l_i32(const L *l, int64_t v);
 V l_i64(const L *l, int64_t v);
-V l_int(LLVMTypeRef t, int64_t v); /* in every lane */
-V l_real(LLVMTypeRef t, double v); /* in every lane */
+V l_int(LLVMTypeRef t, int64_t v);        /* in every lane */
+V l_real(LLVMTypeRef t, double v);        /* in every lane */
 V l_iota(LLVMTypeRef element, int lanes); /* 0, 1, 2, ... */
-bool l_constant(V v, int64_t *value); /* whether v is a constant integer scalar */
+bool l_constant(V v, int64_t *value);     /* whether v is a constant integer scalar */
 
 /* ---- instructions ---- */
 
@@ -51,7 +51,7 @@ V l_set_lane(const L *l, V vector, V scalar, int lane);
 V l_shuffle(const L *l, V a, V b, const int *from, int lanes); /* from[i] < 0: any value */
 V l_gep(const L *l, LLVMTypeRef element, V base, V index);
 V l_load(const L *l, LLVMTypeRef t, V from, unsigned align); /* 0: the type's own */
-V l_store(const L *l, V value, V to, unsigned align);     /* likewise */
+V l_store(const L *l, V value, V to, unsigned align);        /* likewise */
 
 /** The intrinsic `name` overloaded on `types` (may be fewer than the arguments' types; those that its name carries). */
 V l_call(const L *l, const char *name, const LLVMTypeRef *types, int ntypes, const V *args, int nargs);
@@ -71,7 +71,7 @@ V l_alloca(const L *l, LLVMTypeRef element, int64_t count, unsigned align, const
 /** An internal, read-only array of `n` elements of type `element`. */
 V l_table(const L *l, LLVMTypeRef element, const V *values, int n, const char *name);
 
-void l_attribute(const L *l, V function, const char *name);                     /* an enumerated one: "nounwind" */
+void l_attribute(const L *l, V function, const char *name); /* an enumerated one: "nounwind" */
 void l_string_attribute(const L *l, V function, const char *key, const char *value);
 
 /** A function of this module with the target's CPU, features and vector width as attributes. */

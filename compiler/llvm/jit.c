@@ -11,29 +11,29 @@ struct JitCode {
     UnitFunction *functions;
 };
 
-/* The units as an object, which the caller owns, and the symbols of their entries. */
-static LLVMMemoryBufferRef compile(Nnc *nnc, LoopUnit *const *units, int n, const char *cpu, const char **symbols) {
+/* The units as an object, the symbols of their entries, and the machine: the first and the last are the caller's. */
+static LLVMMemoryBufferRef compile(Nnc *nnc, LoopUnit *const *units, int n, const char *cpu, const char **symbols,
+                                   LLVMTargetMachineRef *machine) {
     Target target;
     if (!target_find(nnc, NULL, cpu, &target)) return NULL;
     if (!target.runs_here) {
         diag(nnc, (Span){0}, DIAG_cpu_foreign, cpu);
         return NULL;
     }
-    LLVMTargetMachineRef machine = target_machine(&target, true);
+    *machine = target_machine(&target, true);
     L l;
-    module_begin(&l, &target, machine, "nnc");
+    module_begin(&l, &target, *machine, "nnc");
     for (int i = 0; i < n; i++) { /* LLVM adds a number where two units have the same name */
         size_t len;
         const char *symbol = LLVMGetValueName2(emit_unit(&l, units[i], false), &len);
         symbols[i] = arena_copy(nnc->arena, symbol, len + 1);
     }
-    module_optimize(&l, machine);
+    module_optimize(&l, *machine);
     LLVMMemoryBufferRef object = NULL;
     char *why = NULL;
-    if (LLVMTargetMachineEmitToMemoryBuffer(machine, l.module, LLVMObjectFile, &why, &object))
+    if (LLVMTargetMachineEmitToMemoryBuffer(*machine, l.module, LLVMObjectFile, &why, &object))
         bug("LLVM emits no object: %s", why);
     module_free(&l);
-    LLVMDisposeTargetMachine(machine);
     return object;
 }
 
@@ -51,10 +51,15 @@ static void add_process_symbols(LLVMOrcLLJITRef jit) {
 
 JitCode *llvm_jit(Nnc *nnc, LoopUnit *const *units, int n, const char *cpu) {
     const char **symbols = ARENA_ARRAY(nnc->arena, const char *, n);
-    LLVMMemoryBufferRef object = compile(nnc, units, n, cpu, symbols);
+    LLVMTargetMachineRef machine;
+    LLVMMemoryBufferRef object = compile(nnc, units, n, cpu, symbols, &machine);
     if (!object) return NULL;
     JitCode *code = xcalloc(1, sizeof *code);
-    check(LLVMOrcCreateLLJIT(&code->jit, NULL), "starting the JIT");
+    /* the machine belongs to the builder, the builder to the JIT; without it LLVM would look at the CPU once more */
+    LLVMOrcLLJITBuilderRef builder = LLVMOrcCreateLLJITBuilder();
+    LLVMOrcLLJITBuilderSetJITTargetMachineBuilder(builder,
+                                                  LLVMOrcJITTargetMachineBuilderCreateFromTargetMachine(machine));
+    check(LLVMOrcCreateLLJIT(&code->jit, builder), "starting the JIT");
     add_process_symbols(code->jit);
     /* the object belongs to the JIT from here on */
     check(LLVMOrcLLJITAddObjectFile(code->jit, LLVMOrcLLJITGetMainJITDylib(code->jit), object), "linking");

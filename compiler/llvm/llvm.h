@@ -1,5 +1,5 @@
-/* The fence around LLVM: nothing outside this folder includes llvm-c. Loop nests go in; functions, objects, assembly and
- * textual LLVM IR come out. */
+/* The fence around LLVM: nothing outside this folder includes llvm-c. Loop nests go in; functions, objects, assembly
+ * and textual LLVM IR come out. */
 #ifndef LLVM_FENCE_H
 #define LLVM_FENCE_H
 
@@ -33,10 +33,10 @@ typedef enum { EMIT_OBJECT, EMIT_ASM, EMIT_LLVM } EmitKind;
 
 /** Writes the units as an object file, assembly or LLVM IR. Each entry becomes
  *     void SYMBOL(const T0 *input0, ..., R0 *result0, ..., void *scratch);
- * with the variables' bytes (`variables`, laid out as the units' VarLayout says) as constant data inside; `scratch` has the
- * unit's arena_bytes and is aligned to 64 bytes. The code is position independent, runs on the calling thread and needs at
- * most memcpy and memset. `triple` NULL: the machine at hand; `cpu` NULL: the baseline of `triple`, or the CPU at hand where
- * that is NULL too. False after a diagnostic. */
+ * with the variables' bytes (`variables`, laid out as the units' VarLayout says) as constant data inside; `scratch` has
+ * the unit's arena_bytes and is aligned to 64 bytes. The code is position independent, runs on the calling thread and
+ * needs at most memcpy and memset. `triple` NULL: the machine at hand; `cpu` NULL: the baseline of `triple`, or the CPU
+ * at hand where that is NULL too. False after a diagnostic. */
 bool llvm_object(Nnc *nnc, const ObjectEntry *entries, int n, const void *variables, int64_t variable_bytes,
                  const char *triple, const char *cpu, EmitKind kind, const char *path);
 

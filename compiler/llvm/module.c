@@ -18,9 +18,9 @@ void module_begin(L *l, const Target *target, LLVMTargetMachineRef machine, cons
     }
 }
 
-/* Registers first (sroa), equal computations, then what does not change out of the loops. */
+/* Registers first (sroa), then equal computations, and what does not change out of the loops. */
 static const char passes[] = "function(sroa,early-cse<memssa>,instcombine<no-verify-fixpoint>,simplifycfg,"
-                             "loop-mssa(licm<allowspeculation>),gvn,dse,simplifycfg)";
+                             "loop-mssa(licm<allowspeculation>),early-cse<memssa>,simplifycfg)";
 
 void module_optimize(const L *l, LLVMTargetMachineRef machine) {
 #ifndef NDEBUG

@@ -94,7 +94,8 @@ EMITTER(sign) {
     (void)to;
     LLVMTypeRef type = LLVMTypeOf(a[0]);
     bool f = dtype_is_float(t);
-    V zero = LLVMConstNull(type), one = f ? l_real(type, 1) : l_int(type, 1), minus = f ? l_real(type, -1) : l_int(type, -1);
+    V zero = LLVMConstNull(type), one = f ? l_real(type, 1) : l_int(type, 1),
+      minus = f ? l_real(type, -1) : l_int(type, -1);
     return s_select(l, below(l, t, zero, a[0]), one, s_select(l, below(l, t, a[0], zero), minus, zero));
 }
 

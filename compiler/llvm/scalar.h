@@ -63,7 +63,7 @@ V s_float(const L *l, V bits);
 
 /* ---- conversions: scalar_cast.c ---- */
 
-V scalar_widen(const L *l, DType from, V bits);   /* f16 or bf16 to f32 */
-V scalar_narrow(const L *l, DType to, V v);       /* f32 to f16 or bf16 */
+V scalar_widen(const L *l, DType from, V bits); /* f16 or bf16 to f32 */
+V scalar_narrow(const L *l, DType to, V v);     /* f32 to f16 or bf16 */
 
 #endif

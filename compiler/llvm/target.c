@@ -53,6 +53,20 @@ static Level host_level(Arch arch, const char *features) {
     return avx2 ? AVX2 : has_feature(features, "avx") ? AVX : has_feature(features, "sse4.1") ? SSE4 : SSE2;
 }
 
+typedef struct {
+    Arch arch;
+    Level level;
+    const char *cpu, *features;
+} Host;
+
+static Host find_host(Nnc *nnc) {
+    Host h = {.arch = arch_of(keep(nnc, LLVMGetDefaultTargetTriple()))};
+    h.cpu = keep(nnc, LLVMGetHostCPUName());
+    h.features = keep(nnc, LLVMGetHostCPUFeatures());
+    h.level = host_level(h.arch, h.features);
+    return h;
+}
+
 static int64_t cache_size(int name, int64_t otherwise) {
     long size = sysconf(name);
     return size > 0 ? size : otherwise;
@@ -91,7 +105,9 @@ static bool named_cpu(Nnc *nnc, const char *cpu, Target *t, Level *level) {
 static void set_facts(Target *t, Level level, bool host) {
     bool x86 = t->arch == ARCH_X86;
     t->machine = (Machine){
-        .vector_bytes = level == AVX512 ? 64 : level == AVX || level == AVX2 ? 32 : 16,
+        .vector_bytes = level == AVX512                 ? 64
+                        : level == AVX || level == AVX2 ? 32
+                                                        : 16,
         .registers = x86 && level < AVX512 ? 16 : 32,
         .l1 = host ? cache_size(_SC_LEVEL1_DCACHE_SIZE, 32 << 10) : 32 << 10,
         .l2 = host ? cache_size(_SC_LEVEL2_CACHE_SIZE, 512 << 10) : 512 << 10,
@@ -133,7 +149,8 @@ static bool find_triple(Nnc *nnc, const char *triple, Target *out) {
     if (why) LLVMDisposeMessage(why);
     if (known && LLVMTargetHasTargetMachine(target) && out->arch != ARCH_OTHER) return true;
     Diag *d = diag(nnc, (Span){0}, DIAG_target_unknown, triple ? triple : out->triple);
-    diag_help(nnc, d, "a target is a triple such as x86_64-linux-gnu, aarch64-linux-gnu, riscv64-linux-gnu or wasm32-wasi");
+    diag_help(nnc, d,
+              "a target is a triple such as x86_64-linux-gnu, aarch64-linux-gnu, riscv64-linux-gnu or wasm32-wasi");
     return false;
 }
 
@@ -141,20 +158,18 @@ bool target_find(Nnc *nnc, const char *triple, const char *cpu, Target *out) {
     *out = (Target){.features = ""};
     if (!find_triple(nnc, triple, out)) return false;
     bool native = cpu ? strcmp(cpu, "native") == 0 : !triple;
-    char *host_triple = keep(nnc, LLVMGetDefaultTargetTriple()), *host = keep(nnc, LLVMGetHostCPUName());
-    bool at_home = arch_of(host_triple) == out->arch;
-    Level level = PLAIN, host_has = PLAIN;
-    if (at_home) host_has = host_level(out->arch, keep(nnc, LLVMGetHostCPUFeatures()));
-    if (at_home && (native || (cpu && strcmp(cpu, host) == 0))) {
-        out->cpu = host;
-        out->features = keep(nnc, LLVMGetHostCPUFeatures());
-        level = host_has;
-        native = true;
+    Host host = find_host(nnc);
+    bool at_home = host.arch == out->arch;
+    Level level = host.level;
+    native = at_home && (native || (cpu && strcmp(cpu, host.cpu) == 0));
+    if (native) {
+        out->cpu = host.cpu;
+        out->features = host.features;
     } else if (!named_cpu(nnc, cpu, out, &level)) {
         return false;
     }
-    set_facts(out, level, native && at_home);
-    out->runs_here = at_home && level <= host_has;
+    set_facts(out, level, native);
+    out->runs_here = at_home && level <= host.level;
     if (out->arch == ARCH_RISCV) out->abi = "lp64d";
     if (out->arch == ARCH_RISCV && !*out->features) out->features = "+m,+a,+f,+d,+c";
     if (out->arch == ARCH_WASM) out->features = "+simd128";

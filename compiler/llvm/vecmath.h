@@ -10,11 +10,11 @@
 
 /* Facts of a float type. */
 typedef struct {
-    int mantissa;           /* bits after the point */
-    int bias;               /* of the exponent */
-    double shift;           /* 1.5 * 2^mantissa: added, it leaves an integer in the last bits */
-    double ln2_hi, ln2_lo;  /* hi has so few bits that a multiple of it is exact */
-    double smallest;        /* normal number */
+    int mantissa;          /* bits after the point */
+    int bias;              /* of the exponent */
+    double shift;          /* 1.5 * 2^mantissa: added, it leaves an integer in the last bits */
+    double ln2_hi, ln2_lo; /* hi has so few bits that a multiple of it is exact */
+    double smallest;       /* normal number */
 } FloatType;
 
 const FloatType *float_type(DType t);

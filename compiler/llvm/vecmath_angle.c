@@ -20,12 +20,26 @@ static Angle subtract(const L *l, V x) {
 
 /* 64 zeros, then the bits of 2/pi behind the point */
 static V two_over_pi(const L *l) {
-    static const uint64_t words[] = {
-        0,
-        0xa2f9836e4e441529, 0xfc2757d1f534ddc0, 0xdb6295993c439041, 0xfe5163abdebbc561, 0xb7246e3a424dd2e0,
-        0x06492eea09d1921c, 0xfe1deb1cb129a73e, 0xe88235f52ebb4484, 0xe99c7026b45f7e41, 0x3991d639835339f4,
-        0x9c845f8bbdf9283b, 0x1ff897ffde05980f, 0xef2f118b5a0a6d1f, 0x6d367ecf27cb09b7, 0x4f463f669e5fea2d,
-        0x7527bac7ebe5f17b, 0x3d0739f78a5292ea, 0x6bfb5fb11f8d5d08, 0x56033046fc7b6bab};
+    static const uint64_t words[] = {0,
+                                     0xa2f9836e4e441529,
+                                     0xfc2757d1f534ddc0,
+                                     0xdb6295993c439041,
+                                     0xfe5163abdebbc561,
+                                     0xb7246e3a424dd2e0,
+                                     0x06492eea09d1921c,
+                                     0xfe1deb1cb129a73e,
+                                     0xe88235f52ebb4484,
+                                     0xe99c7026b45f7e41,
+                                     0x3991d639835339f4,
+                                     0x9c845f8bbdf9283b,
+                                     0x1ff897ffde05980f,
+                                     0xef2f118b5a0a6d1f,
+                                     0x6d367ecf27cb09b7,
+                                     0x4f463f669e5fea2d,
+                                     0x7527bac7ebe5f17b,
+                                     0x3d0739f78a5292ea,
+                                     0x6bfb5fb11f8d5d08,
+                                     0x56033046fc7b6bab};
     V values[COUNT(words)];
     for (size_t i = 0; i < COUNT(words); i++) values[i] = l_i64(l, (int64_t)words[i]);
     return l_table(l, l->i64, values, COUNT(words), "two_over_pi");
@@ -61,8 +75,8 @@ static V carry(const L *l, V sum, V part) {
     return LLVMBuildZExt(l->b, LLVMBuildICmp(l->b, LLVMIntULT, sum, part, ""), LLVMTypeOf(sum), "");
 }
 
-/* |x| * 2/pi modulo 4, times 2^126: with x = m 2^q the bits of 2/pi before number q - 1 give multiples of 4, and behind 192
- * more they do not matter. */
+/* |x| * 2/pi modulo 4, times 2^126: with x = m 2^q the bits of 2/pi before number q - 1 give multiples of 4, and behind
+ * 192 more they do not matter. */
 static Wide turns(const L *l, V magnitude) {
     V exponent = s_shr(l, magnitude, 52), fraction = s_and(l, magnitude, s_int(magnitude, 0xFFFFFFFFFFFFF));
     V m = s_or(l, fraction, s_int(fraction, 0x10000000000000));
@@ -72,8 +86,8 @@ static Wide turns(const L *l, V magnitude) {
     V table = two_over_pi(l), window[4];
     for (int i = 0; i < 4; i++) window[i] = look_up(l, table, word, i);
     for (int i = 0; i < 3; i++)
-        window[i] = s_or(l, LLVMBuildShl(l->b, window[i], by, ""),
-                         LLVMBuildLShr(l->b, s_shr(l, window[i + 1], 1), rest, ""));
+        window[i] =
+            s_or(l, LLVMBuildShl(l->b, window[i], by, ""), LLVMBuildLShr(l->b, s_shr(l, window[i + 1], 1), rest, ""));
     Wide low = multiply(l, m, window[2]), middle = multiply(l, m, window[1]);
     V second = s_add(l, middle.low, low.high);
     V first = s_add(l, s_add(l, s_mul(l, m, window[0]), middle.high), carry(l, second, low.high));
@@ -87,9 +101,11 @@ static Angle multiplied(const L *l, V x) {
     V high = s_or(l, s_shl(l, p.high, 2), s_shr(l, p.low, 62)), low = s_shl(l, p.low, 2);
     V sign = s_sar(l, high, 63), n = s_sub(l, s_shr(l, p.high, 62), sign);
     low = s_sub(l, s_xor(l, low, sign), sign);
-    high = s_sub(l, s_xor(l, high, sign), s_and(l, sign, LLVMBuildSExt(l->b, s_ieq(l, low, s_int(low, 0)), LLVMTypeOf(low), "")));
+    high = s_sub(l, s_xor(l, high, sign),
+                 s_and(l, sign, LLVMBuildSExt(l->b, s_ieq(l, low, s_int(low, 0)), LLVMTypeOf(low), "")));
     /* as a float of 25 bits and the rest, times pi/2 in two parts likewise */
-    V top = s_and(l, high, s_int(high, -((int64_t)1 << 38))), rest = s_and(l, high, s_int(high, ((int64_t)1 << 38) - 1));
+    V top = s_and(l, high, s_int(high, -((int64_t)1 << 38))),
+      rest = s_and(l, high, s_int(high, ((int64_t)1 << 38) - 1));
     LLVMTypeRef t = LLVMTypeOf(x);
     V d1 = s_mul(l, LLVMBuildSIToFP(l->b, top, t, ""), s_real(x, 0x1p-64));
     V d2 = s_add(l, s_mul(l, LLVMBuildSIToFP(l->b, rest, t, ""), s_real(x, 0x1p-64)),

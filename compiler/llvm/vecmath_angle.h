@@ -4,7 +4,8 @@
 
 #include "compiler/llvm/scalar.h"
 
-/* x = n pi/2 + r + low, |r| <= pi/4 (a little more by rounding). r and low are f64; the last two bits of n (i64) count. */
+/* x = n pi/2 + r + low, |r| <= pi/4 (a little more by rounding). r and low are f64; the last two bits of n (i64) count.
+ */
 typedef struct {
     V r, low, n;
 } Angle;

@@ -10,9 +10,10 @@ const FloatType *float_type(DType t) {
 /* (exp(r) - 1 - r) / r^2 on |r| <= ln 2 / 2, such that exp is right to 3e-9 and 4e-18 */
 static Poly exp_poly(DType t) {
     static const double f32[] = {0x1p-1, 0x1.55548ep-3, 0x1.55545ep-5, 0x1.123be8p-7, 0x1.6db4aep-10};
-    static const double f64[] = {0x1.000000000000bp-1,  0x1.5555555555561p-3,  0x1.555555555028dp-5, 0x1.111111110d6cdp-7,
-                                 0x1.6c16c1854e919p-10, 0x1.a01a01bac568ap-13, 0x1.a01997378e16ap-16,
-                                 0x1.71dddfea594f1p-19, 0x1.28afe48e1e6eep-22, 0x1.af8580679f088p-26};
+    static const double f64[] = {0x1.000000000000bp-1,  0x1.5555555555561p-3,  0x1.555555555028dp-5,
+                                 0x1.111111110d6cdp-7,  0x1.6c16c1854e919p-10, 0x1.a01a01bac568ap-13,
+                                 0x1.a01997378e16ap-16, 0x1.71dddfea594f1p-19, 0x1.28afe48e1e6eep-22,
+                                 0x1.af8580679f088p-26};
     return t == DT_F64 ? POLY(f64) : POLY(f32);
 }
 
@@ -36,9 +37,9 @@ static Poly expm1_poly(DType t) {
 /* (tanh(x)/x - 1) / x^2 in x^2, |x| <= 0.64, such that tanh is right to 5e-9 and 2e-17 of itself */
 static Poly tanh_poly(DType t) {
     static const double f32[] = {-0x1.55552ep-2, 0x1.1105c6p-3, -0x1.b80a5ep-5, 0x1.50cc2p-6, -0x1.6f8d7ep-8};
-    static const double f64[] = {-0x1.55555555554ep-2,   0x1.1111111108774p-3,   -0x1.ba1ba1b33ecc9p-5,
-                                 0x1.664f4727a9ea8p-6,   -0x1.226e0d9a741a2p-7,  0x1.d6ce140542eb1p-9,
-                                 -0x1.7d5da22bea334p-10, 0x1.331ea33a6d284p-11,  -0x1.dd19d0b4864e5p-13,
+    static const double f64[] = {-0x1.55555555554ep-2,   0x1.1111111108774p-3,  -0x1.ba1ba1b33ecc9p-5,
+                                 0x1.664f4727a9ea8p-6,   -0x1.226e0d9a741a2p-7, 0x1.d6ce140542eb1p-9,
+                                 -0x1.7d5da22bea334p-10, 0x1.331ea33a6d284p-11, -0x1.dd19d0b4864e5p-13,
                                  0x1.3e8c1a45e3f67p-14,  -0x1.03f44bb649a3ep-16};
     return t == DT_F64 ? POLY(f64) : POLY(f32);
 }
@@ -57,15 +58,14 @@ static Poly erf_poly(DType t) {
 
 /* log(erfc(x)), 0.9 <= x <= 4 (f64: 5.95), such that erf is right to 6e-11 and 3e-19 */
 static Poly log_erfc_poly(DType t) {
-    static const double f32[] = {0x1.65abe8p-13, -0x1.212698p+0, -0x1.444b42p-1,  -0x1.bb565p-4,
+    static const double f32[] = {0x1.65abe8p-13, -0x1.212698p+0, -0x1.444b42p-1, -0x1.bb565p-4,
                                  0x1.9b1956p-6,  -0x1.10aa02p-8, 0x1.c54d48p-12, -0x1.5ecd9ep-16};
-    static const double f64[] = {-0x1.31f2368b34ad4p-27, -0x1.20dd740d27073p+0,  -0x1.45f307eec5285p-1,
-                                 -0x1.a4f5ead17f6a3p-4,  0x1.397cf8ac86185p-6,   0x1.95b919e2db607p-13,
-                                 -0x1.b459a669ecddcp-10, 0x1.1c8a2628e0b78p-11,  0x1.e8866e7d467b9p-16,
-                                 -0x1.e253f6f15f70bp-14, 0x1.18127d6c6ac96p-14,  -0x1.a4612065857e0p-16,
-                                 0x1.d76a486acdb2dp-18,  -0x1.9a72611e42cf6p-20, 0x1.16c5394999c94p-22,
-                                 -0x1.2333305533a82p-25, 0x1.c4ec3745cebfap-29,  -0x1.ee6dc2b7a647dp-33,
-                                 0x1.520ede044f388p-37,  -0x1.b39d8ab2dd691p-43};
+    static const double f64[] = {
+        -0x1.31f2368b34ad4p-27, -0x1.20dd740d27073p+0,  -0x1.45f307eec5285p-1,  -0x1.a4f5ead17f6a3p-4,
+        0x1.397cf8ac86185p-6,   0x1.95b919e2db607p-13,  -0x1.b459a669ecddcp-10, 0x1.1c8a2628e0b78p-11,
+        0x1.e8866e7d467b9p-16,  -0x1.e253f6f15f70bp-14, 0x1.18127d6c6ac96p-14,  -0x1.a4612065857e0p-16,
+        0x1.d76a486acdb2dp-18,  -0x1.9a72611e42cf6p-20, 0x1.16c5394999c94p-22,  -0x1.2333305533a82p-25,
+        0x1.c4ec3745cebfap-29,  -0x1.ee6dc2b7a647dp-33, 0x1.520ede044f388p-37,  -0x1.b39d8ab2dd691p-43};
     return t == DT_F64 ? POLY(f64) : POLY(f32);
 }
 
@@ -128,8 +128,9 @@ EMITTER(expm1) {
     return s_select(l, tiny, a[0], s_add(l, v, v));
 }
 
-/* From the negative side, where exp cannot overflow: e / (1 + e) for x < 0, 1 / (1 + e) else, e = exp(-|x|). Rounding e and
- * 1 + e would cost a unit each; what they were rounded by is put back: (a + a') / (b + b') = q + (a' - q b') / b. */
+/* From the negative side, where exp cannot overflow: e / (1 + e) for x < 0, 1 / (1 + e) else, e = exp(-|x|). Rounding e
+ * and 1 + e would cost a unit each; what they were rounded by is put back: (a + a') / (b + b') = q + (a' - q b') / b.
+ */
 EMITTER(sigmoid) {
     UNUSED;
     Exponential parts = exponential(l, t, s_neg(l, s_abs(l, a[0])), NULL);

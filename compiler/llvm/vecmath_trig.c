@@ -99,7 +99,8 @@ EMITTER(tan) {
     UNUSED;
     Angle angle = reduce(l, t, a[0]);
     SinCos v = sin_cos(l, DT_F64, angle.r, angle.low);
-    V odd = is_odd(l, angle.n), above = s_select(l, odd, s_neg(l, v.cos), v.sin), below = s_select(l, odd, v.sin, v.cos);
+    V odd = is_odd(l, angle.n), above = s_select(l, odd, s_neg(l, v.cos), v.sin),
+      below = s_select(l, odd, v.sin, v.cos);
     V q = s_div(l, above, below);
     if (t == DT_F32) q = LLVMBuildFPTrunc(l->b, q, LLVMTypeOf(a[0]), "");
     return or_nan(l, a[0], or_tiny(l, t, a[0], q));

@@ -87,11 +87,11 @@ static void clear_tile(Contract *c) {
 static void emit_panel(Contract *c, const Aff *first_block) {
     AffTable *t = affs(c);
     Block b = {.first_k = zero(c)};
-    int64_t cuts = (c->c.k + c->kc - 1) / c->kc;
+    int64_t first = c->node->comp.extents[c->c.ks[0]], cuts = (first + c->k_cut - 1) / c->k_cut;
     if (cuts > 1) {
         clear_tile(c);
         const Aff *i = nest_var(&c->nest, nest_for(&c->nest, FOR_SERIAL, cuts, NULL, 0));
-        b.first_k = aff_scale(t, i, c->kc);
+        b.first_k = aff_scale(t, i, c->k_cut);
     }
     if (c->pack_b) contract_pack_b(c, b.first_k);
     open_blocks(c, first_block, &b);

@@ -18,6 +18,7 @@ typedef struct {
     int64_t nr, mr;  /* the register tile: mr rows, nr = vectors * width lanes */
     int64_t mc;      /* rows of a unit, a multiple of mr */
     int64_t kc;      /* sums of a block; k where it is not cut */
+    int64_t k_cut;   /* how much of the first reduction index a block takes */
     bool pack_a;     /* mr rows of a are written to [mr, kc] first */
     bool pack_b;     /* a panel of b is written to [kc, nr] first */
     bool rows_first; /* the panels of b are gone through for each block of rows, not the other way round */

@@ -18,17 +18,13 @@ static void open_sums(Contract *c, const Aff *first_k, bool vector) {
     AffTable *t = affs(c);
     c->k_in_block = aff_const(t, 0);
     for (int i = 0; i < c->c.nks; i++) {
-        int64_t extent = c->node->comp.extents[c->c.ks[i]], count = extent;
-        const Aff *limit = NULL;
-        if (c->c.nks == 1 && c->kc < extent) {
-            count = c->kc;
-            if (extent % c->kc) limit = aff_sub(t, aff_const(t, extent), first_k);
-        }
+        int64_t extent = c->node->comp.extents[c->c.ks[i]], count = i ? extent : c->k_cut;
+        const Aff *limit = extent % count ? aff_sub(t, aff_const(t, extent), first_k) : NULL;
         bool lanes = vector && i == c->c.nks - 1;
         const Aff *k =
             nest_var(&c->nest, nest_for(&c->nest, lanes ? FOR_VECTOR : FOR_SERIAL, count, limit, lanes ? c->width : 0));
         c->k_in_block = aff_add(t, aff_scale(t, c->k_in_block, count), k);
-        c->at[c->c.ks[i]] = c->c.nks == 1 ? nest_stand(&c->nest, aff_add(t, first_k, k), extent) : k;
+        c->at[c->c.ks[i]] = i ? k : nest_stand(&c->nest, aff_add(t, first_k, k), extent);
     }
 }
 

@@ -22,10 +22,10 @@ static double step_cost(int64_t rows, int vectors) {
     return MAX(MAX(fma, loads), 4.0) + 0.25;
 }
 
-static void choose_tile(Contract *c, int64_t row_limit) {
+static void choose_tile(Contract *c) {
     double least = 0;
     for (int v = 1; v <= 4; v++) {
-        int64_t nr = (int64_t)v * c->width, most = MIN(most_rows(c->b->m, v), row_limit);
+        int64_t nr = (int64_t)v * c->width, most = most_rows(c->b->m, v);
         for (int64_t mr = most; mr >= 1; mr--) {
             double rest = c->c.m % mr ? step_cost(c->c.m % mr, v) : 0;
             double cost = (double)((c->c.n + nr - 1) / nr) * ((double)(c->c.m / mr) * step_cost(mr, v) + rest);
@@ -61,21 +61,26 @@ static void choose_rows(Contract *c) {
     c->mc = (blocks + chunks - 1) / chunks * c->mr;
 }
 
+/* Cuts the sums into blocks of at most `most`, along their first index; false where the other indices alone are more.
+ */
+static bool cut_sums(Contract *c, int64_t most) {
+    int64_t first = c->node->comp.extents[c->c.ks[0]], inner = c->c.k / first;
+    if (inner > most) return false;
+    c->k_cut = MIN(c->k_cut, even(first, most / inner));
+    c->kc = c->k_cut * inner;
+    return true;
+}
+
 void contract_sizes(Contract *c) {
     int64_t size = size_of(c);
     c->width = c->b->m->vector_bytes / (int)size;
     c->kc = c->c.k;
+    c->k_cut = c->node->comp.extents[c->c.ks[0]];
+    choose_tile(c);
     c->pack_a = !is_plain_load(c->b->g, c->c.a);
-    int64_t row_limit = INT64_MAX;
-    if (c->pack_a && c->c.nks > 1) row_limit = ROWS_BYTES / (c->c.k * size);
-    if (row_limit < 2) c->pack_a = false, row_limit = INT64_MAX;
-    choose_tile(c, row_limit);
-    c->rows_first = c->pack_a && c->c.n > c->nr;
+    c->rows_first = c->pack_a && c->c.n > c->nr && c->c.k * c->mr * size <= ROWS_BYTES;
     choose_rows(c);
-    bool fits = c->c.nks == 1 || c->c.k * c->nr * size <= PANEL_BYTES;
     bool pays = c->mc >= REUSE * c->mr && c->c.k * c->c.n * size > c->b->m->l1;
-    c->pack_b = !c->rows_first && fits && (!c->c.unit || pays);
-    if (c->pack_b) c->kc = MIN(c->kc, even(c->c.k, PANEL_BYTES / (c->nr * size)));
-    if (c->pack_a && c->c.nks == 1 && !c->rows_first) c->kc = MIN(c->kc, even(c->c.k, ROWS_BYTES / (c->mr * size)));
-    if (c->pack_a && c->mr * c->kc * size > ROWS_BYTES) c->pack_a = c->rows_first = false;
+    c->pack_b = !c->rows_first && (!c->c.unit || pays) && cut_sums(c, PANEL_BYTES / (c->nr * size));
+    if (c->pack_a) c->pack_a = cut_sums(c, ROWS_BYTES / (c->mr * size));
 }

@@ -59,6 +59,58 @@ static int split_factors(Graph *g, Ex e, Factor *to, int n) {
     return split_factors(g, right, to, n);
 }
 
+/* ---- guards ---- */
+
+typedef struct {
+    Graph *g;
+    const int64_t *extents;
+    int nvars;
+    bool inside;
+} Range;
+
+static void check_range(const Graph *g, Ex e, void *self) {
+    Range *r = self;
+    const Expr *x = ir_expr(g, e);
+    if (x->kind != EX_LOAD) return;
+    for (int d = 0; d < x->load.rank; d++) {
+        int64_t lo, hi;
+        bool known = aff_range(x->load.at[d].aff, r->extents, r->nvars, &lo, &hi);
+        r->inside &= x->load.at[d].gather || (known && lo >= 0 && hi < ir_node(g, x->load.node)->dims[d]);
+    }
+}
+
+static bool uses_all(const Factor *f, const Aff *a, int nvars) {
+    for (int v = 0; v < nvars; v++)
+        if (aff_uses(a, v) && !f->uses[v]) return false;
+    return true;
+}
+
+/* Moves the conditions around a product, guard(c ? a * b : 0), to the factors: to those that need them to stay inside
+ * their tensors, or else to the first that has their indices. */
+static bool move_conditions(Graph *g, const Node *n, const Expr *guard, Factor *f, int nf) {
+    int nvars = n->rank + n->comp.nred;
+    Cond *kept = ARENA_ARRAY(g->nnc->arena, Cond, guard->guard.n);
+    bool *placed = ARENA_ARRAY(g->nnc->arena, bool, guard->guard.n);
+    for (int turn = 0; turn < 2; turn++)
+        for (int i = 0; i < nf; i++) {
+            Range r = {g, n->comp.extents, nvars, true};
+            int count = 0;
+            ex_walk(g, f[i].e, check_range, &r);
+            for (int c = 0; c < guard->guard.n; c++) {
+                bool wanted = turn ? !placed[c] : !r.inside;
+                if (!wanted || !uses_all(&f[i], guard->guard.at[c].aff, nvars)) continue;
+                kept[count++] = guard->guard.at[c];
+                placed[c] = true;
+            }
+            if (count) f[i].e = ex_guard(g, count, kept, f[i].e, ex_zero(g, n->dtype));
+        }
+    for (int c = 0; c < guard->guard.n; c++)
+        if (!placed[c]) return false;
+    return true;
+}
+
+static bool is_zero(const Graph *g, Ex e) { return ir_expr(g, e)->kind == EX_CONST && ir_expr(g, e)->f == 0; }
+
 static int count(const bool *uses, int n) {
     int c = 0;
     for (int v = 0; v < n; v++) c += uses[v];
@@ -154,13 +206,16 @@ bool contraction_of(Graph *g, Ref r, Contraction *c) {
     Factor f[FACTORS], a, b;
     *c = (Contraction){0};
     if (n->kind != N_COMP || n->comp.combine != RED_SUM || (n->dtype != DT_F32 && n->dtype != DT_F64)) return false;
-    int nvars = n->rank + n->comp.nred, nf = split_factors(g, n->comp.body, f, 0);
+    const Expr body = *ir_expr(g, n->comp.body);
+    bool guarded = body.kind == EX_GUARD && is_zero(g, body.arg[1]);
+    int nvars = n->rank + n->comp.nred, nf = split_factors(g, guarded ? body.arg[0] : n->comp.body, f, 0);
     if (nf < 2) return false;
     for (int i = 0; i < nf; i++) {
         f[i].uses = ARENA_ARRAY(g->nnc->arena, bool, nvars + 1);
         Uses u = {f[i].uses, nvars};
         ex_walk(g, f[i].e, mark, &u);
     }
+    if (guarded && !move_conditions(g, n, &body, f, nf)) return false;
     if (!two_sides(g, f, nf, nvars, &a, &b)) return false;
     for (int v = n->rank; v < nvars; v++)
         if (!a.uses[v] || !b.uses[v]) return false;

@@ -106,7 +106,7 @@ static bool decide(Fuse *f, Ref r) {
     Look l = look_at(f, n);
     if (evaluations <= elements || (l.moves && l.loads <= 1)) return true;
     bool cheap = l.operations <= CHEAP && l.whole <= 1;
-    return cheap && (n->rank == 0 || (evaluations < FEW * elements && !f->follows[r]));
+    return cheap && (n->rank == 0 || (evaluations < (double)FEW * elements && !f->follows[r]));
 }
 
 static void decide_all(Fuse *f) {

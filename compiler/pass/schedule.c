@@ -128,12 +128,11 @@ static int fits(const Scheduler *s, int group, Ref r) {
         return same && n->rank ? n->rank : -1;
     }
     double own = points(n->comp.extents, n->rank + n->comp.nred), rows = points(n->dims, reads.rows);
-    if (o->points + own <= SMALL_POINTS) return reads.rows;
+    if (o->points + own <= (double)SMALL_POINTS) return reads.rows;
     if (reads.rows == 0) return -1;
     bool whole = reads.rows == o->g.nrow && n->rank == reads.rows;
-    return whole || (rows >= FEWEST_ROWS && own / rows <= LARGEST_ROW && o->points / rows <= LARGEST_ROW * MOST_MEMBERS)
-               ? reads.rows
-               : -1;
+    bool tall = rows >= (double)FEWEST_ROWS && MAX(own, o->points) <= rows * (double)LARGEST_ROW;
+    return whole || tall ? reads.rows : -1;
 }
 
 static bool makes_circle(const Scheduler *s, int group, const Reads *reads) {

@@ -36,9 +36,9 @@ static Cut find_cut(const Node *n) {
         points *= (double)n->comp.extents[v];
         if (cut.var < 0 || n->comp.extents[v] > n->comp.extents[cut.var]) cut.var = v;
     }
-    double groups = results / GROUP;
-    if (points < LONG_WORK || groups >= ENOUGH) return (Cut){-1, 1};
-    double want = MIN(ENOUGH / MAX(groups, 1.0), points / PART_WORK);
+    double groups = results / (double)GROUP;
+    if (points < (double)LONG_WORK || groups >= (double)ENOUGH) return (Cut){-1, 1};
+    double want = MIN((double)ENOUGH / MAX(groups, 1.0), points / (double)PART_WORK);
     want = MIN(want, (double)n->comp.extents[cut.var] / 2);
     if (want >= 2) cut.parts = divisor(n->comp.extents[cut.var], (int64_t)want);
     return cut;

@@ -58,7 +58,10 @@ static const cJSON *attribute(const Case *c, const char *path, size_t len) {
 }
 
 static bool same_value(const cJSON *v, const char *text, size_t len) {
-    if (cJSON_IsNumber(v)) return strtod(text, NULL) == v->valuedouble;
+    if (cJSON_IsNumber(v)) {
+        char *end;
+        return strtod(text, &end) == v->valuedouble && end == text + len;
+    }
     Str s = {0};
     put_value(&s, v);
     bool same = s.len == len && strncmp(s.at, text, len) == 0;

@@ -95,7 +95,8 @@ Test(emit, strides_and_broadcasts) {
         for (int count = 6; count <= 44; count += 19) {
             NEST;
             int stride = strides[s], reach = abs(stride) * (count - 1) + 1;
-            int x = array(n, DT_F32, reach), y = array(n, DT_F32, MAX(reach, count)), z = array(n, DT_U8, MAX(reach, count));
+            int x = array(n, DT_F32, reach), y = array(n, DT_F32, MAX(reach, count)),
+                z = array(n, DT_U8, MAX(reach, count));
             loop(n, FOR_VECTOR, 1, count, 8, NULL);
             int first = stride < 0 ? reach - 1 : 0;
             Place at = stride ? AT(first, stride, 1) : AT(0);
@@ -117,7 +118,8 @@ Test(emit, quotients_and_remainders) {
             loop(n, FOR_VECTOR, 1, count, 8, NULL);
             const Aff *q = aff_div(t, V(from, 1, 1), by), *r = aff_mod(t, V(from, 1, 1), by);
             store(n, y, AT(0, 1, 1), plus(n, fetch(n, x, (Place){q, 0}), fetch(n, z, (Place){r, 0})));
-            store(n, w, AT(0, 1, 1), ex_index(n->g, DT_I64, aff_sub(t, r, aff_scale(t, aff_div(t, V(-20, 1, 1), by), 3))));
+            store(n, w, AT(0, 1, 1),
+                  ex_index(n->g, DT_I64, aff_sub(t, r, aff_scale(t, aff_div(t, V(-20, 1, 1), by), 3))));
             agree(n, 0);
         }
 }
@@ -215,7 +217,8 @@ Test(emit, conditional_statements) {
         when(n, 1, &some);
         store(n, y, AT(0, 20, 1, 1, 2), fetch(n, x, AT(59, -20, 1, -1, 2)));
         accumulate(n, s, AT(0), RED_SUM, fetch(n, x, AT(0, 20, 1, 1, 2)), false);
-        store(n, b, AT(0, 20, 1, 1, 2), ex_op(n->g, EX_LT, fetch(n, x, AT(0, 20, 1, 1, 2)), ex_float(n->g, DT_F32, 0), 0));
+        store(n, b, AT(0, 20, 1, 1, 2),
+              ex_op(n->g, EX_LT, fetch(n, x, AT(0, 20, 1, 1, 2)), ex_float(n->g, DT_F32, 0), 0));
         agree(n, 1e-5);
     }
 }
@@ -271,7 +274,8 @@ Test(emit, sums_into_several_places) {
     accumulate(n, y, (Place){aff_div(n->g->affs, V(0, 1, 1), 8), 0}, RED_SUM, fetch(n, x, AT(0, 1, 1)), false);
     LoopBody *vector = n->body;
     loop(n, FOR_UNROLL, 2, 4, 0, NULL);
-    accumulate(n, z, AT(0, 1, 2), RED_SUM, plus(n, fetch(n, x, AT(0, 1, 1)), ex_cast(n->g, DT_F32, ex_index(n->g, DT_I32, V(0, 1, 2)))), false);
+    accumulate(n, z, AT(0, 1, 2), RED_SUM,
+               plus(n, fetch(n, x, AT(0, 1, 1)), ex_cast(n->g, DT_F32, ex_index(n->g, DT_I32, V(0, 1, 2)))), false);
     n->body = vector;
     loop(n, FOR_SERIAL, 3, 3, 0, NULL);
     accumulate(n, w, AT(0, 1, 3), RED_MAX, fetch(n, x, AT(95, -1, 1)), false);
@@ -352,88 +356,6 @@ Test(emit, register_tiles) {
     agree(n, 1e-5);
 }
 
-/* ---- every operation ---- */
-
-static const double specials[] = {0,   -0.0, 1,    -1,        2,         -2,         0.5,   -0.5,      1.5,  2.5,
-                                  3,   -3,   7,    127,       128,       -128,       -129,  255,       256,  65504,
-                                  1e9, -1e9, 1e19, -1e19,     2147483647, -2147483648.0, 1e-40, 5e-324,  1e38, 1e300,
-                                  0.1, 100,  -0.3, INFINITY, -INFINITY, (double)NAN};
-
-/* Values that show what a type does at its ends. */
-static Scalar special(DType t, int i) {
-    double f = specials[i % (int)COUNT(specials)];
-    if (dtype_is_float(t)) return (Scalar){.f = scalar_round(t, f)};
-    return scalar_cast(t, DT_F64, (Scalar){.f = f});
-}
-
-/* z[i] = op(x[i], y[i]) with all pairs of special values */
-static void all_pairs(ExKind op, DType t, DType to, int lanes) {
-    enum { SIDE = COUNT(specials), PAIRS = SIDE * SIDE };
-    NEST;
-    int x = array(n, t, PAIRS), y = array(n, t, PAIRS), z = array(n, to, PAIRS);
-    loop(n, lanes > 1 ? FOR_VECTOR : FOR_SERIAL, 1, PAIRS, lanes, NULL);
-    Ex a = fetch(n, x, AT(0, 1, 1)), b = op != EX_CAST && op_info(op)->arity > 1 ? fetch(n, y, AT(0, 1, 1)) : 0;
-    if (op == EX_SELECT) store(n, z, AT(0, 1, 1), ex_op(n->g, op, ex_op(n->g, EX_LT, a, b, 0), a, b));
-    else store(n, z, AT(0, 1, 1), op == EX_CAST ? ex_cast(n->g, to, a) : ex_op(n->g, op, a, b, 0));
-    finish(n);
-    const char *cpus[4];
-    int ncpus = runnable(cpus);
-    char *data[3];
-    for (int i = 0; i < 3; i++) data[i] = xcalloc(PAIRS, 8);
-    for (int i = 0; i < PAIRS; i++) {
-        scalar_write(t, data[0], i, special(t, i / SIDE));
-        scalar_write(t, data[1], i, special(t, i % SIDE));
-    }
-    for (int c = 0; c < ncpus; c++) {
-        Compiled code = compile_for(n, cpus[c]);
-        call(&code, (void **)data, 3);
-        void *want[BASE_FIRST_INPUT + 3] = {NULL, NULL, data[0], data[1], xcalloc(PAIRS, 8)};
-        loop_interp_run(&n->unit, want);
-        for (int i = 0; i < PAIRS; i++) {
-            Scalar got = scalar_read(to, data[2], i), right = scalar_read(to, want[4], i);
-            if (agrees(to, got, right, t == DT_F64 ? 1e-15 : t == DT_F32 ? 3e-7 : 0)) continue;
-            cr_expect_fail("%s, %d lanes: %s of %s to %s of pair %d: %g or %lld, not %g or %lld", cpus[c], lanes,
-                           op_info(op)->name, dtype_name(t), dtype_name(to), i, got.f, (long long)got.i, right.f,
-                           (long long)right.i);
-            break;
-        }
-        free(want[4]);
-        jit_free(code.code);
-    }
-    for (int i = 0; i < 3; i++) free(data[i]);
-    nest_end(n);
-}
-
-static bool applies(ExKind op, DType t) {
-    switch (op_info(op)->type) {
-    case OPT_SAME: return t != DT_BOOL;
-    case OPT_FLOAT: return dtype_is_float(t);
-    case OPT_COMPARE: return true;
-    case OPT_LOGIC: return t == DT_BOOL;
-    case OPT_INTEGER: return !dtype_is_float(t) && t != DT_BOOL;
-    default: return false;
-    }
-}
-
-static void every_operation(int lanes) {
-    static const ExKind ops[] = {
-#define OP(id, name, arity, type, flags, fold, deriv, emit, cost, synopsis) EX_##id,
-#include "compiler/ir/ops.def"
-#undef OP
-    };
-    for (size_t o = 0; o < COUNT(ops); o++)
-        for (int t = 0; t < DT_COUNT; t++) {
-            DType result = op_info(ops[o])->type == OPT_COMPARE ? DT_BOOL : (DType)t;
-            if (applies(ops[o], (DType)t)) all_pairs(ops[o], (DType)t, result, lanes);
-            if (ops[o] == EX_SELECT) all_pairs(EX_SELECT, (DType)t, (DType)t, lanes);
-            for (int to = 0; to < DT_COUNT && ops[o] == EX_CAST; to++)
-                if (to != t) all_pairs(EX_CAST, (DType)t, (DType)to, lanes);
-        }
-}
-
-Test(emit, every_operation_on_scalars, .timeout = 300) { every_operation(1); }
-Test(emit, every_operation_on_vectors, .timeout = 300) { every_operation(8); }
-
 Test(emit, random_bits) {
     NEST;
     int key = array(n, DT_I32, 2), y = array(n, DT_I32, 70);
@@ -484,7 +406,8 @@ Test(emit, several_units) {
         Nest *n = &nests[i];
         nest_begin(n);
         int y = array(n, DT_F32, 3);
-        vec_push(&n->unit.buffers, (Buffer){.kind = BUF_MEMORY, .dtype = DT_F32, .base = -1, .elems = 3, .constant = data[i]});
+        vec_push(&n->unit.buffers,
+                 (Buffer){.kind = BUF_MEMORY, .dtype = DT_F32, .base = -1, .elems = 3, .constant = data[i]});
         loop(n, FOR_VECTOR, 1, 3, 4, NULL);
         store(n, y, AT(0, 1, 1), fetch(n, 1, AT(0, 1, 1)));
         finish(n);
@@ -499,117 +422,4 @@ Test(emit, several_units) {
     }
     jit_free(code);
     for (int i = 0; i < 2; i++) nest_end(&nests[i]);
-}
-
-/* ---- targets ---- */
-
-Test(emit, machines) {
-    static const struct {
-        const char *triple, *cpu;
-        int bytes, registers;
-        bool fma;
-    } rows[] = {
-        {"x86_64-linux-gnu", NULL, 16, 16, false},         {"x86_64-linux-gnu", "x86-64-v3", 32, 16, true},
-        {"x86_64-linux-gnu", "x86-64-v4", 64, 32, true},   {"x86_64-linux-gnu", "skylake-avx512", 64, 32, true},
-        {"aarch64-linux-gnu", NULL, 16, 32, true},         {"aarch64-apple-darwin", "apple-m1", 16, 32, true},
-        {"riscv64-linux-gnu", NULL, 16, 32, true},         {"wasm32-wasi", NULL, 16, 32, false},
-    };
-    Nnc *nnc = nnc_new();
-    for (size_t i = 0; i < COUNT(rows); i++) {
-        Machine m;
-        cr_assert(llvm_machine(nnc, rows[i].triple, rows[i].cpu, &m));
-        cr_expect_eq(m.vector_bytes, rows[i].bytes, "%s %d", rows[i].triple, m.vector_bytes);
-        cr_expect_eq(m.registers, rows[i].registers, "%s %d", rows[i].triple, m.registers);
-        cr_expect_eq(m.fma, rows[i].fma);
-        cr_expect(m.l1 >= 1 << 13 && m.l2 >= m.l1);
-    }
-    nnc_free(nnc);
-}
-
-static void expect_refused(const char *triple, const char *cpu, DiagId id, const char *help) {
-    Nnc *nnc = nnc_new();
-    Machine m;
-    cr_expect_not(llvm_machine(nnc, triple, cpu, &m));
-    cr_assert_eq(nnc->diags.list.len, 1);
-    const Diag *d = nnc->diags.list.at[0];
-    cr_expect_eq(d->id, id);
-    cr_expect(d->helps.len && strstr(d->helps.at[0], help), "%s", d->helps.len ? d->helps.at[0] : "no help");
-    nnc_free(nnc);
-}
-
-Test(emit, unknown_targets) {
-    expect_refused("x86_64-linux-gnu", "skylke", DIAG_cpu_unknown, "skylake");
-    expect_refused("aarch64-linux-gnu", "x86-64-v3", DIAG_cpu_unknown, "cortex");
-    expect_refused("aarch64-linux-gnu", "native", DIAG_cpu_unknown, "cortex");
-    expect_refused("pdp11-unknown-none", NULL, DIAG_target_unknown, "x86_64-linux-gnu");
-}
-
-/* ---- objects ---- */
-
-static char *file_text(const char *path) {
-    FILE *f = fopen(path, "rb");
-    cr_assert_not_null(f);
-    Str s = {0};
-    char part[4096];
-    for (size_t got; (got = fread(part, 1, sizeof part, f)) > 0;) str_put(&s, part, got);
-    fclose(f);
-    return s.at;
-}
-
-/* every function of the mathematics needs no library */
-static Nest everything(DType t, int lanes) {
-    NEST;
-    int x = array(n, t, 100), y = array(n, t, 100);
-    static const ExKind ops[] = {EX_FLOOR, EX_ROUND, EX_SQRT, EX_EXP, EX_LOG, EX_SIN,  EX_TAN,
-                                 EX_ATAN,  EX_TANH,  EX_ERF,  EX_CEIL, EX_TRUNC, EX_LOG1P, EX_EXPM1};
-    loop(n, FOR_VECTOR, 1, 100, lanes, NULL);
-    Ex v = fetch(n, x, AT(0, 1, 1));
-    for (size_t i = 0; i < COUNT(ops); i++) v = ex_op(n->g, ops[i], v, 0, 0);
-    v = ex_op(n->g, EX_POW, v, fetch(n, x, AT(99, -1, 1)), 0);
-    v = ex_cast(n->g, t, ex_cast(n->g, DT_F16, ex_cast(n->g, t, ex_cast(n->g, DT_BF16, v))));
-    v = plus(n, v, ex_cast(n->g, t, ex_cast(n->g, DT_I64, v)));
-    store(n, y, AT(0, 1, 1), v);
-    return nest;
-}
-
-Test(emit, objects_are_freestanding) {
-    static const struct {
-        const char *triple, *cpu;
-    } targets[] = {{"x86_64-linux-gnu", NULL},      {"x86_64-linux-gnu", "x86-64-v3"}, {"x86_64-linux-gnu", "x86-64-v4"},
-                   {"aarch64-linux-gnu", NULL},     {"riscv64-linux-gnu", NULL},       {"wasm32-wasi", NULL},
-                   {"x86_64-pc-windows-msvc", NULL}};
-    for (size_t i = 0; i < COUNT(targets); i++) {
-        Nest n = everything(i % 2 ? DT_F32 : DT_F64, 4);
-        finish(&n);
-        char path[] = "/tmp/nnc-emit-XXXXXX";
-        int fd = mkstemp(path);
-        cr_assert(fd >= 0);
-        ObjectEntry entry = {&n.unit, "apply"};
-        cr_assert(llvm_object(n.nnc, &entry, 1, "abcd", 4, targets[i].triple, targets[i].cpu, EMIT_LLVM, path));
-        char *text = file_text(path);
-        for (char *line = strstr(text, "\ndeclare"); line; line = strstr(line + 1, "\ndeclare"))
-            cr_expect(strstr(line, "@llvm.") && strstr(line, "@llvm.") < strchr(line + 1, '\n'), "%s: %.80s",
-                      targets[i].triple, line);
-        free(text);
-        cr_assert(llvm_object(n.nnc, &entry, 1, "abcd", 4, targets[i].triple, targets[i].cpu, EMIT_ASM, path));
-        text = file_text(path);
-        static const char *const libraries[] = {"floor", "fma", "exp", "__ext", "__trunc", "__fix", "__float", "roundeven", "nearbyint"};
-        for (size_t k = 0; k < COUNT(libraries); k++)
-            for (char *at = strstr(text, "call"); at; at = strstr(at + 1, "call")) {
-                char *end = strchr(at, '\n'), *hit = strstr(at, libraries[k]);
-                cr_expect(!hit || hit > end, "%s: %.*s", targets[i].triple, (int)(end - at), at);
-            }
-        free(text);
-        remove(path);
-        nest_end(&n);
-    }
-}
-
-Test(emit, unwritable_file) {
-    Nest n = squares();
-    finish(&n);
-    ObjectEntry entry = {&n.unit, "squares"};
-    cr_expect_not(llvm_object(n.nnc, &entry, 1, NULL, 0, NULL, NULL, EMIT_OBJECT, "/nowhere/at/all.o"));
-    cr_expect_eq(n.nnc->diags.list.at[0]->id, DIAG_output_failed);
-    nest_end(&n);
 }

@@ -33,7 +33,6 @@ static inline void nest_begin(Nest *n) {
     n->body = &n->kernel.body;
 }
 
-
 static inline int array(Nest *n, DType t, int64_t elems) {
     vec_push(&n->unit.buffers,
              (Buffer){.kind = BUF_MEMORY, .dtype = t, .base = BASE_FIRST_INPUT + n->unit.ninputs++, .elems = elems});
@@ -150,6 +149,8 @@ static inline Compiled compile_for(Nest *n, const char *cpu) {
 
 /* The nest is complete. */
 static inline void finish(Nest *n) {
+    n->unit.nnc = n->nnc;
+    n->kernel.extents = n->extents; /* the nest may have been copied since it began */
     n->extents[0] = n->kernel.tiles;
     vec_push(&n->unit.kernels, &n->kernel);
     loop_verify(&n->unit);
@@ -168,8 +169,8 @@ static inline int runnable(const char **cpus) {
     cpus[n++] = "x86-64";
     if (__builtin_cpu_supports("sse4.2")) cpus[n++] = "x86-64-v2";
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) cpus[n++] = "x86-64-v3";
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl"))
         cpus[n++] = "x86-64-v4";
 #else
     cpus[n++] = "native";
@@ -193,8 +194,7 @@ static inline void *random_array(const Buffer *b, uint64_t *state) {
     for (int64_t i = 0; i < b->elems; i++) {
         Scalar v = {.i = (int64_t)(next(state) % 12)};
         if (b->dtype == DT_BOOL) v.i &= 1;
-        if (dtype_is_float(b->dtype))
-            v.f = scalar_round(b->dtype, (double)(next(state) >> 40) * 0x1p-22 - 2);
+        if (dtype_is_float(b->dtype)) v.f = scalar_round(b->dtype, (double)(next(state) >> 40) * 0x1p-22 - 2);
         scalar_write(b->dtype, data, i, v);
     }
     return data;
