@@ -24,13 +24,13 @@ typedef struct {
 } Outcome;
 
 /* How a case is written in .nn: a row of rules.def. */
-typedef enum { RULE_FUNCTION, RULE_LAYER, RULE_OPTIMIZER } RuleKind;
+typedef enum { RULE_FUNCTION, RULE_LAYER, RULE_OPTIMIZER, RULE_INITIALIZER } RuleKind;
 
 typedef struct {
     RuleKind kind;
     const char *op, *conditions;
-    const char *make;       /* layer, optimizer */
-    const char *body;       /* function, layer; optimizer: what is added to the loss, or NULL */
+    const char *make;       /* layer, optimizer, initializer */
+    const char *body;       /* function, layer; optimizer: what is added to the loss; initializer: a property; or NULL */
     const char *parameters; /* layer */
 } Rule;
 
@@ -39,6 +39,19 @@ const RtTensor *case_input(const Case *c, const char *name);
 
 /** The row for a case, or NULL. */
 const Rule *golden_rule(const Case *c);
+
+/* Where an input of a layer's case goes: a word `w=weight:10#0/3` of a rule's parameters. */
+typedef struct {
+    const char *name; /* of the parameter, by the end of its path */
+    size_t name_len;
+    char input[64];
+    const char *digits; /* the order of its dims; none: as they are */
+    size_t ndigits;
+    int part, parts; /* the first dim is cut in `parts`, of which this is one */
+} Placement;
+
+/** Reads the word at `*words` and steps over it; false at the end. */
+bool golden_placement(const char **words, Placement *p);
 
 /** Whether only one precision is compared: the case means something in f64 alone; the reference itself was rounded to f32. */
 bool golden_f64_only(const Case *c);
@@ -64,5 +77,7 @@ Options golden_options(const char *path, bool f64);
 Outcome golden_run(const Case *c, const Rule *r, bool f64);
 /** An optimizer on given gradients: one compiled step is called for each of them. */
 Outcome golden_run_optimizer(const Case *c, const Rule *r, bool f64);
+/** An initializer: the mean, deviation and bounds of one draw. */
+Outcome golden_run_initializer(const Case *c, const Rule *r, bool f64);
 
 #endif

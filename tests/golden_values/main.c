@@ -43,8 +43,9 @@ static size_t file_of(Files *files, const char *folder, const char *name) {
     char path[1024];
     RtError err;
     snprintf(path, sizeof path, "%s/%s", folder, name);
-    RtTensors *t = rt_safetensors_read(path, &err);
-    if (!t) fprintf(stderr, "%s\n", err.text), exit(1);
+    bool tensors = strstr(name, ".safetensors") != NULL;
+    RtTensors *t = tensors ? rt_safetensors_read(path, &err) : NULL;
+    if (tensors && !t) fprintf(stderr, "%s\n", err.text), exit(1);
     vec_push(files, (File){.file = name, .tensors = t});
     return files->len - 1;
 }
@@ -53,8 +54,9 @@ static size_t file_of(Files *files, const char *folder, const char *name) {
 
 static Verdict judge(const Job *j) {
     for (int f64 = golden_f64_only(&j->c); f64 < 2 - golden_f32_only(j->rule); f64++) {
-        Outcome o = j->rule->kind == RULE_OPTIMIZER ? golden_run_optimizer(&j->c, j->rule, f64)
-                                                    : golden_run(&j->c, j->rule, f64);
+        Outcome o = j->rule->kind == RULE_OPTIMIZER     ? golden_run_optimizer(&j->c, j->rule, f64)
+                    : j->rule->kind == RULE_INITIALIZER ? golden_run_initializer(&j->c, j->rule, f64)
+                                                        : golden_run(&j->c, j->rule, f64);
         if (o.verdict == GOLDEN_PASSED) continue;
         printf("%s: %.3g times the tolerance at %s\n", f64 ? "f64" : "f32", o.worst, o.where);
         return GOLDEN_FAILED;
@@ -140,8 +142,8 @@ static void add_jobs(Jobs *jobs, Files *files, const cJSON *index, const char *f
     cJSON_ArrayForEach(json, cJSON_GetObjectItemCaseSensitive(index, "cases")) {
         const char *id = cJSON_GetObjectItemCaseSensitive(json, "id")->valuestring;
         const cJSON *file = cJSON_GetObjectItemCaseSensitive(json, "file");
-        if (!file || strncmp(id, prefix, strlen(prefix)) != 0) continue; /* distributions have no tensors */
-        size_t f = file_of(files, folder, file->valuestring);
+        if (strncmp(id, prefix, strlen(prefix)) != 0) continue;
+        size_t f = file_of(files, folder, file ? file->valuestring : "initializers"); /* they have no tensors */
         Case c = {.id = id,
                   .op = cJSON_GetObjectItemCaseSensitive(json, "op")->valuestring,
                   .folder = folder,
@@ -209,7 +211,8 @@ int main(int argc, char **argv) {
     list_skipped(&jobs);
     list_f32_only(&jobs);
     int status = report(&files);
-    for (size_t i = 0; i < files.len; i++) rt_tensors_free(files.at[i].tensors);
+    for (size_t i = 0; i < files.len; i++)
+        if (files.at[i].tensors) rt_tensors_free(files.at[i].tensors);
     vec_free(&files);
     vec_free(&jobs);
     cJSON_Delete(index);

@@ -115,15 +115,17 @@ static void copy_permuted(char *bytes, bool f64, const RtArray *value, const cha
 
 static void set_parameters(Driver *d, void *self) {
     const Parameters *s = self;
-    for (const char *p = s->rule->parameters ? s->rule->parameters : ""; *p;) {
-        size_t n = strcspn(p, " "), eq = strcspn(p, "="), end = eq + 1 + strcspn(p + eq + 1, ": ");
-        char input[64] = {0};
-        memcpy(input, p + eq + 1, end - eq - 1);
-        const RtTensor *t = case_input(s->c, input);
-        char *bytes = t ? find_variable(d, p, eq) : NULL;
-        if (bytes)
-            copy_permuted(bytes, driver_nnc(d)->float_type == DT_F64, &t->array, p + end + 1, end == n ? 0 : n - end - 1);
-        p += n + (p[n] == ' ');
+    const char *words = s->rule->parameters;
+    for (Placement p; golden_placement(&words, &p);) {
+        const RtTensor *t = case_input(s->c, p.input);
+        char *bytes = t ? find_variable(d, p.name, p.name_len) : NULL;
+        if (!bytes) continue;
+        RtArray part = t->array;
+        if (p.parts > 1) {
+            part.dims[0] /= p.parts;
+            part.data = (char *)part.data + (size_t)(rt_array_elements(&part) * p.part) * rt_dtype_size(part.dtype);
+        }
+        copy_permuted(bytes, driver_nnc(d)->float_type == DT_F64, &part, p.digits, p.ndigits);
     }
 }
 

@@ -8,10 +8,12 @@ static const Rule rules[] = {
 #define RULE(op, conditions, body) {RULE_FUNCTION, op, conditions, NULL, body, NULL},
 #define LAYER(op, conditions, make, body, parameters) {RULE_LAYER, op, conditions, make, body, parameters},
 #define OPTIMIZER(op, conditions, make, loss) {RULE_OPTIMIZER, op, conditions, make, loss, NULL},
+#define INITIALIZER(op, conditions, make, property) {RULE_INITIALIZER, op, conditions, make, property, NULL},
 #include "tests/golden_values/rules.def"
 #undef RULE
 #undef LAYER
 #undef OPTIMIZER
+#undef INITIALIZER
 };
 
 const RtTensor *case_tensor(const Case *c, const char *key) { return rt_tensors_find(c->tensors, key); }
@@ -170,31 +172,54 @@ static void put_outputs(Str *s, const Case *c) {
     }
 }
 
-/* The gradient of a parameter that was an input with its dims in the order of `digits`: put back. */
-static void put_parameter_gradient(Str *s, const RtArray *input, const char *parameter, size_t len, const char *digits,
-                                   size_t ndigits) {
-    if (!ndigits) {
-        str_add(s, "grad(golden_e, layer.%.*s)", (int)len, parameter);
+bool golden_placement(const char **words, Placement *p) {
+    const char *w = *words;
+    if (!w || !*w) return false;
+    size_t n = strcspn(w, " ");
+    p->name = w;
+    p->name_len = strcspn(w, "=");
+    const char *input = w + p->name_len + 1;
+    size_t len = strcspn(input, ":# ");
+    snprintf(p->input, sizeof p->input, "%.*s", (int)len, input);
+    p->digits = input + len + (input[len] == ':');
+    p->ndigits = input[len] == ':' ? strcspn(p->digits, "# ") : 0;
+    const char *part = p->digits + p->ndigits;
+    p->part = *part == '#' ? atoi(part + 1) : 0;
+    p->parts = *part == '#' ? atoi(part + 1 + strcspn(part + 1, "/") + 1) : 1;
+    *words = w + n + (w[n] == ' ');
+    return true;
+}
+
+/* The gradient of a parameter that was an input with its dims in another order: put back. */
+static void put_parameter_gradient(Str *s, const RtArray *input, const Placement *p) {
+    if (!p->ndigits) {
+        str_add(s, "grad(golden_e, layer.%.*s)", (int)p->name_len, p->name);
         return;
     }
-    str_add(s, "transpose(reshape(grad(golden_e, layer.%.*s), [", (int)len, parameter);
-    for (size_t d = 0; d < ndigits; d++) str_add(s, "%s%lld", d ? ", " : "", (long long)input->dims[digits[d] - '0']);
+    str_add(s, "transpose(reshape(grad(golden_e, layer.%.*s), [", (int)p->name_len, p->name);
+    for (size_t d = 0; d < p->ndigits; d++) {
+        int from = p->digits[d] - '0';
+        str_add(s, "%s%lld", d ? ", " : "", (long long)input->dims[from] / (from ? 1 : p->parts));
+    }
     str_add(s, "]), [");
-    for (size_t d = 0; d < ndigits; d++) /* the inverse permutation */
-        for (size_t k = 0; k < ndigits; k++)
-            if ((size_t)(digits[k] - '0') == d) str_add(s, "%s%zu", d ? ", " : "", k);
+    for (size_t d = 0; d < p->ndigits; d++) /* the inverse permutation */
+        for (size_t k = 0; k < p->ndigits; k++)
+            if ((size_t)(p->digits[k] - '0') == d) str_add(s, "%s%zu", d ? ", " : "", k);
     str_add(s, "])");
 }
 
-/* The gradient of input `name`: of the input itself, or of the layer's parameter that it was. */
+/* The gradient of input `name`: of the input itself, or of the layer's parameters that it was. */
 static void put_gradient(Str *s, const Case *c, const Rule *r, const char *name) {
-    for (const char *p = r->parameters ? r->parameters : ""; *p;) {
-        size_t n = strcspn(p, " "), eq = strcspn(p, "="), end = eq + 1 + strcspn(p + eq + 1, ": ");
-        if (strlen(name) == end - eq - 1 && strncmp(name, p + eq + 1, end - eq - 1) == 0) {
-            put_parameter_gradient(s, &case_input(c, name)->array, p, eq, p + end + 1, end == n ? 0 : n - end - 1);
+    const char *words = r->parameters;
+    int n = 0;
+    for (Placement p; golden_placement(&words, &p);) {
+        if (strcmp(p.input, name) != 0) continue;
+        str_add(s, n++ ? ", " : p.parts > 1 ? "concat([" : "");
+        put_parameter_gradient(s, &case_input(c, name)->array, &p);
+        if (n == p.parts) {
+            if (n > 1) str_add(s, "], 0)");
             return;
         }
-        p += n + (p[n] == ' ');
     }
     str_add(s, "grad(golden_e, %s)", name);
 }
@@ -223,6 +248,7 @@ bool golden_source(Str *s, const Case *c, const Rule *r) {
     if (cJSON_GetArraySize(c->gradients)) {
         str_add(s, "\n    let golden_e = 0.0");
         cJSON_ArrayForEach(item, c->cotangents) str_add(s, " + sum(cot_%s * out_%s)", item->string, item->string);
+        if (!c->cotangents->child) str_add(s, " + out_%s", c->outputs->child->string); /* the first, a scalar */
     }
     str_add(s, "\n    return (");
     put_outputs(s, c);

@@ -57,7 +57,6 @@ static inline Built build(Nnc *nnc, const Graph *g, const Machine *m) {
     }
     VarLayout vars = {b.param, b.state, b.variables};
     b.unit = loop_build(nnc, g, "test", b.ninputs, b.nresults, &vars, m);
-    if (getenv("SHOW")) loop_print(b.unit, stderr), ir_print(b.unit->graph, stderr);
     loop_verify(b.unit);
     plan_verify(b.unit);
     return b;
