@@ -135,11 +135,18 @@ static void parameter_attribute(const L *l, V function, unsigned parameter, cons
     LLVMAddAttributeAtIndex(function, parameter + 1, LLVMCreateEnumAttribute(l->ctx, kind, 0));
 }
 
-static V emit_kernel(Emit *e, const Kernel *k) {
+static LLVMTypeRef kernel_type(const L *l) {
+    return LLVMFunctionType(l->none, (LLVMTypeRef[]){l->ptr, l->i64}, 2, false);
+}
+
+/* train.12.k12_reduce */
+static char *kernel_symbol(const LoopUnit *unit, const char *symbol, size_t number) {
+    return arena_printf(unit->nnc->arena, "%s.%zu.%s", symbol, number, unit->kernels.at[number]->name);
+}
+
+static void emit_kernel(Emit *e, const Kernel *k, const char *symbol, bool internal) {
     const L *l = &e->l;
-    char *name = arena_printf(e->unit->nnc->arena, "%s.%s", e->unit->name, k->name);
-    LLVMTypeRef type = LLVMFunctionType(l->none, (LLVMTypeRef[]){l->ptr, l->i64}, 2, false);
-    V f = l_new_function(l, name, type, true);
+    V f = l_new_function(l, symbol, kernel_type(l), internal);
     parameter_attribute(l, f, 0, "nonnull");
     parameter_attribute(l, f, 0, "readonly");
     V bases = LLVMGetParam(f, 0);
@@ -159,7 +166,6 @@ static V emit_kernel(Emit *e, const Kernel *k) {
     LLVMBuildRetVoid(l->b);
     free(e->vars);
     free(e->var_inside);
-    return f;
 }
 
 /* ---- units ---- */
@@ -176,22 +182,39 @@ static void find_reads(Emit *e) {
     }
 }
 
+void emit_kernels(const L *l, const LoopUnit *unit, const char *symbol, size_t from, size_t to, bool internal) {
+    size_t nbuffers = unit->buffers.len, nexprs = unit->graph->exprs.len;
+    Emit e = {.l = *l, .unit = unit, .graph = unit->graph, .lane_var = -1, .lanes = 1};
+    e.slots = xcalloc(nbuffers, sizeof *e.slots);
+    e.constants = xcalloc(nbuffers, sizeof *e.constants);
+    e.bases = xcalloc((size_t)(BASE_FIRST_INPUT + unit->ninputs + unit->nresults), sizeof *e.bases);
+    e.reads = xcalloc(nexprs, sizeof *e.reads);
+    e.memo = xcalloc(nexprs, sizeof *e.memo);
+    find_reads(&e);
+    for (size_t i = from; i < to; i++) emit_kernel(&e, unit->kernels.at[i], kernel_symbol(unit, symbol, i), internal);
+    free(e.slots);
+    free(e.constants);
+    free(e.bases);
+    free(e.reads);
+    free(e.memo);
+    vec_free(&e.scopes);
+}
+
 typedef struct {
     V bases, rt;
-    LLVMTypeRef kernel_type;
 } UnitValues;
 
 /* for tile in 0..tiles: kernel(bases, tile) */
 static void call_in_order(const L *l, const UnitValues *u, V kernel, int64_t tiles) {
     if (tiles == 1) {
-        LLVMBuildCall2(l->b, u->kernel_type, kernel, (V[]){u->bases, l_i64(l, 0)}, 2, "");
+        LLVMBuildCall2(l->b, kernel_type(l), kernel, (V[]){u->bases, l_i64(l, 0)}, 2, "");
         return;
     }
     LLVMBasicBlockRef before = l_here(l), loop = l_block(l, "tiles"), after = l_block(l, "tiles.end");
     LLVMBuildBr(l->b, loop);
     l_at(l, loop);
     V tile = LLVMBuildPhi(l->b, l->i64, "tile");
-    LLVMBuildCall2(l->b, u->kernel_type, kernel, (V[]){u->bases, tile}, 2, "");
+    LLVMBuildCall2(l->b, kernel_type(l), kernel, (V[]){u->bases, tile}, 2, "");
     V next = LLVMBuildNSWAdd(l->b, tile, l_i64(l, 1), "");
     LLVMAddIncoming(tile, (V[]){l_i64(l, 0), next}, (LLVMBasicBlockRef[]){before, loop}, 2);
     LLVMBuildCondBr(l->b, LLVMBuildICmp(l->b, LLVMIntSLT, next, l_i64(l, tiles), ""), loop, after);
@@ -215,42 +238,22 @@ static void call_parallel(const L *l, const UnitValues *u, V kernel, int64_t til
     l_at(l, after);
 }
 
-static void emit_calls(Emit *e, V unit, const V *kernels) {
-    const L *l = &e->l;
-    UnitValues u = {LLVMGetParam(unit, 0), LLVMGetParam(unit, 1),
-                    LLVMFunctionType(l->none, (LLVMTypeRef[]){l->ptr, l->i64}, 2, false)};
-    l_at(l, LLVMAppendBasicBlockInContext(l->ctx, unit, "entry"));
-    for (size_t i = 0; i < e->unit->kernels.len; i++) {
-        int64_t tiles = e->unit->kernels.at[i]->tiles;
-        if (e->unit->parallel && tiles > 1)
-            call_parallel(l, &u, kernels[i], tiles);
+V emit_unit(const L *l, const LoopUnit *unit, const char *symbol, bool internal) {
+    _Static_assert(offsetof(RtCall, parallel) == 0 && offsetof(RtCall, pool) == sizeof(void *), "see call_parallel");
+    LLVMTypeRef type = LLVMFunctionType(l->none, (LLVMTypeRef[]){l->ptr, l->ptr}, 2, false);
+    V f = l_new_function(l, symbol, type, internal);
+    UnitValues u = {LLVMGetParam(f, 0), LLVMGetParam(f, 1)};
+    l_at(l, LLVMAppendBasicBlockInContext(l->ctx, f, "entry"));
+    for (size_t i = 0; i < unit->kernels.len; i++) {
+        const char *name = kernel_symbol(unit, symbol, i);
+        V kernel = LLVMGetNamedFunction(l->module, name);
+        if (!kernel) kernel = LLVMAddFunction(l->module, name, kernel_type(l)); /* of another module */
+        int64_t tiles = unit->kernels.at[i]->tiles;
+        if (unit->parallel && tiles > 1)
+            call_parallel(l, &u, kernel, tiles);
         else if (tiles > 0)
-            call_in_order(l, &u, kernels[i], tiles);
+            call_in_order(l, &u, kernel, tiles);
     }
     LLVMBuildRetVoid(l->b);
-}
-
-V emit_unit(const L *l, const LoopUnit *unit, bool internal) {
-    _Static_assert(offsetof(RtCall, parallel) == 0 && offsetof(RtCall, pool) == sizeof(void *), "see call_parallel");
-    size_t nbuffers = unit->buffers.len, nexprs = unit->graph->exprs.len;
-    Emit e = {.l = *l, .unit = unit, .graph = unit->graph, .lane_var = -1, .lanes = 1};
-    e.slots = xcalloc(nbuffers, sizeof *e.slots);
-    e.constants = xcalloc(nbuffers, sizeof *e.constants);
-    e.bases = xcalloc((size_t)(BASE_FIRST_INPUT + unit->ninputs + unit->nresults), sizeof *e.bases);
-    e.reads = xcalloc(nexprs, sizeof *e.reads);
-    e.memo = xcalloc(nexprs, sizeof *e.memo);
-    find_reads(&e);
-    V *kernels = xcalloc(unit->kernels.len, sizeof *kernels);
-    for (size_t i = 0; i < unit->kernels.len; i++) kernels[i] = emit_kernel(&e, unit->kernels.at[i]);
-    LLVMTypeRef type = LLVMFunctionType(l->none, (LLVMTypeRef[]){l->ptr, l->ptr}, 2, false);
-    V f = l_new_function(l, unit->name, type, internal);
-    emit_calls(&e, f, kernels);
-    free(kernels);
-    free(e.slots);
-    free(e.constants);
-    free(e.bases);
-    free(e.reads);
-    free(e.memo);
-    vec_free(&e.scopes);
     return f;
 }

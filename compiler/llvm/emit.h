@@ -83,8 +83,11 @@ static inline uint64_t buffer_bit(int buffer) { return (uint64_t)1 << (buffer % 
 
 /* ---- emit.c ---- */
 
-/** The unit as a function of the module that l describes, and the kernels that it calls. */
-V emit_unit(const L *l, const LoopUnit *unit, bool internal);
+/** Kernels number from .. to-1 of a unit as functions of l's module. `symbol` is the unit's. */
+void emit_kernels(const L *l, const LoopUnit *unit, const char *symbol, size_t from, size_t to, bool internal);
+
+/** The unit's entry, which calls its kernels; those that the module lacks are declared. */
+V emit_unit(const L *l, const LoopUnit *unit, const char *symbol, bool internal);
 
 /* ---- emit_loop.c: statements ---- */
 

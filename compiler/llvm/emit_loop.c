@@ -30,7 +30,11 @@ static void iteration(Emit *e, const LoopStmt *s, V value) {
 V emit_trip_count(Emit *e, const LoopStmt *s) {
     const L *l = &e->l;
     V count = l_i64(l, s->loop.count);
-    return s->loop.limit ? l_call2(l, "llvm.smin", emit_aff(e, s->loop.limit), count) : count;
+    if (!s->loop.limit) return count;
+    V limit = emit_aff(e, s->loop.limit);
+    int64_t known;
+    if (l_constant(limit, &known)) return l_i64(l, MAX(0, MIN(known, s->loop.count)));
+    return l_call2(l, "llvm.smin", limit, count);
 }
 
 void emit_counted(Emit *e, const LoopStmt *s, V from, V to, int64_t step, void (*body)(Emit *, const LoopStmt *, V)) {

@@ -237,22 +237,22 @@ static bool sums(const LoopStmt *loop) {
     return any;
 }
 
-static bool is_short(const Emit *e, const LoopStmt *s) {
-    int64_t vectors = (s->loop.count + s->loop.width - 1) / s->loop.width;
+static bool is_short(const Emit *e, const LoopStmt *s, int64_t count) {
+    int64_t vectors = (count + s->loop.width - 1) / s->loop.width;
     return vectors <= EXPANDED || (vectors <= EXPANDED_REGISTERS && uses_registers(e, &s->loop.body, s->loop.var));
 }
 
-static void constant_count(Emit *e, const LoopStmt *s) {
+static void constant_count(Emit *e, const LoopStmt *s, int64_t count) {
     const L *l = &e->l;
-    int64_t width = s->loop.width, whole = s->loop.count / width, done = 0;
+    int64_t width = s->loop.width, whole = count / width, done = 0;
     int copies = sums(s) ? INTERLEAVED : 1;
-    if (!is_short(e, s)) {
+    if (!is_short(e, s, count)) {
         done = whole - whole % copies;
         emit_counted(e, s, l_i64(l, 0), l_i64(l, done * width), copies * width,
                      copies > 1 ? interleaved_vectors : whole_vector);
     }
     expanded(e, s, done, whole, copies);
-    constant_tail(e, s, whole * width, s->loop.count % width);
+    constant_tail(e, s, whole * width, count % width);
 }
 
 /* iterations up to `end`, which is below the loop's count: expanded, each vector masked */
@@ -273,14 +273,13 @@ static void short_limited(Emit *e, const LoopStmt *s, V end) {
     l_at(l, after);
 }
 
-static void limited_count(Emit *e, const LoopStmt *s) {
+static void limited_count(Emit *e, const LoopStmt *s, V end) {
     const L *l = &e->l;
-    V end = emit_trip_count(e, s);
-    if (is_short(e, s)) { /* the whole loop where the limit does not matter, else with masks */
+    if (is_short(e, s, s->loop.count)) { /* the whole loop where the limit does not matter, else with masks */
         LLVMBasicBlockRef all = l_block(l, "all"), part = l_block(l, "part"), after = l_block(l, "vector.end");
         LLVMBuildCondBr(l->b, LLVMBuildICmp(l->b, LLVMIntSLT, end, l_i64(l, s->loop.count), ""), part, all);
         l_at(l, all);
-        constant_count(e, s);
+        constant_count(e, s, s->loop.count);
         LLVMBuildBr(l->b, after);
         l_at(l, part);
         short_limited(e, s, end);
@@ -313,7 +312,7 @@ void emit_vector_loop(Emit *e, const LoopStmt *s) {
     if (s->loop.limit)
         limited_count(e, s);
     else
-        constant_count(e, s);
+        constant_count(e, s, s->loop.count);
     finish_accums(e);
     e->vector = NULL;
 }

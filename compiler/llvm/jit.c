@@ -1,74 +1,119 @@
-/* Code in memory: an object is made as for a file and handed to LLVM's linker. */
+/* Code in memory: objects are made as for files and handed to LLVM's linker. Units are cut into parts of a few kernels,
+ * each a module of its own, so that all processors can work on them. */
 #include "compiler/llvm/emit.h"
 #include "compiler/llvm/module.h"
+
+#include "runtime/pool.h"
 
 #include <llvm-c/Error.h>
 #include <llvm-c/LLJIT.h>
 #include <stdlib.h>
+
+enum { PART_KERNELS = 12 };
 
 struct JitCode {
     LLVMOrcLLJITRef jit;
     UnitFunction *functions;
 };
 
-/* The units as an object, the symbols of their entries, and the machine: the first and the last are the caller's. */
-static LLVMMemoryBufferRef compile(Nnc *nnc, LoopUnit *const *units, int n, const char *cpu, const char **symbols,
-                                   LLVMTargetMachineRef *machine) {
+typedef struct {
+    L l;
+    LLVMTargetMachineRef machine;
+    LLVMMemoryBufferRef object;
+} Part;
+
+typedef VEC(Part) Parts;
+
+static void check(LLVMErrorRef error, const char *what) {
+    if (error) bug("%s: %s", what, LLVMGetErrorMessage(error));
+}
+
+/* ---- parts ---- */
+
+/* The unit's kernels in parts, the entry with the last of them. */
+static void add_parts(Parts *parts, const Target *target, const LoopUnit *unit, const char *symbol) {
+    size_t from = 0, n = unit->kernels.len;
+    do {
+        size_t to = MIN(from + PART_KERNELS, n);
+        Part p = {.machine = target_machine(target, true)};
+        module_begin(&p.l, target, p.machine, "nnc");
+        emit_kernels(&p.l, unit, symbol, from, to, false);
+        if (to == n) emit_unit(&p.l, unit, symbol, false);
+        vec_push(parts, p);
+        from = to;
+    } while (from < n);
+}
+
+/* One part's passes and object; parts share nothing, so that they can be made at the same time. */
+static void compile_part(void *parts, int64_t number) {
+    Part *p = &((Parts *)parts)->at[number];
+    module_optimize(&p->l, p->machine);
+    char *why = NULL;
+    if (LLVMTargetMachineEmitToMemoryBuffer(p->machine, p->l.module, LLVMObjectFile, &why, &p->object))
+        bug("LLVM emits no object: %s", why);
+    module_free(&p->l);
+}
+
+static void compile_parts(Parts *parts) {
+    RtPool *pool = parts->len > 1 ? rt_pool_new(0) : NULL;
+    rt_parallel(pool, compile_part, parts, (int64_t)parts->len);
+    rt_pool_free(pool);
+}
+
+/* ---- linking ---- */
+
+/* The JIT for the machine, which it takes over; without that LLVM would look at the CPU once more. */
+static LLVMOrcLLJITRef new_jit(LLVMTargetMachineRef machine) {
+    LLVMOrcLLJITBuilderRef builder = LLVMOrcCreateLLJITBuilder();
+    LLVMOrcLLJITBuilderSetJITTargetMachineBuilder(builder,
+                                                  LLVMOrcJITTargetMachineBuilderCreateFromTargetMachine(machine));
+    LLVMOrcLLJITRef jit;
+    check(LLVMOrcCreateLLJIT(&jit, builder), "starting the JIT");
+    /* memcpy and memset, which LLVM may call, come from this process */
+    LLVMOrcDefinitionGeneratorRef symbols;
+    check(LLVMOrcCreateDynamicLibrarySearchGeneratorForProcess(&symbols, LLVMOrcLLJITGetGlobalPrefix(jit), NULL, NULL),
+          "symbols of this process");
+    LLVMOrcJITDylibAddGenerator(LLVMOrcLLJITGetMainJITDylib(jit), symbols);
+    return jit;
+}
+
+/* Each object belongs to the JIT from here on. */
+static LLVMOrcLLJITRef link_parts(const Parts *parts) {
+    LLVMOrcLLJITRef jit = new_jit(parts->at[0].machine);
+    for (size_t i = 0; i < parts->len; i++) {
+        if (i) LLVMDisposeTargetMachine(parts->at[i].machine);
+        check(LLVMOrcLLJITAddObjectFile(jit, LLVMOrcLLJITGetMainJITDylib(jit), parts->at[i].object), "linking");
+    }
+    return jit;
+}
+
+/* ---- the whole ---- */
+
+JitCode *llvm_jit(Nnc *nnc, LoopUnit *const *units, int n, const char *cpu) {
     Target target;
     if (!target_find(nnc, NULL, cpu, &target)) return NULL;
     if (!target.runs_here) {
         diag(nnc, (Span){0}, DIAG_cpu_foreign, cpu);
         return NULL;
     }
-    *machine = target_machine(&target, true);
-    L l;
-    module_begin(&l, &target, *machine, "nnc");
-    for (int i = 0; i < n; i++) { /* LLVM adds a number where two units have the same name */
-        size_t len;
-        const char *symbol = LLVMGetValueName2(emit_unit(&l, units[i], false), &len);
-        symbols[i] = arena_copy(nnc->arena, symbol, len + 1);
-    }
-    module_optimize(&l, *machine);
-    LLVMMemoryBufferRef object = NULL;
-    char *why = NULL;
-    if (LLVMTargetMachineEmitToMemoryBuffer(*machine, l.module, LLVMObjectFile, &why, &object))
-        bug("LLVM emits no object: %s", why);
-    module_free(&l);
-    return object;
-}
-
-static void check(LLVMErrorRef error, const char *what) {
-    if (error) bug("%s: %s", what, LLVMGetErrorMessage(error));
-}
-
-/* memcpy and memset, which LLVM may call, come from this process. */
-static void add_process_symbols(LLVMOrcLLJITRef jit) {
-    LLVMOrcDefinitionGeneratorRef symbols;
-    check(LLVMOrcCreateDynamicLibrarySearchGeneratorForProcess(&symbols, LLVMOrcLLJITGetGlobalPrefix(jit), NULL, NULL),
-          "symbols of this process");
-    LLVMOrcJITDylibAddGenerator(LLVMOrcLLJITGetMainJITDylib(jit), symbols);
-}
-
-JitCode *llvm_jit(Nnc *nnc, LoopUnit *const *units, int n, const char *cpu) {
     const char **symbols = ARENA_ARRAY(nnc->arena, const char *, n);
-    LLVMTargetMachineRef machine;
-    LLVMMemoryBufferRef object = compile(nnc, units, n, cpu, symbols, &machine);
-    if (!object) return NULL;
+    Parts parts = {0};
+    for (int i = 0; i < n; i++) {
+        symbols[i] = arena_printf(nnc->arena, "%s.%d", units[i]->name, i); /* several may have one name */
+        add_parts(&parts, &target, units[i], symbols[i]);
+    }
     JitCode *code = xcalloc(1, sizeof *code);
-    /* the machine belongs to the builder, the builder to the JIT; without it LLVM would look at the CPU once more */
-    LLVMOrcLLJITBuilderRef builder = LLVMOrcCreateLLJITBuilder();
-    LLVMOrcLLJITBuilderSetJITTargetMachineBuilder(builder,
-                                                  LLVMOrcJITTargetMachineBuilderCreateFromTargetMachine(machine));
-    check(LLVMOrcCreateLLJIT(&code->jit, builder), "starting the JIT");
-    add_process_symbols(code->jit);
-    /* the object belongs to the JIT from here on */
-    check(LLVMOrcLLJITAddObjectFile(code->jit, LLVMOrcLLJITGetMainJITDylib(code->jit), object), "linking");
     code->functions = xcalloc((size_t)n, sizeof *code->functions);
+    if (n) {
+        compile_parts(&parts);
+        code->jit = link_parts(&parts);
+    }
     for (int i = 0; i < n; i++) {
         LLVMOrcExecutorAddress address;
         check(LLVMOrcLLJITLookup(code->jit, &address, symbols[i]), symbols[i]);
         code->functions[i] = (UnitFunction)(uintptr_t)address;
     }
+    vec_free(&parts);
     return code;
 }
 
@@ -76,7 +121,7 @@ UnitFunction jit_function(const JitCode *code, int unit) { return code->function
 
 void jit_free(JitCode *code) {
     if (!code) return;
-    check(LLVMOrcDisposeLLJIT(code->jit), "ending the JIT");
+    if (code->jit) check(LLVMOrcDisposeLLJIT(code->jit), "ending the JIT");
     free(code->functions);
     free(code);
 }

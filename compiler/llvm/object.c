@@ -42,13 +42,20 @@ static V constant_variables(const L *l, const void *bytes, int64_t size) {
     return g;
 }
 
+/* A unit with all its kernels; the number tells apart units of one name. */
+static V emit_whole(const L *l, const LoopUnit *unit, int number, bool internal) {
+    const char *symbol = arena_printf(unit->nnc->arena, "%s.%d", unit->name, number);
+    emit_kernels(l, unit, symbol, 0, unit->kernels.len, true);
+    return emit_unit(l, unit, symbol, internal);
+}
+
 /* Units that several entries share are emitted once. */
 static void emit_entries(const L *l, const ObjectEntry *entries, int n, V variables) {
     V *units = xcalloc((size_t)n, sizeof *units);
     for (int i = 0; i < n; i++) {
         for (int j = 0; j < i && !units[i]; j++)
             if (entries[j].unit == entries[i].unit) units[i] = units[j];
-        if (!units[i]) units[i] = emit_unit(l, entries[i].unit, true);
+        if (!units[i]) units[i] = emit_whole(l, entries[i].unit, i, true);
         emit_entry(l, &entries[i], units[i], variables);
     }
     free(units);
@@ -103,7 +110,7 @@ bool llvm_dump(Nnc *nnc, LoopUnit *const *units, int n, const char *cpu, EmitKin
     LLVMTargetMachineRef machine = target_machine(&target, true);
     L l;
     module_begin(&l, &target, machine, "nnc");
-    for (int i = 0; i < n; i++) emit_unit(&l, units[i], false);
+    for (int i = 0; i < n; i++) emit_whole(&l, units[i], i, false);
     module_optimize(&l, machine);
     LLVMMemoryBufferRef bytes = render(&l, machine, kind);
     bool ok = fwrite(LLVMGetBufferStart(bytes), 1, LLVMGetBufferSize(bytes), out) == LLVMGetBufferSize(bytes);

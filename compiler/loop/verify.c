@@ -99,21 +99,69 @@ static const Aff *apply(AffTable *t, const Aff *a, Cond known, const int64_t *ex
     return NULL;
 }
 
+/* Quotients and remainders as variables of their own, so that conditions on them can be used. */
+typedef struct {
+    VEC(AffTerm) atoms;
+    VEC(int64_t) extents; /* of all variables: the kernel's, then one for each atom */
+    int nvars;            /* the kernel's */
+} Atoms;
+
+static int atom_variable(Atoms *m, const AffTerm *x) {
+    for (size_t i = 0; i < m->atoms.len; i++)
+        if (m->atoms.at[i].kind == x->kind && m->atoms.at[i].of == x->of && m->atoms.at[i].by == x->by)
+            return m->nvars + (int)i;
+    int64_t lo = 0, hi = x->by - 1;
+    if (x->kind == ATOM_DIV && aff_range(x->of, m->extents.at, m->nvars, &lo, &hi) && lo >= 0) hi /= x->by;
+    if (x->kind == ATOM_DIV && lo < 0) hi = -1; /* no bound */
+    vec_push(&m->atoms, *x);
+    vec_push(&m->extents, hi + 1);
+    return m->nvars + (int)m->atoms.len - 1;
+}
+
+static const Aff *without_atoms(AffTable *t, Atoms *m, const Aff *a) {
+    const Aff *sum = aff_const(t, a->constant);
+    for (int i = 0; i < a->nterms; i++) {
+        const AffTerm *x = &a->terms[i];
+        int var = x->kind == ATOM_VAR ? x->var : atom_variable(m, x);
+        sum = aff_add(t, sum, aff_scale(t, aff_var(t, var), x->coef));
+    }
+    return sum;
+}
+
+/* Whether `a` stays in 0 .. elems-1 under the conditions known here; `as_variables`: quotients and remainders taken as
+ * variables, which loses what they have to do with each other and gains the conditions on them. */
+static bool inside_known(const Verify *v, const Aff *a, int64_t elems, bool as_variables) {
+    AffTable *t = v->u->graph->affs;
+    Atoms m = {.nvars = v->k->nvars};
+    for (int i = 0; i < m.nvars; i++) vec_push(&m.extents, v->k->extents[i]);
+    if (as_variables) a = without_atoms(t, &m, a);
+    VEC(Cond) known = {0};
+    for (size_t i = 0; i < v->known.len; i++) {
+        Cond c = v->known.at[i];
+        if (as_variables) c.aff = without_atoms(t, &m, c.aff);
+        vec_push(&known, c);
+    }
+    int n = (int)m.extents.len;
+    bool fine = inside(a, m.extents.at, n, elems);
+    for (size_t i = known.len; i-- > 0 && !fine;) {
+        int64_t extent;
+        const Aff *b = apply(t, a, known.at[i], m.extents.at, n, &extent);
+        if (!b) continue;
+        vec_push(&m.extents, extent);
+        a = aff_simplify(t, b, m.extents.at, ++n);
+        fine = inside(a, m.extents.at, n, elems);
+    }
+    vec_free(&known);
+    vec_free(&m.atoms);
+    vec_free(&m.extents);
+    return fine;
+}
+
 static void check_inside(const Verify *v, const Aff *a, int buffer) {
     int64_t elems = v->u->buffers.at[buffer].elems;
-    AffTable *t = v->u->graph->affs;
-    int n = v->k->nvars;
-    int64_t *extents = xcalloc((size_t)n + v->known.len, sizeof *extents);
-    for (int i = 0; i < n; i++) extents[i] = v->k->extents[i];
-    bool fine = inside(a, extents, n, elems);
-    for (size_t i = v->known.len; i-- > 0 && !fine;) {
-        const Aff *b = apply(t, a, v->known.at[i], extents, n, &extents[n]);
-        if (!b) continue;
-        a = aff_simplify(t, b, extents, ++n);
-        fine = inside(a, extents, n, elems);
-    }
-    free(extents);
-    if (!fine && !v->guarded) fault(v, "a place can leave its buffer", buffer);
+    if (inside(a, v->k->extents, v->k->nvars, elems) || v->guarded) return;
+    if (!inside_known(v, a, elems, false) && !inside_known(v, a, elems, true))
+        fault(v, "a place can leave its buffer", buffer);
 }
 
 static void check_register(const Verify *v, const Aff *a, int buffer) {

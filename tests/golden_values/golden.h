@@ -29,8 +29,8 @@ typedef enum { RULE_FUNCTION, RULE_LAYER, RULE_OPTIMIZER, RULE_INITIALIZER } Rul
 typedef struct {
     RuleKind kind;
     const char *op, *conditions;
-    const char *make;       /* layer, optimizer, initializer */
-    const char *body;       /* function, layer; optimizer: what is added to the loss; initializer: a property; or NULL */
+    const char *make; /* layer, optimizer, initializer */
+    const char *body; /* function, layer; optimizer: what is added to the loss; initializer: a property; or NULL */
     const char *parameters; /* layer */
 } Rule;
 
@@ -53,15 +53,17 @@ typedef struct {
 /** Reads the word at `*words` and steps over it; false at the end. */
 bool golden_placement(const char **words, Placement *p);
 
-/** Whether only one precision is compared: the case means something in f64 alone; the reference itself was rounded to f32. */
+/** Whether only one precision is compared: the case means something in f64 alone; the reference itself was rounded to
+ * f32. */
 bool golden_f64_only(const Case *c);
 bool golden_f32_only(const Rule *r);
 
-/** `text` with {attributes} put in, by path: {alpha}, {betas.0}, {arguments.kw_dim|0} with a default; false where one is missing. */
+/** `text` with {attributes} put in, by path: {alpha}, {betas.0}, {arguments.kw_dim|0} with a default; false where one
+ * is missing. */
 bool golden_fill(Str *out, const char *text, const Case *c);
 
-/** The program for a case of a function or layer: an exported `golden` of its inputs and cotangents that gives outputs and
- * gradients in the order of index.json. */
+/** The program for a case of a function or layer: an exported `golden` of its inputs and cotangents that gives outputs
+ * and gradients in the order of index.json. */
 bool golden_source(Str *out, const Case *c, const Rule *r);
 
 /** Compares one result with the reference `entry` ({"key", "f32", "f64"}) and keeps the worst in `o`. */

@@ -15,7 +15,8 @@ static bool initializer_source(Str *s, const Case *c, const Rule *r) {
     if (!golden_fill(s, r->make, c)) return false;
     str_add(s, "\n    let w = init(");
     if (!golden_fill(s, "{shape}", c)) return false;
-    str_add(s, ", %g, %g)\n    return (mean(w), std(w), min(w), max(w), ", number(expect, "fan_in"), number(expect, "fan_out"));
+    str_add(s, ", %g, %g)\n    return (mean(w), std(w), min(w), max(w), ", number(expect, "fan_in"),
+            number(expect, "fan_out"));
     if (!golden_fill(s, r->body ? r->body : "0.0", c)) return false;
     str_add(s, ")\n}\n");
     return true;

@@ -1,8 +1,8 @@
 /* golden_values [ID-PREFIX]: runs every case of a golden folder through compiled code, in f32 and f64.
  *
- * The folder comes from NNC_GOLDEN. Each case runs in a process of its own, two at a time, so that a crash or an endless loop
- * is one failed case. Prints each failing case with its largest error, the operations without a row with their cases, a table
- * by file, and `N passed, N failed, N skipped`. Exit status 1 where a case failed. */
+ * The folder comes from NNC_GOLDEN. Each case runs in a process of its own, two at a time, so that a crash or an
+ * endless loop is one failed case. Prints each failing case with its largest error, the operations without a row with
+ * their cases, a table by file, and `N passed, N failed, N skipped`. Exit status 1 where a case failed. */
 #include "runtime/files.h"
 #include "tests/golden_values/golden.h"
 
@@ -174,7 +174,8 @@ static void list_skipped(const Jobs *jobs) {
 
 static void list_f32_only(const Jobs *jobs) {
     for (size_t i = 0; i < jobs->len; i++)
-        if (jobs->at[i].rule && golden_f32_only(jobs->at[i].rule)) printf("compared in f32 alone: %s\n", jobs->at[i].c.id);
+        if (jobs->at[i].rule && golden_f32_only(jobs->at[i].rule))
+            printf("compared in f32 alone: %s\n", jobs->at[i].c.id);
 }
 
 static int report(const Files *files) {

@@ -38,7 +38,8 @@ static void keep_worst(Outcome *o, double error, const char *where) {
 
 /* The largest error in units of the tolerance: |got - want| / (atol + rtol |want|), want rounded to the type of got. */
 static double array_error(const RtArray *got, const RtArray *want, double rtol, double atol) {
-    if (got->rank != want->rank || memcmp(got->dims, want->dims, sizeof *got->dims * (size_t)got->rank) != 0) return INFINITY;
+    if (got->rank != want->rank || memcmp(got->dims, want->dims, sizeof *got->dims * (size_t)got->rank) != 0)
+        return INFINITY;
     double worst = 0;
     bool exact = !rt_dtype_is_float(want->dtype);
     int64_t n = rt_array_elements(want);
@@ -64,7 +65,11 @@ void golden_compare(const Case *c, const cJSON *entry, const RtArray *got, bool 
 }
 
 Options golden_options(const char *path, bool f64) {
-    return (Options){.file = path, .seed = 0, .threads = 1, .float_type = f64 ? DT_F64 : DT_F32, .quiet = true,
+    return (Options){.file = path,
+                     .seed = 0,
+                     .threads = 1,
+                     .float_type = f64 ? DT_F64 : DT_F32,
+                     .quiet = true,
                      .cpu = getenv("NNC_CPU")};
 }
 

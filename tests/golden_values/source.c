@@ -53,7 +53,10 @@ static const cJSON *attribute(const Case *c, const char *path, size_t len) {
         while (path + n < end && path[n] != '.') n++;
         char name[64] = {0};
         memcpy(name, path, MIN(n, sizeof name - 1));
-        v = cJSON_IsArray(v) ? cJSON_GetArrayItem(v, atoi(name)) : cJSON_GetObjectItemCaseSensitive(v, name);
+        if (cJSON_IsArray(v))
+            v = cJSON_GetArrayItem(v, atoi(name));
+        else if (!cJSON_IsNumber(v)) /* one number stands for a list of as many as are asked for */
+            v = cJSON_GetObjectItemCaseSensitive(v, name);
         path += n + (path + n < end);
     }
     return v;
@@ -73,8 +76,9 @@ static bool same_value(const cJSON *v, const char *text, size_t len) {
 
 static bool has_tag(const Case *c, const char *tag, size_t len) {
     const cJSON *t;
-    cJSON_ArrayForEach(t, cJSON_GetObjectItemCaseSensitive(c->json, "tags"))
-        if (strlen(t->valuestring) == len && strncmp(t->valuestring, tag, len) == 0) return true;
+    cJSON_ArrayForEach(t, cJSON_GetObjectItemCaseSensitive(c->json, "tags")) if (strlen(t->valuestring) == len &&
+                                                                                 strncmp(t->valuestring, tag, len) ==
+                                                                                     0) return true;
     return false;
 }
 
