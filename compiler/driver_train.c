@@ -133,7 +133,6 @@ static int run_block(BlockRun *b, bool evaluate, const RtSignals *signals, const
     bool named = b->block->name && b->block->name[0];
     int64_t epochs = o->epochs ? o->epochs : b->block->epochs, steps = o->steps ? o->steps : b->block->steps;
     const RtFact facts[] = {{"file", o->file, 0},
-                            {"seed", NULL, (double)b->seed},
                             {"threads", NULL, rt_pool_threads(d->pool)},
                             {"parameters", NULL, (double)d->program->params.len}};
     RtTrain t = {.name = named ? b->block->name : NULL,

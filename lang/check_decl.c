@@ -41,6 +41,7 @@ typedef struct {
 
 static bool trial_begin(Checker *c, Trial *t, Module *m, Ast *fn) {
     unit_begin(c, &t->unit, UNIT_EXPORT, fn->fn.name.name, true);
+    t->unit.alone = true;
     int n = fn->fn.hyper.len + fn->fn.params.len;
     t->given = ARENA_ARRAY(check_arena(c), Value, n + 1);
     t->places = ARENA_ARRAY(check_arena(c), Span, n + 1);

@@ -5,17 +5,21 @@
 
 /* ---- names ---- */
 
+bool eval_is_ambient(const char *name) {
+    return strcmp(name, "training") == 0 || strcmp(name, "step") == 0 || strcmp(name, "epoch") == 0;
+}
+
 /* Words that the run supplies: known only where it does. */
 static Value ambient(Checker *c, Name name, Span at) {
+    if (!eval_is_ambient(name)) return value_none();
     UnitState *u = c->unit;
-    if (strcmp(name, "training") == 0) return u ? value_bool(u->training) : value_poison();
+    if (u && strcmp(name, "training") == 0) return value_bool(u->training);
     bool step = strcmp(name, "step") == 0;
-    if (!step && strcmp(name, "epoch") != 0) return value_none();
     if (u && step && u->step) return value_term(u->step);
     if (u && !step && (u->step || u->in_loop)) return value_term(run_scalar(c, "epoch", at));
-    if (u && u->symbolic && !u->in_loop) return value_poison(); /* a schedule by itself */
-    diag_help(c->nnc, err(c, at, no_step, name), "%s is known to optimizers and to their hyper-parameters",
-              step ? "the count of updates" : "it counts the epochs of a train block, and");
+    if (u && u->alone) return value_poison(); /* a schedule by itself */
+    Diag *d = err(c, at, no_step, name);
+    if (step) diag_help(c->nnc, d, "it counts the updates of an optimizer, for it and its hyper-parameters");
     return value_poison();
 }
 
@@ -28,13 +32,16 @@ Value eval_lookup(Checker *c, Scope *s, Name name, Span at) {
     return v.kind != V_NONE ? v : ambient(c, name, at);
 }
 
-static Value eval_name(Checker *c, Scope *s, Ast *e) {
-    Value v = eval_lookup(c, s, e->name, e->at);
-    if (v.kind != V_NONE) return v;
-    Diag *d = err(c, e->at, unknown_name, e->name);
-    const char *near = scope_nearest(c, s, e->name);
+Value eval_unknown(Checker *c, Scope *s, Name name, Span at) {
+    Diag *d = err(c, at, unknown_name, name);
+    const char *near = scope_nearest(c, s, name);
     if (near) diag_help(c->nnc, d, "did you mean '%s'?", near);
     return value_poison();
+}
+
+static Value eval_name(Checker *c, Scope *s, Ast *e) {
+    Value v = eval_lookup(c, s, e->name, e->at);
+    return v.kind != V_NONE ? v : eval_unknown(c, s, e->name, e->at);
 }
 
 /* ---- sequences ---- */

@@ -294,13 +294,16 @@ Flow exec_define(Checker *c, Scope *s, Ast *a) {
     return FLOW_NEXT;
 }
 
-bool is_reducer(Checker *c, Scope *s, const Ast *callee) {
+bool is_reducer_syntax(const Ast *callee) {
     static const char *const names[] = {"sum", "prod", "max", "min", "mean", "argmax", "argmin"};
     if (callee->kind != AST_INDEX || callee->index.of->kind != AST_NAME) return false;
     for (size_t i = 0; i < COUNT(names); i++)
-        if (strcmp(callee->index.of->name, names[i]) == 0)
-            return eval_lookup(c, s, callee->index.of->name, callee->at).kind == V_BUILTIN;
+        if (strcmp(callee->index.of->name, names[i]) == 0) return true;
     return false;
+}
+
+bool is_reducer(Checker *c, Scope *s, const Ast *callee) {
+    return is_reducer_syntax(callee) && eval_lookup(c, s, callee->index.of->name, callee->at).kind == V_BUILTIN;
 }
 
 static Term *fold(Checker *c, const char *op, Term *body, TermIndex **indices, int n, Span at) {

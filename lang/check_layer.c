@@ -15,13 +15,19 @@ bool value_path_within(Name path, Name whole) {
     return strncmp(path, whole, n) == 0 && (path[n] == 0 || path[n] == '.');
 }
 
-/* The name itself where it is free, else with the first free number behind it. */
+/* The name itself where it is free, else with the first free number behind it. Names stay taken, so the search goes on
+ * where it ended before. */
 static Name child_name(Checker *c, Namer *namer, const char *base, bool counted) {
     Name name = intern(c->nnc->names, base);
-    for (int i = counted ? 1 : 2; counted || map_get(&namer->used, name); i++) {
-        name = check_name(c, "%s%d", base, i);
-        counted = false;
+    int *next = map_get(&namer->numbers, name);
+    if (!next) {
+        next = ARENA_ARRAY(check_arena(c), int, 2);
+        next[false] = 2, next[true] = 1;
+        map_put(c, &namer->numbers, name, next);
     }
+    Name plain = name;
+    for (bool taken = counted; taken || map_get(&namer->used, name); taken = false)
+        name = check_name(c, "%s%d", plain, next[counted]++);
     map_put(c, &namer->used, name, namer);
     return value_path_join(c, namer->path, name);
 }

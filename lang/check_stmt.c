@@ -5,59 +5,26 @@
 
 /* ---- names that gradients are taken for ---- */
 
-static void add_mark(Checker *c, AstNames *marks, const Ast *e) {
-    if (e->kind == AST_TUPLE)
-        for (int i = 0; i < e->list.len; i++) add_mark(c, marks, e->list.at[i]);
+typedef struct {
+    Checker *c;
+    AstNames names;
+} Marks;
+
+static void add_mark(Ast *e, void *arg) {
+    Marks *m = arg;
+    if (e->kind == AST_TUPLE) ast_each_child(e, add_mark, m);
     if (e->kind != AST_NAME) return;
-    AstName *more = ARENA_ARRAY(check_arena(c), AstName, marks->len + 1);
-    if (marks->len) memcpy(more, marks->at, sizeof *more * (size_t)marks->len);
-    more[marks->len++] = (AstName){e->name, e->at};
-    marks->at = more;
-}
-
-static void find_marks(Checker *c, AstNames *marks, const Ast *e);
-
-static void find_in_list(Checker *c, AstNames *marks, const AstList *list) {
-    for (int i = 0; i < list->len; i++) find_marks(c, marks, list->at[i]);
-}
-
-static void find_in_call(Checker *c, AstNames *marks, const Ast *e) {
-    const AstFields *args = &e->call.args;
-    const Ast *callee = e->call.callee;
-    find_marks(c, marks, callee);
-    for (int i = 0; i < args->len; i++) find_marks(c, marks, args->at[i].value);
-    if (callee->kind == AST_NAME && strcmp(callee->name, "grad") == 0 && args->len == 2)
-        add_mark(c, marks, args->at[1].value);
+    AstName *more = ARENA_ARRAY(check_arena(m->c), AstName, m->names.len + 1);
+    if (m->names.len) memcpy(more, m->names.at, sizeof *more * (size_t)m->names.len);
+    more[m->names.len++] = (AstName){e->name, e->at};
+    m->names.at = more;
 }
 
 /* Walks a body for `grad(e, x)`. */
-static void find_marks(Checker *c, AstNames *marks, const Ast *e) {
-    if (!e) return;
-    switch (e->kind) {
-    case AST_CALL: find_in_call(c, marks, e); break;
-    case AST_UNARY:
-    case AST_BINARY: find_marks(c, marks, e->op.a), find_marks(c, marks, e->op.b); break;
-    case AST_PIPE: find_marks(c, marks, e->pipe.value), find_marks(c, marks, e->pipe.into); break;
-    case AST_IF:
-    case AST_WHEN:
-        find_marks(c, marks, e->when.cond), find_marks(c, marks, e->when.then), find_marks(c, marks, e->when.els);
-        break;
-    case AST_INDEX: find_marks(c, marks, e->index.of), find_in_list(c, marks, &e->index.items); break;
-    case AST_FIELD: find_marks(c, marks, e->field.of); break;
-    case AST_LIST:
-    case AST_TUPLE:
-    case AST_BLOCK: find_in_list(c, marks, &e->list); break;
-    case AST_LAMBDA: find_marks(c, marks, e->lambda.body); break;
-    case AST_LET:
-    case AST_ASSIGN: find_marks(c, marks, e->let.value); break;
-    case AST_DEFINE: find_marks(c, marks, e->define.value); break;
-    case AST_RETURN:
-    case AST_EXPR: find_marks(c, marks, e->value); break;
-    case AST_FOR: find_marks(c, marks, e->loop.over), find_marks(c, marks, e->loop.body); break;
-    case AST_MINIMIZE: find_marks(c, marks, e->minimize.value); break;
-    case AST_REPORT: find_marks(c, marks, e->report.value); break;
-    default: break;
-    }
+static void find_marks(Ast *e, void *marks) {
+    ast_each_child(e, find_marks, marks);
+    bool grad = e->kind == AST_CALL && e->call.callee->kind == AST_NAME && strcmp(e->call.callee->name, "grad") == 0;
+    if (grad && e->call.args.len == 2) add_mark(e->call.args.at[1].value, marks);
 }
 
 /* Kept by the place of the body: a function is expanded often. */
@@ -65,8 +32,9 @@ const AstNames *grad_marks(Checker *c, Ast *fn) {
     Name key = check_name(c, "%u:%u", fn->at.file, fn->at.begin);
     AstNames *marks = map_get(&c->marks, key);
     if (marks) return marks;
-    marks = ARENA_NEW(check_arena(c), AstNames);
-    find_marks(c, marks, fn->kind == AST_FUNCTION ? fn->fn.body : fn->kind == AST_LAMBDA ? fn->lambda.body : fn);
+    Marks found = {.c = c};
+    find_marks(fn, &found);
+    marks = arena_copy(check_arena(c), &found.names, sizeof found.names);
     map_put(c, &c->marks, key, marks);
     return marks;
 }

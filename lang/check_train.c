@@ -42,36 +42,31 @@ static void set(Checker *c, TrainBlock *t, const Ast *a) {
 
 /* ---- the block ---- */
 
-/* The first statement of a kind in a body. */
-static const Ast *find_kind(const Ast *a, AstKind kind) {
-    if (!a || a->kind == kind) return a;
-    const Ast *found = NULL;
-    if (a->kind == AST_BLOCK)
-        for (int i = 0; !found && i < a->list.len; i++) found = find_kind(a->list.at[i], kind);
-    if (a->kind == AST_FOR) found = find_kind(a->loop.body, kind);
-    if (a->kind == AST_WHEN) found = find_kind(a->when.then, kind);
-    if (a->kind == AST_WHEN && !found) found = find_kind(a->when.els, kind);
-    return found;
+/* What a walk over a body looks for, and how often it was found. */
+typedef struct {
+    AstKind kind;
+    Name report;    /* of an AST_REPORT, or NULL */
+    bool with_over; /* of an AST_MINIMIZE */
+    int found;
+} Search;
+
+static void search(Ast *a, void *arg) {
+    Search *s = arg;
+    bool fits = a->kind == s->kind && (!s->report || a->report.name.name == s->report);
+    s->found += fits && !(s->with_over && a->minimize.over.len == 0);
+    ast_each_child(a, search, s);
 }
 
-static int count_minimizes(const Ast *a, bool with_over) {
-    if (!a) return 0;
-    int n = a->kind == AST_MINIMIZE && (!with_over || a->minimize.over.len > 0);
-    if (a->kind == AST_BLOCK)
-        for (int i = 0; i < a->list.len; i++) n += count_minimizes(a->list.at[i], with_over);
-    if (a->kind == AST_FOR) n += count_minimizes(a->loop.body, with_over);
-    if (a->kind == AST_WHEN) n += count_minimizes(a->when.then, with_over) + count_minimizes(a->when.els, with_over);
-    return n;
+static int count_minimizes(Ast *a, bool with_over) {
+    Search s = {.kind = AST_MINIMIZE, .with_over = with_over};
+    search(a, &s);
+    return s.found;
 }
 
-static bool has_report(const Ast *a, Name name) {
-    if (!a) return false;
-    bool yes = a->kind == AST_REPORT && a->report.name.name == name;
-    if (a->kind == AST_BLOCK)
-        for (int i = 0; i < a->list.len; i++) yes = yes || has_report(a->list.at[i], name);
-    if (a->kind == AST_FOR) yes = yes || has_report(a->loop.body, name);
-    if (a->kind == AST_WHEN) yes = yes || has_report(a->when.then, name) || has_report(a->when.els, name);
-    return yes;
+static bool has_report(Ast *a, Name name) {
+    Search s = {.kind = AST_REPORT, .report = name};
+    search(a, &s);
+    return s.found > 0;
 }
 
 static void add_load(Checker *c, TrainBlock *t, const Ast *a) {
@@ -98,7 +93,7 @@ static void add_statement(Checker *c, TrainBlock *t, Ast *a) {
     case AST_LET: break; /* evaluated in each loop's unit */
     case AST_LOAD: add_load(c, t, a); break;
     case AST_FOR: {
-        TrainLoop loop = {.at = a->at, .ast = a, .trains = find_kind(a->loop.body, AST_MINIMIZE) != NULL};
+        TrainLoop loop = {.at = a->at, .ast = a, .trains = count_minimizes(a->loop.body, false) > 0};
         arena_push(c, &t->loops, loop);
         break;
     }

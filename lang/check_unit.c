@@ -247,6 +247,7 @@ bool program_check(Program *p) {
     int errors = p->nnc->diags.errors;
     for (size_t i = 0; i < c->modules.len; i++) {
         Module *m = c->modules.at[i];
+        if (m->file && !m->is_library) names_check(c, m);
         for (int k = 0; m->file && !m->is_library && k < m->file->decls.len; k++) {
             Ast *a = m->file->decls.at[k];
             if (a->kind == AST_FUNCTION && !a->fn.exported) check_declaration(c, m, a);

@@ -198,6 +198,11 @@ Value module_lookup(Checker *c, Module *m, Name name, Span at) {
     return value_none();
 }
 
+bool module_has(Checker *c, Module *m, Name name) {
+    DType t;
+    return find_decl(c, m, name) || builtin_find(name) || dtype_from_name(name, &t) || eval_is_ambient(name);
+}
+
 bool module_has_number(Checker *c, Module *m, Name name) {
     Decl *d = find_decl(c, m, name);
     return d && d->ast->kind == AST_LET && d->state != DECL_BUSY && value_is_number(decl_value(c, d, d->at));

@@ -309,10 +309,12 @@ void emit_vector_loop(Emit *e, const LoopStmt *s) {
     l_at(l, start);
     e->vector = &v;
     e->lane_step = width;
-    if (s->loop.limit)
-        limited_count(e, s);
+    V end = emit_trip_count(e, s);
+    int64_t count;
+    if (l_constant(end, &count))
+        constant_count(e, s, count);
     else
-        constant_count(e, s, s->loop.count);
+        limited_count(e, s, end);
     finish_accums(e);
     e->vector = NULL;
 }

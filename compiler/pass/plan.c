@@ -140,6 +140,7 @@ static void free_lists(IntList *lists, size_t n) {
 
 void plan_order(LoopUnit *u, int *home) {
     size_t nk = u->kernels.len, nb = u->buffers.len;
+    if (!nk) return; /* every result is a constant or an input */
     Order o = {.u = u, .accesses = plan_accesses(u)};
     o.after = xcalloc(nk, sizeof *o.after);
     o.waits = xcalloc(nk, sizeof *o.waits);

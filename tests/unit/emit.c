@@ -296,6 +296,17 @@ Test(emit, nan_wins) {
         }
 }
 
+/* LLVM's passes must not turn this into a comparison of x. */
+Test(emit, largest_of_zero_and_size) {
+    NEST;
+    int x = array(n, DT_F32, 40), y = array(n, DT_F32, 40);
+    loop(n, FOR_VECTOR, 1, 8, 8, NULL);
+    Ex size = ex_op(n->g, EX_ABS, fetch(n, x, AT(0, 1, 1)), 0, 0);
+    Ex lane = ex_cast(n->g, DT_F32, ex_index(n->g, DT_I32, V(0, 1, 1))), zero = ex_op(n->g, EX_SUB, lane, lane, 0);
+    store(n, y, AT(0, 1, 1), ex_op(n->g, EX_MAX, zero, size, 0)); /* the zero is known to LLVM alone */
+    agree(n, 0);
+}
+
 /* An array that the loop changes is read again in every iteration. */
 Test(emit, reads_after_writes) {
     NEST;
