@@ -100,8 +100,7 @@ static RtData *open_view(Driver *d, const DataExpr *e, RtError *err) {
     if (!source_count(d, e, 1) || !number_arg(d, e, 0, is_split ? "fraction" : "n", &v)) return NULL;
     DataSet *s = open_set(d, e->sources[0]);
     if (!s) return NULL;
-    if (!is_split)
-        return (strcmp(e->fn, "take") == 0 ? rt_data_take : rt_data_skip)(s->data, (int64_t)v, err);
+    if (!is_split) return (strcmp(e->fn, "take") == 0 ? rt_data_take : rt_data_skip)(s->data, (int64_t)v, err);
     RtData *parts[2];
     if (!rt_data_split(s->data, v, parts, err)) return NULL;
     rt_data_free(parts[1 - e->part]);
@@ -111,7 +110,7 @@ static RtData *open_view(Driver *d, const DataExpr *e, RtError *err) {
 static const struct {
     const char *name;
     RtData *(*open)(Driver *, const DataExpr *, RtError *);
-} openers[] = {{"idx", open_file}, {"npy", open_file},  {"csv", open_file}, {"zip", open_zip},
+} openers[] = {{"idx", open_file},   {"npy", open_file},  {"csv", open_file}, {"zip", open_zip},
                {"split", open_view}, {"take", open_view}, {"skip", open_view}};
 
 static RtData *open_expr(Driver *d, const DataExpr *e) {

@@ -31,7 +31,8 @@ void driver_free_data(Driver *d);
 void driver_optimize(Driver *d, Code *c);
 void driver_build_loops(Driver *d, Code *c, const Machine *machine);
 
-/** Whether every label of the loop's data that a unit uses as an index is inside what it indexes; false after diagnostics. */
+/** Whether every label of the loop's data that a unit uses as an index is inside what it indexes; false after
+ * diagnostics. */
 bool driver_check_labels(Driver *d, const Unit *u, const RtData *data);
 
 /** Seconds on a clock that only goes forward. */

@@ -138,7 +138,9 @@ static int run_block(BlockRun *b, bool evaluate, const RtSignals *signals, const
     RtTrain t = {.name = named ? b->block->name : NULL,
                  .nloops = (int)b->loops.len,
                  .loops = loops,
-                 .epochs = evaluate ? 1 : epochs || steps ? epochs : 1,
+                 .epochs = evaluate          ? 1
+                           : epochs || steps ? epochs
+                                             : 1,
                  .steps = evaluate ? 0 : steps,
                  .seed = (uint64_t)b->seed,
                  .log_every = o->log_every,
@@ -177,8 +179,9 @@ static bool add_blocks(Driver *d, bool evaluate, BlockRuns *runs) {
     }
     if (only && !found) return driver_error(d, "'%s' has no train block named '%s'", d->options.file, only);
     if (runs->len) return true;
-    return driver_error(d, evaluate ? "'%s' has no evaluating loop: a `for` without `minimize` in a train block"
-                                    : "'%s' has no train block",
+    return driver_error(d,
+                        evaluate ? "'%s' has no evaluating loop: a `for` without `minimize` in a train block"
+                                 : "'%s' has no train block",
                         d->options.file);
 }
 

@@ -27,7 +27,8 @@ const char *driver_out_dir(Driver *d) {
     const char *name = strrchr(d->options.file, '/'), *dot;
     name = name ? name + 1 : d->options.file;
     dot = strrchr(name, '.');
-    return arena_printf(d->nnc->arena, "runs/%.*s", (int)(dot && dot != name ? (size_t)(dot - name) : strlen(name)), name);
+    return arena_printf(d->nnc->arena, "runs/%.*s", (int)(dot && dot != name ? (size_t)(dot - name) : strlen(name)),
+                        name);
 }
 
 /* Every variable that a weights file holds: parameters and the states of layers. */
@@ -133,8 +134,10 @@ bool driver_find_weights(Driver *d, Code *init, bool needed) {
         path = arena_printf(d->nnc->arena, "%s/weights.safetensors", driver_out_dir(d));
         if (access(path, F_OK) != 0) {
             driver_error(d, "no trained weights: '%s' does not exist", path);
-            fprintf(stderr, "  = help: train first (nnc train %s), name a file with --weights, or ask for fresh ones with --init\n",
-                    d->options.file);
+            fprintf(
+                stderr,
+                "  = help: train first (nnc train %s), name a file with --weights, or ask for fresh ones with --init\n",
+                d->options.file);
             return false;
         }
     }
