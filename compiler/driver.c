@@ -194,17 +194,20 @@ static int64_t place_variable(const Variable *v, int64_t *end) {
     return at;
 }
 
-static void lay_out_variables(Driver *d) {
+static bool lay_out_variables(Driver *d) {
     Program *p = d->program;
     int64_t *params = ARENA_ARRAY(d->nnc->arena, int64_t, p->params.len);
     int64_t *states = ARENA_ARRAY(d->nnc->arena, int64_t, p->states.len);
     int64_t end = 0;
-    for (size_t i = 0; i < p->params.len; i++) params[i] = place_variable(p->params.at[i], &end);
-    for (size_t i = 0; i < p->states.len; i++) states[i] = place_variable(p->states.at[i], &end);
+    const int64_t most = INT64_C(1) << 60; /* one variable has fewer bytes than that by far */
+    for (size_t i = 0; i < p->params.len && end < most; i++) params[i] = place_variable(p->params.at[i], &end);
+    for (size_t i = 0; i < p->states.len && end < most; i++) states[i] = place_variable(p->states.at[i], &end);
     d->variables.layout = (VarLayout){params, states, end};
     d->variables.bytes = aligned_alloc(64, (size_t)(end ? end : 64));
-    if (!d->variables.bytes) bug("no memory for %lld bytes of variables", (long long)end);
+    if (!d->variables.bytes)
+        return driver_error(d, "not enough memory: parameters and states need %lld bytes", (long long)end);
     memset(d->variables.bytes, 0, (size_t)(end ? end : 64));
+    return true;
 }
 
 void driver_build_loops(Driver *d, Code *c, const Machine *machine) {
@@ -232,7 +235,7 @@ static bool to_machine_code(Driver *d) {
     if (dumps(d, DUMP_LLVM) && !llvm_dump(d->nnc, units, n, d->options.cpu, EMIT_LLVM, stdout)) return false;
     if (dumps(d, DUMP_ASM) && !llvm_dump(d->nnc, units, n, d->options.cpu, EMIT_ASM, stdout)) return false;
     double start = driver_now();
-    d->jit = llvm_jit(d->nnc, units, n, d->options.cpu);
+    d->jit = llvm_jit(d->nnc, units, n, d->options.cpu, !d->options.no_cache);
     driver_add_time(d, "llvm", start);
     if (!d->jit) return false;
     for (int i = 0; i < n; i++) d->codes.at[i]->run = jit_function(d->jit, i);
@@ -245,7 +248,7 @@ static bool to_machine_code(Driver *d) {
 bool driver_build(Driver *d, bool jit) {
     for (size_t i = 0; i < d->codes.len; i++) driver_optimize(d, d->codes.at[i]);
     if (driver_failed(d)) return false;
-    lay_out_variables(d);
+    if (!lay_out_variables(d)) return false;
     for (size_t i = 0; i < d->codes.len; i++) driver_build_loops(d, d->codes.at[i], &d->machine);
     if (driver_failed(d)) return false;
     return !jit || to_machine_code(d);
