@@ -1,7 +1,7 @@
 #!/bin/sh
 # Compiled code is kept and used again; damaged entries are made anew; --no-cache keeps nothing. The results are the same.
 . "$SOURCE/tests/cli/lib.sh"
-run() { NNC_CACHE=$1 "$NNC" train "$SOURCE/examples/digits.nn" --quiet --epochs 1 --out "$2" $3 || fail "train $2"; }
+run() { NNC_CACHE=$1 "$NNC" train "$SOURCE/examples/digits.nn" --quiet --epochs 1 --out "$2" ${3:-} || fail "train $2"; }
 same() { cmp -s first/weights.safetensors "$1/weights.safetensors" || fail "other weights: $1"; }
 run "$work/none" first --no-cache
 [ -e none ] && fail "--no-cache keeps code"
