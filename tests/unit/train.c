@@ -205,7 +205,7 @@ Test(train, goes_on_where_it_stopped) {
     cr_assert(go(whole));
     half->train.steps = 5;
     cr_assert(go(half));
-    half->train.start = half->result.position;
+    half->train.start.position = half->result.position;
     half->train.steps = 0;
     cr_assert(go(half));
     cr_expect(half->trace.calls == whole->trace.calls && half->trace.norder == whole->trace.norder);
