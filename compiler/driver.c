@@ -183,6 +183,16 @@ void driver_optimize(Driver *d, Code *c) {
     c->graph = g;
 }
 
+/* Systems promise more memory than they have and end the program later: what exceeds all of it is refused at once. NULL
+ * after an error; `who` needs the bytes. */
+static void *allocate(Driver *d, int64_t bytes, const char *who) {
+    double machine = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    size_t size = ((size_t)bytes + 63) & ~(size_t)63;
+    void *p = (double)bytes > machine ? NULL : aligned_alloc(64, size ? size : 64);
+    if (!p) driver_error(d, "not enough memory: %s need %lld bytes", who, (long long)bytes);
+    return p;
+}
+
 static int64_t place_variable(const Variable *v, int64_t *end) {
     int64_t at = *end, bytes = (int64_t)dtype_size(v->type.dtype);
     for (int i = 0; i < v->type.rank; i++) {
@@ -203,11 +213,9 @@ static bool lay_out_variables(Driver *d) {
     for (size_t i = 0; i < p->params.len && end < most; i++) params[i] = place_variable(p->params.at[i], &end);
     for (size_t i = 0; i < p->states.len && end < most; i++) states[i] = place_variable(p->states.at[i], &end);
     d->variables.layout = (VarLayout){params, states, end};
-    d->variables.bytes = aligned_alloc(64, (size_t)(end ? end : 64));
-    if (!d->variables.bytes)
-        return driver_error(d, "not enough memory: parameters and states need %lld bytes", (long long)end);
-    memset(d->variables.bytes, 0, (size_t)(end ? end : 64));
-    return true;
+    d->variables.bytes = allocate(d, end, "parameters and states");
+    if (d->variables.bytes) memset(d->variables.bytes, 0, (size_t)end);
+    return d->variables.bytes != NULL;
 }
 
 void driver_build_loops(Driver *d, Code *c, const Machine *machine) {
@@ -240,9 +248,8 @@ static bool to_machine_code(Driver *d) {
     if (!d->jit) return false;
     for (int i = 0; i < n; i++) d->codes.at[i]->run = jit_function(d->jit, i);
     d->pool = rt_pool_new(d->options.threads);
-    d->arena = aligned_alloc(64, (size_t)((arena + 63) & ~(int64_t)63));
-    if (!d->arena) return driver_error(d, "not enough memory: the program needs %lld bytes", (long long)arena);
-    return true;
+    d->arena = allocate(d, arena, "the program's intermediate values");
+    return d->arena != NULL;
 }
 
 bool driver_build(Driver *d, bool jit) {

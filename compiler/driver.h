@@ -48,6 +48,7 @@ typedef struct {
     /* train, eval */
     int64_t epochs, steps, log_every;
     const char *only, *out;
+    bool resume;
 } Options;
 
 /* One run of nnc over one program. */
@@ -110,7 +111,8 @@ bool driver_init_variables(Driver *d, Code *init, int64_t seed);
 /** Reads the parameters (and layer states) of `model` (a path; NULL: all) from a safetensors file. Lists every name,
  * shape and dtype that does not fit; false then. */
 bool driver_load_weights(Driver *d, const char *path, const char *model);
-bool driver_save_weights(Driver *d, const char *path);
+/** Writes them from `bytes`, a copy of all variables. */
+bool driver_save_weights(Driver *d, const char *path, char *bytes, RtError *e);
 
 /** The weights that run, eval and compile use: --weights, else runs/STEM/weights.safetensors, and says so on stderr;
  * fresh ones under --init. `needed`: whether any is reached. False after an error. */

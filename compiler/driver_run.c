@@ -10,7 +10,9 @@
 
 static void print_element(const RtArray *a, int64_t i) {
     double v = rt_element(a->data, a->dtype, i);
-    if (a->dtype == RT_F64)
+    if (v != v)
+        printf("nan"); /* without a sign, which differs between CPUs */
+    else if (a->dtype == RT_F64)
         printf("%.17g", v);
     else if (rt_dtype_is_float(a->dtype))
         printf("%.9g", v);

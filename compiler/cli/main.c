@@ -148,6 +148,7 @@ static int run_command(const Command *c, int argc, char **argv) {
 
 int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_DFL);
+    signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error to report, like a full disk */
     if (argc < 2) return print_commands(stderr), EXIT_USAGE;
     const char *word = argv[1];
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) return print_commands(stdout), 0;

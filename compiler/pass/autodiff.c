@@ -164,6 +164,19 @@ static void propagate(Autodiff *ad, Ref r, Ref grad) {
     }
 }
 
+/* Bodies are walked by recursion: false, after a diagnostic, where one up to `of` is too deep for it. */
+static bool all_shallow(Autodiff *ad, Ref of) {
+    for (Ref r = 1; r <= of; r++) {
+        const Node *n = ir_node(ad->g, r);
+        Ex body = n->kind == N_COMP ? n->comp.body : n->kind == N_SCATTER ? n->scatter.body : 0;
+        if (!body || !autodiff_body_deep(&ad->body, body)) continue;
+        Diag *d = diag(ad->g->nnc, n->at, DIAG_gradient_deep, AUTODIFF_DEEPEST);
+        diag_help(ad->g->nnc, d, "each gradient of a gradient makes expressions some times as deep");
+        return false;
+    }
+    return true;
+}
+
 /* Which nodes up to `of` a gradient must reach on its way to the wanted ones, which are already marked. */
 static void find_needed(Autodiff *ad, Ref of, bool *need) {
     for (Ref r = 1; r <= of; r++) {
@@ -195,10 +208,12 @@ static void sweep(Autodiff *ad, Ref first) {
     ad->first = xcalloc(of + 1, sizeof *ad->first);
     ad->last = xcalloc(of + 1, sizeof *ad->last);
     ad->summands.len = 1; /* 0 is none */
-    for (Ref q = first; q; q = ad->same_of[q]) need[asked_for(ad, q, of)] = true;
-    need[0] = false;
     autodiff_body_start(&ad->body, need);
-    find_needed(ad, of, need);
+    if (all_shallow(ad, of)) {
+        for (Ref q = first; q; q = ad->same_of[q]) need[asked_for(ad, q, of)] = true;
+        need[0] = false;
+        find_needed(ad, of, need);
+    }
     if (need[of]) add_summand(ad, of, constant(g, &scalar, 1, scalar.at));
     for (Ref r = of; r > 0; r--) {
         Ref grad = gradient(ad, r);

@@ -28,6 +28,9 @@ expect_error 1 "import" "$NNC" check a.nn
 
 nn gone.nn "data d = csv(\"gone.csv\", target = \"y\")\n$model$loop"
 expect_error 1 "gone.csv" "$NNC" train gone.nn
+nn clip.nn "data d = csv(\"three.csv\", target = \"y\")\n${model}train {\n    for (x, y) in d {\n        minimize cross_entropy(m(x), y) using GD(0.1) clip_norm -1\n    }\n}\n"
+nn three.csv 'a,b,y\n1,2,0\n1,1,1\n0,1,2\n'
+expect_error 1 "'clip_norm' must be above 0" "$NNC" check clip.nn
 nn ragged.nn "data d = csv(\"ragged.csv\", target = \"y\")\n$model$loop"
 nn ragged.csv 'a,b,y\n1,2,0\n1,1\n'
 expect_error 1 "ragged.csv:3" "$NNC" train ragged.nn
