@@ -251,13 +251,27 @@ static int train_in_folder(Driver *d, BlockRuns *runs, Code *init, const char *d
     return status;
 }
 
+/* `memory = 64MiB`: the activations and scratch of every step of a block must fit. */
+static bool within_memory(Driver *d, const BlockRuns *runs) {
+    for (size_t i = 0; i < runs->len; i++) {
+        const BlockRun *b = runs->at[i];
+        for (size_t k = 0; k < b->loops.len; k++) {
+            int64_t need = b->loops.at[k]->full->loops->arena_bytes;
+            if (!b->block->memory || need <= b->block->memory) continue;
+            diag(d->nnc, b->block->at, DIAG_memory_budget, (long long)need, (long long)b->block->memory);
+            return false;
+        }
+    }
+    return true;
+}
+
 int driver_train(Driver *d, bool evaluate) {
     BlockRuns runs = {0};
     const char *dir = driver_out_dir(d);
     int status = 1;
     if (program_check(d->program) && add_blocks(d, evaluate, &runs) && can_resume(d, dir)) {
         Code *init = driver_add_init(d);
-        if (init && driver_build(d, true))
+        if (init && driver_build(d, true) && within_memory(d, &runs))
             status = evaluate ? evaluate_blocks(d, &runs, init) : train_in_folder(d, &runs, init, dir);
     }
     if (driver_failed(d)) status = status ? status : 1;

@@ -58,5 +58,7 @@ expect_error 1 "not enough memory: parameters and states need 600000000000000 by
 expect_error 1 "a gradient with expressions nested" "$NNC" run orders.nn f
 expect_error 1 "must be [N, 64], and this is []" "$NNC" run "$SOURCE/examples/digits.nn" classify --arg pixels=3
 expect_error 1 "no trained weights" "$NNC" eval "$SOURCE/examples/digits.nn"
+sed 's/epochs = 30/epochs = 30; memory = 1KiB/; s|"data/|"'"$SOURCE"'/examples/data/|' "$SOURCE/examples/digits.nn" >budget.nn
+expect_error 1 "\`memory\` allows 1024" "$NNC" train budget.nn
 [ -e runs ] && fail "an error left something behind: $(find runs)"
 finish
