@@ -9,7 +9,7 @@ enum {
     CHECK_MAX_DEPTH = 200,     /* calls inside each other */
     CHECK_MAX_TERMS = 2000000, /* of one unit */
     CHECK_MAX_LOOP = 100000,   /* iterations of one compile-time loop */
-    CHECK_MAX_WORK = 5000000  /* expressions evaluated for one unit */
+    CHECK_MAX_WORK = 5000000   /* expressions evaluated for one unit */
 };
 
 /* ---- modules (resolve.c) ---- */
@@ -58,10 +58,10 @@ bool resolve_program(Checker *c, const char *path, const char *const (*stdlib)[2
 
 /* Gives the layers of one body their names. */
 typedef struct Namer {
-    Name path;    /* "" outside of everything */
+    Name path;       /* "" outside of everything */
     NameMap used;    /* names of children given away */
     NameMap numbers; /* of a name to its next two numbers, see child_name */
-    int randoms;  /* random tensors made */
+    int randoms;     /* random tensors made */
 } Namer;
 
 typedef struct Frame {

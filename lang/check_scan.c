@@ -72,7 +72,7 @@ bool scan_assigns(Checker *c, Scope *s, const Binding *b, AstName name) {
     if (c->scan->frame != c->frame) return true;
     for (const Scope *in = s; in; in = in == c->scan->scope ? NULL : in->up)
         if (in->names.len && b >= in->names.at && b < in->names.at + in->names.len) return true;
-    diag_help(c->nnc, err(c, name.at, scan_assign, name.name), "carry it: scan … with %s = %s", name.name, name.name);
+    diag_help(c->nnc, err(c, name.at, scan_assign, name.name), "carry it: 'with %s = ...'", name.name);
     return false;
 }
 

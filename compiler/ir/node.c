@@ -25,9 +25,9 @@ static uint64_t hash_node(const Node *n) {
     uint64_t h = hash_numbers(hash_mix((uint64_t)n->kind, (uint64_t)n->dtype), n->dims, n->rank);
     switch (n->kind) {
     case N_LEAF:
-        return n->leaf.kind == LEAF_CONST ? hash_bytes(h, n)
-                                          : hash_mix(hash_mix((uint64_t)n->leaf.index + 1, (uint64_t)n->leaf.kind),
-                                                     (uint64_t)n->leaf.slot);
+        return n->leaf.kind == LEAF_CONST
+                   ? hash_bytes(h, n)
+                   : hash_mix(hash_mix((uint64_t)n->leaf.index + 1, (uint64_t)n->leaf.kind), (uint64_t)n->leaf.slot);
     case N_COMP:
         h = hash_mix(hash_mix(h, (uint64_t)n->comp.combine), n->comp.body);
         return hash_numbers(h, n->comp.extents, n->rank + n->comp.nred);
@@ -102,15 +102,21 @@ Ref ir_share(Graph *g, const Node *n) {
 /* ---- leaves, gradients, marks, outputs ---- */
 
 Ref ir_leaf(Graph *g, LeafKind kind, int slot, DType dtype, int rank, const int64_t *dims, Name name, Span at) {
-    const Node n = {
-        .kind = N_LEAF, .dtype = dtype, .rank = rank, .dims = dims, .at = at, .name = name, .leaf = {kind, slot, NULL, 0}};
+    const Node n = {.kind = N_LEAF,
+                    .dtype = dtype,
+                    .rank = rank,
+                    .dims = dims,
+                    .at = at,
+                    .name = name,
+                    .leaf = {kind, slot, NULL, 0}};
     Ref r = ir_share(g, &n);
     if (!same_shape(ir_node(g, r), &n)) bug("leaf %d of kind %d is made again with another type", slot, (int)kind);
     return r;
 }
 
 Ref ir_constant(Graph *g, DType dtype, int rank, const int64_t *dims, const void *data) {
-    return ir_share(g, &(Node){.kind = N_LEAF, .dtype = dtype, .rank = rank, .dims = dims, .leaf = {LEAF_CONST, 0, data, 0}});
+    return ir_share(
+        g, &(Node){.kind = N_LEAF, .dtype = dtype, .rank = rank, .dims = dims, .leaf = {LEAF_CONST, 0, data, 0}});
 }
 
 Ref ir_grad(Graph *g, Ref of, Ref wrt, Span at) {
@@ -123,8 +129,8 @@ Ref ir_grad(Graph *g, Ref of, Ref wrt, Span at) {
 
 Ref ir_mark(Graph *g, Ref of, Span at) {
     const Node x = *ir_node(g, of);
-    return ir_append(g,
-                  &(Node){.kind = N_MARK, .dtype = x.dtype, .rank = x.rank, .dims = x.dims, .at = at, .grad = {of, 0}});
+    return ir_append(
+        g, &(Node){.kind = N_MARK, .dtype = x.dtype, .rank = x.rank, .dims = x.dims, .at = at, .grad = {of, 0}});
 }
 
 void ir_output(Graph *g, OutKind kind, int slot, Ref node, Name name) {
@@ -263,11 +269,11 @@ Ref ir_comp(Graph *g, Combine combine, int rank, int nred, const int64_t *extent
     Ref r = copied(&c);
     if (!r)
         r = ir_share(g, &(Node){.kind = N_COMP,
-                             .dtype = is_arg(c.combine) ? DT_I32 : ir_expr(g, c.body)->dtype,
-                             .rank = rank,
-                             .dims = c.extents,
-                             .at = at,
-                             .comp = {c.combine, c.nred, c.extents, c.body}});
+                                .dtype = is_arg(c.combine) ? DT_I32 : ir_expr(g, c.body)->dtype,
+                                .rank = rank,
+                                .dims = c.extents,
+                                .at = at,
+                                .comp = {c.combine, c.nred, c.extents, c.body}});
     free(c.extents);
     return r;
 }
@@ -300,11 +306,11 @@ Ref ir_scatter(Graph *g, int rank, const int64_t *dims, const Place *place, int 
         places[i] = place_plain(g, places[i]);
     }
     Ref node = ir_share(g, &(Node){.kind = N_SCATTER,
-                                .dtype = t,
-                                .rank = rank,
-                                .dims = dims,
-                                .at = at,
-                                .scatter = {kept, long_ones, places, ex_rebuild(&r, body)}});
+                                   .dtype = t,
+                                   .rank = rank,
+                                   .dims = dims,
+                                   .at = at,
+                                   .scatter = {kept, long_ones, places, ex_rebuild(&r, body)}});
     free(long_ones);
     free(map);
     free(places);

@@ -1,6 +1,6 @@
 /* Scans. The body of a scan is no graph of its own: it is those nodes that reach the scan's iteration number or one of
- * its carries. What does not vary from iteration to iteration is so outside by itself, and whatever works on nodes works
- * on those of bodies too. */
+ * its carries. What does not vary from iteration to iteration is so outside by itself, and whatever works on nodes
+ * works on those of bodies too. */
 #include "compiler/ir/private.h"
 
 #include <stdlib.h>
@@ -31,12 +31,12 @@ static const Ref *keep(Graph *g, const Ref *refs, int n) {
 
 Ref ir_scan(Graph *g, const ScanDesc *d, Span at) {
     g->nscans = MAX(g->nscans, d->id + 1);
-    return ir_append(g, &(Node){.kind = N_SCAN,
-                                .dtype = DT_I32,
-                                .at = at,
-                                .scan = {d->id, d->extent, d->reverse, d->ncarry, d->nyield,
-                                         keep(g, d->init, d->ncarry), keep(g, d->next, d->ncarry),
-                                         keep(g, d->yield, d->nyield)}});
+    return ir_append(g,
+                     &(Node){.kind = N_SCAN,
+                             .dtype = DT_I32,
+                             .at = at,
+                             .scan = {d->id, d->extent, d->reverse, d->ncarry, d->nyield, keep(g, d->init, d->ncarry),
+                                      keep(g, d->next, d->ncarry), keep(g, d->yield, d->nyield)}});
 }
 
 Ref ir_result(Graph *g, Ref scan, int index, Span at) {

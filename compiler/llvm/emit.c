@@ -160,10 +160,10 @@ static void emit_kernel(Emit *e, const Kernel *k, const char *symbol, bool inter
     memset(e->bases, 0, (size_t)(BASE_FIRST_INPUT + e->unit->ninputs + e->unit->nresults) * sizeof *e->bases);
     l_at(l, LLVMAppendBasicBlockInContext(l->ctx, f, "entry"));
     find_buffers(e, bases);
-    for (int s = k->scan; s >= 0; s = e->unit->scans[s].parent) {
+    for (int s = k->scan; s; s = e->unit->scans[s].parent) {
         const LoopScan *scan = &e->unit->scans[s];
         V cell = l_gep(l, l->i8, load_base(e, bases, BASE_ARENA), l_i64(l, scan->cell));
-        e->vars[scan->depth + 1] = l_load(l, l->i64, cell, 0);
+        e->vars[scan->depth] = l_load(l, l->i64, cell, 0);
     }
     scope_open(e, false);
     emit_body(e, &k->body);
@@ -260,7 +260,7 @@ static void call_kernel(const L *l, const LoopUnit *unit, const UnitValues *u, s
 static void call_kernels(const L *l, const LoopUnit *unit, const UnitValues *u, int scope, size_t from, size_t to) {
     for (size_t k = from; k < to; k++) {
         int inner = loop_scan_below(unit, unit->kernels.at[k], scope);
-        if (inner < 0) {
+        if (!inner) {
             call_kernel(l, unit, u, k);
             continue;
         }
@@ -289,7 +289,7 @@ V emit_unit(const L *l, const LoopUnit *unit, const char *symbol, bool internal)
     V f = l_new_function(l, symbol, type, internal);
     UnitValues u = {LLVMGetParam(f, 0), LLVMGetParam(f, 1), symbol};
     l_at(l, LLVMAppendBasicBlockInContext(l->ctx, f, "entry"));
-    call_kernels(l, unit, &u, -1, 0, unit->kernels.len);
+    call_kernels(l, unit, &u, 0, 0, unit->kernels.len);
     LLVMBuildRetVoid(l->b);
     return f;
 }

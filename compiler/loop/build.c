@@ -146,7 +146,7 @@ void loop_copy(Builder *b, View from, View to, Span at) {
 static void build_kernels(Builder *b, const CopyList *copies) {
     for (int i = 0; i < b->s->ngroups; i++) {
         const Group *group = &b->s->groups[i];
-        b->scan = group->home ? b->scan_at[group->home] : -1;
+        b->scan = group->home ? b->scan_at[group->home] : 0;
         switch (group->kind) {
         case GROUP_ROWS: loop_rows(b, group); break;
         case GROUP_CONTRACT: loop_contract(b, group); break;
@@ -154,7 +154,7 @@ static void build_kernels(Builder *b, const CopyList *copies) {
         case GROUP_SCAN: loop_scan(b, group); break;
         }
     }
-    b->scan = -1;
+    b->scan = 0;
     for (size_t i = 0; i < copies->len; i++)
         loop_copy(b, whole(copies->at[i].from), whole(copies->at[i].to), copies->at[i].at);
 }
@@ -165,6 +165,7 @@ static void plan(Builder *b, const CopyList *wishes) {
     for (size_t i = 0; i < wishes->len; i++) home[wishes->at[i].from] = wishes->at[i].to;
     plan_order(b->u, home);
     for (size_t i = 0; i < wishes->len; i++)
+        if (home[wishes->at[i].from] >= 0)
             loop_copy(b, whole(wishes->at[i].from), whole(wishes->at[i].to), wishes->at[i].at);
     plan_place(b->u);
 }
@@ -177,7 +178,7 @@ static void count_bytes(LoopUnit *u) {
             const Buffer *b = &u->buffers.at[acc[k].at[i].buffer];
             if (b->kind == BUF_MEMORY) kernel->bytes += b->elems * (int64_t)dtype_size(b->dtype);
         }
-        for (int s = kernel->scan; s >= 0; s = u->scans[s].parent) {
+        for (int s = kernel->scan; s; s = u->scans[s].parent) {
             kernel->bytes *= u->scans[s].extent;
             kernel->flops *= u->scans[s].extent;
         }

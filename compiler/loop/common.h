@@ -22,7 +22,7 @@ typedef struct {
     const Machine *m;
     const Schedule *s;
     View *memory;    /* per node: its place in memory, once it has one */
-    int scan;        /* kernels that are begun run in it; -1: in none */
+    int scan;        /* kernels that are begun run in it; 0: in none */
     int *scan_at;    /* per node: the number of an N_SCAN among the unit's scans */
     View *local;     /* per node: its place within the kernel being written, where that is another one */
     uint32_t *stamp; /* per expression: the lowering that last met it ... */

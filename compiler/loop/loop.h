@@ -88,7 +88,7 @@ typedef struct {
     Span at;
     int64_t tiles;        /* how often it is called, with tile 0 .. tiles-1, in any order and on any thread */
     int64_t flops, bytes; /* for all tiles and iterations together, for reports and the cost model */
-    int scan;             /* the innermost scan that it runs in; -1: none */
+    int scan;             /* the innermost scan that it runs in; 0: none */
     bool last;            /* runs after all others of an iteration: carries get their next values */
     int nvars;            /* variables 0 .. nvars-1; 0 is the tile, then the iteration numbers of the scans around, the
                              outermost first */
@@ -98,8 +98,8 @@ typedef struct {
 
 /* A loop around kernels from .. to-1, which run in order for each iteration. */
 typedef struct {
-    int parent; /* the scan around it; -1: none */
-    int depth;  /* how many are around it */
+    int parent; /* the scan around it; 0: none */
+    int depth;  /* 1 for the outermost: also the variable that is its iteration number in its kernels */
     int64_t extent;
     bool reverse; /* the iteration numbers run down */
     int64_t cell; /* in BASE_ARENA: an int64_t for the iteration number, which the unit sets and kernels read */
@@ -116,7 +116,7 @@ typedef struct {
     const char *name;
     VEC(Buffer) buffers;
     VEC(Kernel *) kernels;
-    LoopScan *scans; /* inner ones before those around them */
+    LoopScan *scans; /* 1 .. nscans, inner ones before those around them */
     int nscans;
     int ninputs, nresults;
     int64_t arena_bytes; /* exact size of BASE_ARENA */
@@ -142,7 +142,7 @@ typedef struct {
 LoopUnit *loop_build(Nnc *nnc, const Graph *g, const char *name, int ninputs, int nresults, const VarLayout *vars,
                      const Machine *m);
 
-/** The scan directly inside `scope` (-1: outside of all) that kernel k runs in, or -1 where it is directly there. */
+/** The scan directly inside `scope` (0: outside of all) that kernel k runs in, or 0 where it is directly there. */
 int loop_scan_below(const LoopUnit *u, const Kernel *k, int scope);
 
 /** --dump=plan: buffers with offsets, kernels as text. */

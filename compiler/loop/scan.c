@@ -8,7 +8,7 @@ static Ref scan_of(const Builder *b, int id) {
     bug("there is no scan %d", id);
 }
 
-static const Aff *iteration(Builder *b, int scan) { return aff_var(b->affs, b->u->scans[scan].depth + 1); }
+static const Aff *iteration(Builder *b, int scan) { return aff_var(b->affs, b->u->scans[scan].depth); }
 
 Ex loop_iteration(Builder *b, const Node *n) {
     return ex_index(b->g, DT_I32, iteration(b, b->scan_at[scan_of(b, n->leaf.slot)]));
@@ -16,8 +16,8 @@ Ex loop_iteration(Builder *b, const Node *n) {
 
 int loop_scan_below(const LoopUnit *u, const Kernel *k, int scope) {
     int s = k->scan;
-    if (s == scope) return -1;
-    while (s >= 0 && u->scans[s].parent != scope) s = u->scans[s].parent;
+    if (s == scope) return 0;
+    while (s && u->scans[s].parent != scope) s = u->scans[s].parent;
     return s;
 }
 
@@ -65,14 +65,14 @@ void loop_find_scans(Builder *b) {
     LoopUnit *u = b->u;
     const Ref *home = ir_homes(g);
     for (Ref r = 1; r < g->nodes.len; r++)
-        if (ir_node(g, r)->kind == N_SCAN) b->scan_at[r] = u->nscans++;
-    u->scans = ARENA_ARRAY(b->arena, LoopScan, u->nscans);
+        if (ir_node(g, r)->kind == N_SCAN) b->scan_at[r] = ++u->nscans;
+    u->scans = ARENA_ARRAY(b->arena, LoopScan, u->nscans + 1);
     for (Ref r = (Ref)g->nodes.len - 1; r > 0; r--) {
         const Node *n = ir_node(g, r);
         if (n->kind != N_SCAN) continue;
-        int parent = home[r] ? b->scan_at[home[r]] : -1;
+        int parent = home[r] ? b->scan_at[home[r]] : 0;
         u->scans[b->scan_at[r]] = (LoopScan){.parent = parent,
-                                             .depth = parent < 0 ? 0 : u->scans[parent].depth + 1,
+                                             .depth = u->scans[parent].depth + 1,
                                              .extent = n->scan.extent,
                                              .reverse = n->scan.reverse};
     }

@@ -20,15 +20,15 @@ typedef struct Level {
     struct Level *up;
     Node scan; /* the forward one */
     Ref fwd;
-    int id;          /* of the backward scan */
-    Ref iteration;   /* of the backward scan */
-    Ref start, end;  /* the nodes of the body computed again are among these */
-    Ref *refs;       /* per node of the forward body: its copy; of others: themselves */
-    bool *part;      /* per node from `start` on: a copy */
-    Ref *carry;      /* per carry: its copy, the slice of the stacked values; 0: nothing uses it */
-    int *adjoint;    /* per carry: the number of its gradient among the backward carries; -1: none */
-    Ref back;        /* the backward scan */
-    bool *inside;    /* per node up to `back`: varies with its iterations */
+    int id;         /* of the backward scan */
+    Ref iteration;  /* of the backward scan */
+    Ref start, end; /* the nodes of the body computed again are among these */
+    Ref *refs;      /* per node of the forward body: its copy; of others: themselves */
+    bool *part;     /* per node from `start` on: a copy */
+    Ref *carry;     /* per carry: its copy, the slice of the stacked values; 0: nothing uses it */
+    int *adjoint;   /* per carry: the number of its gradient among the backward carries; -1: none */
+    Ref back;       /* the backward scan */
+    bool *inside;   /* per node up to `back`: varies with its iterations */
     VEC(Leaving) leaving;
 } Level;
 

@@ -28,11 +28,11 @@ typedef struct {
     double *evaluations; /* per old node: how many points its readers load */
     bool *output, *follows, *inlined;
     const Ref *home; /* per old node: the scan whose body it is in */
-    Ref *refs;    /* per old node: the new one, 0 while there is none */
-    Ex *body;     /* per inlined node: its new body, over its own indices */
-    int *size;    /* of that, in expressions */
-    Ex *memo;     /* per old expression: its copy in the body being made */
-    Ref *memo_of; /* and for which node that was */
+    Ref *refs;       /* per old node: the new one, 0 while there is none */
+    Ex *body;        /* per inlined node: its new body, over its own indices */
+    int *size;       /* of that, in expressions */
+    Ex *memo;        /* per old expression: its copy in the body being made */
+    Ref *memo_of;    /* and for which node that was */
     Ref current;
     int budget; /* expressions that the body may still take */
 } Fuse;

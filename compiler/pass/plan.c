@@ -83,7 +83,7 @@ static bool could_overwrite(const Order *o, int b, int old) {
            (!touches(&o->accesses[k], old, false) || plan_overwrites(o->u, o->u->kernels.at[k], old, b));
 }
 
-/* Adds the kernels of one scope in order: those that run in scan `scope` itself (-1: in none), and each scan inside as
+/* Adds the kernels of one scope in order: those that run in scan `scope` itself (0: in none), and each scan inside as
  * one item, named after its first kernel. They run as early as their number allows, those that end an iteration at its
  * end. Where waiting for the readers of old values closes a circle, one of them gives up its place over the old value.
  */
@@ -101,15 +101,15 @@ static void order_scope(Order *o, const IntList *wishes, int scope);
 
 static void find_items(Scope *s) {
     const LoopUnit *u = s->o->u;
-    int *first = xcalloc((size_t)u->nscans, sizeof *first);
-    for (int i = 0; i < u->nscans; i++) first[i] = -1;
+    int *first = xcalloc((size_t)u->nscans + 1, sizeof *first);
+    for (int i = 1; i <= u->nscans; i++) first[i] = -1;
     for (size_t k = 0; k < u->kernels.len; k++) {
         const Kernel *kernel = u->kernels.at[k];
         int inner = loop_scan_below(u, kernel, s->scope);
         s->item[k] = -1;
-        if (inner < 0 && (kernel->scan != s->scope || kernel->last)) continue;
-        if (inner >= 0 && first[inner] < 0) first[inner] = (int)k;
-        s->item[k] = inner >= 0 ? first[inner] : (int)k;
+        if (!inner && (kernel->scan != s->scope || kernel->last)) continue;
+        if (inner && first[inner] < 0) first[inner] = (int)k;
+        s->item[k] = inner ? first[inner] : (int)k;
         s->items += s->item[k] == (int)k;
     }
     free(first);
@@ -125,7 +125,7 @@ static void count_waits(Scope *s, size_t k, int by, bool queue) {
             if (to < 0 || to == from) continue;
             if (!turn) s->hard[to] += by;
             s->waits[to] += by;
-            if (queue && !s->waits[to] && !s->queued[to]) heap_push(&s->o->ready[s->scope + 1], to), s->queued[to] = true;
+            if (queue && !s->waits[to] && !s->queued[to]) heap_push(&s->o->ready[s->scope], to), s->queued[to] = true;
         }
     }
 }
@@ -134,17 +134,17 @@ static void run_item(Scope *s, int item) {
     const LoopUnit *u = s->o->u;
     int inner = loop_scan_below(u, u->kernels.at[item], s->scope);
     s->done++;
-    if (inner < 0)
+    if (!inner)
         vec_push(&s->o->order, item);
     else
         order_scope(s->o, s->wishes, inner);
-    for (size_t k = (size_t)item; k < (inner < 0 ? (size_t)item + 1 : u->kernels.len); k++)
+    for (size_t k = (size_t)item; k < (inner ? u->kernels.len : (size_t)item + 1); k++)
         if (s->item[k] == item) count_waits(s, k, -1, true);
 }
 
 static void order_scope(Order *o, const IntList *wishes, int scope) {
     size_t n = o->u->kernels.len;
-    IntList *ready = &o->ready[scope + 1];
+    IntList *ready = &o->ready[scope];
     Scope s = {.o = o, .wishes = wishes, .scope = scope};
     s.item = xcalloc(n, sizeof *s.item);
     s.hard = xcalloc(n, sizeof *s.hard);
@@ -176,7 +176,7 @@ static void order_scope(Order *o, const IntList *wishes, int scope) {
 /* Which kernels a scan runs, once they are in order. */
 static void find_extents(LoopUnit *u) {
     for (size_t k = 0; k < u->kernels.len; k++)
-        for (int s = u->kernels.at[k]->scan; s >= 0; s = u->scans[s].parent) {
+        for (int s = u->kernels.at[k]->scan; s; s = u->scans[s].parent) {
             if (u->scans[s].from == u->scans[s].to) u->scans[s].from = k;
             u->scans[s].to = k + 1;
         }
@@ -202,8 +202,8 @@ static void free_lists(IntList *lists, size_t n) {
 
 static bool runs_in(const LoopUnit *u, const Kernel *k, int scan) {
     int s = k->scan;
-    while (s >= 0 && s != scan) s = u->scans[s].parent;
-    return s >= 0;
+    while (s && s != scan) s = u->scans[s].parent;
+    return s != 0;
 }
 
 /* A reader of a carry outside of the scan reads the last value. */
@@ -233,7 +233,7 @@ void plan_order(LoopUnit *u, int *home) {
         for (size_t i = 0; i < o.readers[home[b]].len; i++)
             if (o.readers[home[b]].at[i] != o.writer[b]) vec_push(&wishes[o.readers[home[b]].at[i]], o.writer[b]);
     }
-    order_scope(&o, wishes, -1);
+    order_scope(&o, wishes, 0);
     Kernel **sorted = ARENA_ARRAY(u->nnc->arena, Kernel *, nk);
     int *position = ARENA_ARRAY(u->nnc->arena, int, nk);
     for (size_t i = 0; i < nk; i++) {
@@ -365,10 +365,11 @@ static IntList find_lasting(Space *s) {
         changed = false;
         for (size_t b = 0; b < u->buffers.len; b++) {
             if (!in_arena(&u->buffers.at[b]) || s->last[b] < 0) continue;
-            for (int i = 0; i < u->nscans; i++) {
+            for (int i = 1; i <= u->nscans; i++) {
                 int from = (int)u->scans[i].from, to = (int)u->scans[i].to - 1;
                 bool inside = s->first[b] >= from && s->last[b] <= to, apart = s->last[b] < from || s->first[b] > to;
-                if (from > to || inside || apart || (s->first[b] <= from && s->last[b] >= to && s->lasting[b])) continue;
+                if (from > to || inside || apart || (s->first[b] <= from && s->last[b] >= to && s->lasting[b]))
+                    continue;
                 changed |= s->first[b] > from || s->last[b] < to || !s->lasting[b];
                 s->first[b] = MIN(s->first[b], from);
                 s->last[b] = MAX(s->last[b], to);
@@ -398,6 +399,6 @@ void plan_place(LoopUnit *u) {
     for (size_t k = 0; k < u->kernels.len; k++) place_kernel(&s, (int)k, &lasting);
     vec_free(&lasting);
     vec_free(&s.gaps);
-    for (int i = 0; i < u->nscans; i++, s.end += 64) u->scans[i].cell = s.end;
+    for (int i = 1; i <= u->nscans; i++, s.end += 64) u->scans[i].cell = s.end;
     u->arena_bytes = s.end;
 }

@@ -88,7 +88,7 @@ static void check_kernels(Check *c, const Accesses *acc, const bool *leaf, int s
     for (size_t k = from; k < to; k++) {
         c->kernel = c->u->kernels.at[k];
         int inner = loop_scan_below(c->u, c->kernel, scope);
-        if (inner < 0) {
+        if (!inner) {
             check_kernel(c, &acc[k], leaf);
             continue;
         }
@@ -103,7 +103,7 @@ void plan_verify(const LoopUnit *u) {
     Check c = {.u = u};
     const Accesses *acc = plan_accesses(u);
     bool *leaf = find_leaves(u, acc);
-    check_kernels(&c, acc, leaf, -1, 0, u->kernels.len);
+    check_kernels(&c, acc, leaf, 0, 0, u->kernels.len);
     vec_free(&c.held);
     free(leaf);
 }

@@ -168,8 +168,8 @@ static int new_group(Scheduler *s, Ref r) {
     Open o = {.members = ARENA_ARRAY(s->arena, Ref, MOST_MEMBERS), .after = ARENA_ARRAY(s->arena, uint64_t, s->words)};
     o.g.nrow = n->rank;
     o.g.home = s->home[r];
-    o.g.kind = n->kind == N_SCAN                         ? GROUP_SCAN
-               : n->kind == N_SCATTER                         ? GROUP_SCATTER
+    o.g.kind = n->kind == N_SCAN                            ? GROUP_SCAN
+               : n->kind == N_SCATTER                       ? GROUP_SCATTER
                : contraction_of(s->g, r, &(Contraction){0}) ? GROUP_CONTRACT
                                                             : GROUP_ROWS;
     vec_push(&s->groups, o);

@@ -123,11 +123,10 @@ static void run_kernels(Run *r, int scope, size_t from, size_t to) {
     for (size_t k = from; k < to; k++) {
         const Kernel *kernel = r->u->kernels.at[k];
         int inner = loop_scan_below(r->u, kernel, scope);
-        if (inner < 0) {
+        if (!inner) {
             for (int64_t tile = kernel->tiles; tile-- > 0;) {
                 r->at[0] = tile;
-                for (int s = scope; s >= 0; s = r->u->scans[s].parent)
-                    r->at[r->u->scans[s].depth + 1] = r->iteration[s];
+                for (int s = scope; s; s = r->u->scans[s].parent) r->at[r->u->scans[s].depth] = r->iteration[s];
                 run_body(r, &kernel->body);
             }
             continue;
@@ -151,10 +150,10 @@ void loop_interp_run(const LoopUnit *u, void *const *bases) {
     }
     for (size_t k = 0; k < u->kernels.len; k++) most = MAX(most, u->kernels.at[k]->nvars);
     r.at = xcalloc((size_t)most, sizeof *r.at);
-    r.iteration = xcalloc((size_t)u->nscans, sizeof *r.iteration);
+    r.iteration = xcalloc((size_t)u->nscans + 1, sizeof *r.iteration);
     r.value = xcalloc(u->graph->exprs.len, sizeof *r.value);
     r.stamp = xcalloc(u->graph->exprs.len, sizeof *r.stamp);
-    run_kernels(&r, -1, 0, u->kernels.len);
+    run_kernels(&r, 0, 0, u->kernels.len);
     free(r.data);
     free(r.at);
     free(r.iteration);
