@@ -183,6 +183,16 @@ void driver_optimize(Driver *d, Code *c) {
     c->graph = g;
 }
 
+/* Systems promise more memory than they have and end the program later: what exceeds all of it is refused at once. NULL
+ * after an error; `who` needs the bytes. */
+static void *allocate(Driver *d, int64_t bytes, const char *who) {
+    double machine = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    size_t size = ((size_t)bytes + 63) & ~(size_t)63;
+    void *p = (double)bytes > machine ? NULL : aligned_alloc(64, size ? size : 64);
+    if (!p) driver_error(d, "not enough memory: %s need %lld bytes", who, (long long)bytes);
+    return p;
+}
+
 static int64_t place_variable(const Variable *v, int64_t *end) {
     int64_t at = *end, bytes = (int64_t)dtype_size(v->type.dtype);
     for (int i = 0; i < v->type.rank; i++) {
@@ -194,17 +204,18 @@ static int64_t place_variable(const Variable *v, int64_t *end) {
     return at;
 }
 
-static void lay_out_variables(Driver *d) {
+static bool lay_out_variables(Driver *d) {
     Program *p = d->program;
     int64_t *params = ARENA_ARRAY(d->nnc->arena, int64_t, p->params.len);
     int64_t *states = ARENA_ARRAY(d->nnc->arena, int64_t, p->states.len);
     int64_t end = 0;
-    for (size_t i = 0; i < p->params.len; i++) params[i] = place_variable(p->params.at[i], &end);
-    for (size_t i = 0; i < p->states.len; i++) states[i] = place_variable(p->states.at[i], &end);
+    const int64_t most = INT64_C(1) << 60; /* one variable has fewer bytes than that by far */
+    for (size_t i = 0; i < p->params.len && end < most; i++) params[i] = place_variable(p->params.at[i], &end);
+    for (size_t i = 0; i < p->states.len && end < most; i++) states[i] = place_variable(p->states.at[i], &end);
     d->variables.layout = (VarLayout){params, states, end};
-    d->variables.bytes = aligned_alloc(64, (size_t)(end ? end : 64));
-    if (!d->variables.bytes) bug("no memory for %lld bytes of variables", (long long)end);
-    memset(d->variables.bytes, 0, (size_t)(end ? end : 64));
+    d->variables.bytes = allocate(d, end, "parameters and states");
+    if (d->variables.bytes) memset(d->variables.bytes, 0, (size_t)end);
+    return d->variables.bytes != NULL;
 }
 
 void driver_build_loops(Driver *d, Code *c, const Machine *machine) {
@@ -232,20 +243,19 @@ static bool to_machine_code(Driver *d) {
     if (dumps(d, DUMP_LLVM) && !llvm_dump(d->nnc, units, n, d->options.cpu, EMIT_LLVM, stdout)) return false;
     if (dumps(d, DUMP_ASM) && !llvm_dump(d->nnc, units, n, d->options.cpu, EMIT_ASM, stdout)) return false;
     double start = driver_now();
-    d->jit = llvm_jit(d->nnc, units, n, d->options.cpu);
+    d->jit = llvm_jit(d->nnc, units, n, d->options.cpu, !d->options.no_cache);
     driver_add_time(d, "llvm", start);
     if (!d->jit) return false;
     for (int i = 0; i < n; i++) d->codes.at[i]->run = jit_function(d->jit, i);
     d->pool = rt_pool_new(d->options.threads);
-    d->arena = aligned_alloc(64, (size_t)((arena + 63) & ~(int64_t)63));
-    if (!d->arena) return driver_error(d, "not enough memory: the program needs %lld bytes", (long long)arena);
-    return true;
+    d->arena = allocate(d, arena, "the program's intermediate values");
+    return d->arena != NULL;
 }
 
 bool driver_build(Driver *d, bool jit) {
     for (size_t i = 0; i < d->codes.len; i++) driver_optimize(d, d->codes.at[i]);
     if (driver_failed(d)) return false;
-    lay_out_variables(d);
+    if (!lay_out_variables(d)) return false;
     for (size_t i = 0; i < d->codes.len; i++) driver_build_loops(d, d->codes.at[i], &d->machine);
     if (driver_failed(d)) return false;
     return !jit || to_machine_code(d);

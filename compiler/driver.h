@@ -27,7 +27,7 @@ typedef enum {
 #define STAGE(id, name) DUMP_##id,
     DUMP_STAGES(STAGE)
 #undef STAGE
-    DUMP_STAGE_COUNT
+        DUMP_STAGE_COUNT
 } DumpStage;
 
 /* What the commands share; zero is each one's default unless said. */
@@ -48,6 +48,7 @@ typedef struct {
     /* train, eval */
     int64_t epochs, steps, log_every;
     const char *only, *out;
+    bool resume;
 } Options;
 
 /* One run of nnc over one program. */
@@ -107,13 +108,14 @@ RtPool *driver_pool(Driver *d);
 Code *driver_add_init(Driver *d);
 bool driver_init_variables(Driver *d, Code *init, int64_t seed);
 
-/** Reads the parameters (and layer states) of `model` (a path; NULL: all) from a safetensors file. Lists every name, shape
- * and dtype that does not fit; false then. */
+/** Reads the parameters (and layer states) of `model` (a path; NULL: all) from a safetensors file. Lists every name,
+ * shape and dtype that does not fit; false then. */
 bool driver_load_weights(Driver *d, const char *path, const char *model);
-bool driver_save_weights(Driver *d, const char *path);
+/** Writes them from `bytes`, a copy of all variables. */
+bool driver_save_weights(Driver *d, const char *path, char *bytes, RtError *e);
 
-/** The weights that run, eval and compile use: --weights, else runs/STEM/weights.safetensors, and says so on stderr; fresh
- * ones under --init. `needed`: whether any is reached. False after an error. */
+/** The weights that run, eval and compile use: --weights, else runs/STEM/weights.safetensors, and says so on stderr;
+ * fresh ones under --init. `needed`: whether any is reached. False after an error. */
 bool driver_find_weights(Driver *d, Code *init, bool needed);
 
 /** "runs/STEM" or --out. */
@@ -136,14 +138,15 @@ typedef struct {
     RtArray *results;
 } CallResult;
 
-/** Compiles and calls an exported function: arrays (converted to the declared types where nothing is lost) and compile-time
- * arguments in, results out. `set` (may be NULL) is called once the weights are there. False after an error: driver_call.c. */
-bool driver_call(Driver *d, const char *function, const CallArg *args, int nargs, const Setting *settings, int nsettings,
-                 void (*set)(Driver *d, void *self), void *self, CallResult *result);
+/** Compiles and calls an exported function: arrays (converted to the declared types where nothing is lost) and
+ * compile-time arguments in, results out. `set` (may be NULL) is called once the weights are there. False after an
+ * error: driver_call.c. */
+bool driver_call(Driver *d, const char *function, const CallArg *args, int nargs, const Setting *settings,
+                 int nsettings, void (*set)(Driver *d, void *self), void *self, CallResult *result);
 void call_free(CallResult *result);
 
-/** `nnc run`: arguments from the command line (NAME=FILE.npy or NAME=NUMBER), the result printed or written: driver_run.c.
- * Returns the exit status. */
+/** `nnc run`: arguments from the command line (NAME=FILE.npy or NAME=NUMBER), the result printed or written:
+ * driver_run.c. Returns the exit status. */
 int driver_run(Driver *d, const char *function, const Setting *args, int nargs, const char *out);
 
 typedef struct {

@@ -82,8 +82,8 @@ static void run_code(Driver *d, const Call *c, const Code *code, const CallResul
     vec_free(&bases);
 }
 
-bool driver_call(Driver *d, const char *function, const CallArg *args, int nargs, const Setting *settings, int nsettings,
-                 void (*set)(Driver *d, void *self), void *self, CallResult *result) {
+bool driver_call(Driver *d, const char *function, const CallArg *args, int nargs, const Setting *settings,
+                 int nsettings, void (*set)(Driver *d, void *self), void *self, CallResult *result) {
     *result = (CallResult){0};
     Call c = {.export = find_export(d, function)};
     bool ok = c.export && take_arguments(d, &c, args, nargs);

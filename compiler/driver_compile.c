@@ -93,7 +93,8 @@ static void put_function(Driver *d, Str *s, const Function *f) {
     }
     str_add(s, " * @param scratch  %s_SCRATCH bytes, aligned to 64; its content need not be kept between calls\n */\n",
             f->symbol);
-    str_add(s, "#define %s_SCRATCH %lld\nvoid %s(", f->symbol, (long long)MAX(f->code.loops->arena_bytes, 64), f->symbol);
+    str_add(s, "#define %s_SCRATCH %lld\nvoid %s(", f->symbol, (long long)MAX(f->code.loops->arena_bytes, 64),
+            f->symbol);
     for (size_t i = 0; i < u->inputs.len; i++)
         str_add(s, "const %s *%s, ", dtype_c_name(u->inputs.at[i].type.dtype), u->inputs.at[i].name);
     for (size_t i = 0; i < u->results.len; i++)
@@ -106,11 +107,12 @@ static bool write_header(Driver *d, const Functions *list, const char *path) {
     const char *name = strrchr(path, '/');
     for (const char *c = name ? name + 1 : path; *c; c++)
         str_add(&guard, "%c", isalnum((unsigned char)*c) ? toupper((unsigned char)*c) : '_');
-    str_add(&s,
-            "/* Made by nnc %s from %s. Each function is freestanding: it allocates nothing, does no input or output, and\n"
-            " * keeps nothing between calls, so that several threads may call it with a scratch memory each. */\n"
-            "#ifndef NNC_%s\n#define NNC_%s\n\n#include <stdint.h>\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n",
-            NNC_VERSION, d->options.file, guard.at, guard.at);
+    str_add(
+        &s,
+        "/* Made by nnc %s from %s. Each function is freestanding: it allocates nothing, does no input or output, and\n"
+        " * keeps nothing between calls, so that several threads may call it with a scratch memory each. */\n"
+        "#ifndef NNC_%s\n#define NNC_%s\n\n#include <stdint.h>\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n",
+        NNC_VERSION, d->options.file, guard.at, guard.at);
     for (size_t i = 0; i < list->len; i++) put_function(d, &s, &list->at[i]);
     str_add(&s, "\n#ifdef __cplusplus\n}\n#endif\n\n#endif\n");
     RtError err;
@@ -135,8 +137,10 @@ static bool emit(Driver *d, const CompileOptions *c, Functions *list) {
         driver_build_loops(d, &f->code, &machine);
         entries[i] = (ObjectEntry){f->code.loops, f->symbol};
     }
-    const char *out = c->out ? c->out : arena_printf(d->nnc->arena, "%s%s", stem(d, d->options.file), kinds[kind].suffix);
-    if (!llvm_object(d->nnc, entries, (int)list->len, d->variables.bytes, d->variables.layout.size, c->target, cpu, kind, out))
+    const char *out =
+        c->out ? c->out : arena_printf(d->nnc->arena, "%s%s", stem(d, d->options.file), kinds[kind].suffix);
+    if (!llvm_object(d->nnc, entries, (int)list->len, d->variables.bytes, d->variables.layout.size, c->target, cpu,
+                     kind, out))
         return false;
     const char *header = arena_printf(d->nnc->arena, "%s.h", stem(d, out));
     if (!write_header(d, list, header)) return false;

@@ -25,11 +25,10 @@ static void key_of(Str *s, const DataExpr *e) {
     str_add(s, ")%d", e->part);
 }
 
-/* Paths are looked up beside the .nn file, then in --data, then in NNC_DATA. */
-static const char *find_file(Driver *d, const DataExpr *e, const char *name) {
+const char *driver_find_file(Driver *d, uint32_t from, const char *name) {
     Arena *a = d->nnc->arena;
     if (name[0] == '/') return name;
-    const char *file = d->nnc->sources.files.at[e->at.file]->path, *slash = strrchr(file, '/');
+    const char *file = d->nnc->sources.files.at[from]->path, *slash = strrchr(file, '/');
     const char *beside = slash ? arena_printf(a, "%.*s/%s", (int)(slash - file), file, name) : name;
     if (access(beside, F_OK) == 0) return beside;
     const char *dirs[] = {d->options.data_dir, getenv("NNC_DATA")};
@@ -75,7 +74,7 @@ static bool source_count(Driver *d, const DataExpr *e, int n) {
 static RtData *open_file(Driver *d, const DataExpr *e, RtError *err) {
     const char *name = text_arg(d, e, 0, "path");
     if (!name || !source_count(d, e, 0)) return NULL;
-    const char *path = find_file(d, e, name);
+    const char *path = driver_find_file(d, e->at.file, name);
     if (strcmp(e->fn, "idx") == 0) return rt_data_idx(path, err);
     if (strcmp(e->fn, "npy") == 0) return rt_data_npy(path, err);
     RtCsvOptions options = {0};
@@ -100,8 +99,7 @@ static RtData *open_view(Driver *d, const DataExpr *e, RtError *err) {
     if (!source_count(d, e, 1) || !number_arg(d, e, 0, is_split ? "fraction" : "n", &v)) return NULL;
     DataSet *s = open_set(d, e->sources[0]);
     if (!s) return NULL;
-    if (!is_split)
-        return (strcmp(e->fn, "take") == 0 ? rt_data_take : rt_data_skip)(s->data, (int64_t)v, err);
+    if (!is_split) return (strcmp(e->fn, "take") == 0 ? rt_data_take : rt_data_skip)(s->data, (int64_t)v, err);
     RtData *parts[2];
     if (!rt_data_split(s->data, v, parts, err)) return NULL;
     rt_data_free(parts[1 - e->part]);
@@ -111,7 +109,7 @@ static RtData *open_view(Driver *d, const DataExpr *e, RtError *err) {
 static const struct {
     const char *name;
     RtData *(*open)(Driver *, const DataExpr *, RtError *);
-} openers[] = {{"idx", open_file}, {"npy", open_file},  {"csv", open_file}, {"zip", open_zip},
+} openers[] = {{"idx", open_file},   {"npy", open_file},  {"csv", open_file}, {"zip", open_zip},
                {"split", open_view}, {"take", open_view}, {"skip", open_view}};
 
 static RtData *open_expr(Driver *d, const DataExpr *e) {

@@ -3,6 +3,7 @@
 #define NNC_DRIVER_PRIVATE_H
 
 #include "compiler/driver.h"
+#include "runtime/safetensors.h"
 
 typedef struct DataSet DataSet; /* driver_data.c */
 
@@ -27,11 +28,34 @@ struct Driver {
 
 void driver_free_data(Driver *d);
 
+/** Where a file that source `from` names is: beside the source, then in --data, then in NNC_DATA; absolute paths stay.
+ */
+const char *driver_find_file(Driver *d, uint32_t from, const char *name);
+
+/* A variable, and its bytes in some copy of all variables. */
+typedef struct {
+    const Variable *var;
+    char *bytes;
+} Saved;
+
+typedef VEC(Saved) SavedList;
+
+/** Parameters and states of layers, of optimizers too where asked for; to be freed. */
+SavedList driver_saved(Driver *d, char *bytes, bool optimizer_states);
+
+/** The variable as a tensor under its path; data and name are not owned. */
+RtTensor driver_tensor_of(Saved s);
+
+/** Copies the variable's value from the tensor PREFIX + path of a file, or adds a line about why not to `problems`.
+ * Types must be equal where `exact`, else they convert. */
+bool driver_take_tensor(Saved s, const char *prefix, const RtTensors *file, bool exact, Str *problems);
+
 /** Lowers a unit and runs the graph passes over it; then its loop nests for `machine`, variables being laid out. */
 void driver_optimize(Driver *d, Code *c);
 void driver_build_loops(Driver *d, Code *c, const Machine *machine);
 
-/** Whether every label of the loop's data that a unit uses as an index is inside what it indexes; false after diagnostics. */
+/** Whether every label of the loop's data that a unit uses as an index is inside what it indexes; false after
+ * diagnostics. */
 bool driver_check_labels(Driver *d, const Unit *u, const RtData *data);
 
 /** Seconds on a clock that only goes forward. */

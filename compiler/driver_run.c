@@ -10,7 +10,9 @@
 
 static void print_element(const RtArray *a, int64_t i) {
     double v = rt_element(a->data, a->dtype, i);
-    if (a->dtype == RT_F64)
+    if (v != v)
+        printf("nan"); /* without a sign, which differs between CPUs */
+    else if (a->dtype == RT_F64)
         printf("%.17g", v);
     else if (rt_dtype_is_float(a->dtype))
         printf("%.9g", v);
@@ -56,15 +58,16 @@ static bool write_results(Driver *d, const Unit *u, RtArray *results, const char
         return write_safetensors(out, u, results, &err) || driver_error(d, "%s", err.text);
     bool npy = len > 4 && strcmp(out + len - 4, ".npy") == 0;
     for (size_t i = 0; i < n; i++) {
-        const char *path = n == 1 ? out : arena_printf(d->nnc->arena, "%.*s.%zu.npy", (int)(npy ? len - 4 : len), out, i);
+        const char *path =
+            n == 1 ? out : arena_printf(d->nnc->arena, "%.*s.%zu.npy", (int)(npy ? len - 4 : len), out, i);
         if (!rt_npy_write(path, &results[i], &err)) return driver_error(d, "%s", err.text);
     }
     return true;
 }
 
 /* Splits the command line's arguments into arrays (the function's tensor inputs) and compile-time values. */
-static bool read_arguments(Driver *d, const char *function, const Setting *args, int nargs, CallArg *arrays, int *narrays,
-                           Setting *settings, int *nsettings) {
+static bool read_arguments(Driver *d, const char *function, const Setting *args, int nargs, CallArg *arrays,
+                           int *narrays, Setting *settings, int *nsettings) {
     UnitInput *inputs = NULL;
     int ninputs = 0;
     for (size_t i = 0; i < d->program->exports.len; i++)

@@ -43,8 +43,8 @@ static void print_layers(Driver *d, const Unit *u) {
     printf("%-34s %-16s %-20s %14s\n", "layer", "kind", "result", "parameters");
     for (size_t i = 0; i < u->layers.len; i++) {
         const LayerCall *l = &u->layers.at[i];
-        printf("%*s%-*s %-16s %-20s %14s\n", 2 * l->depth, "", 34 - 2 * l->depth, l->path, l->layer, shape_text(a, l->result),
-               grouped(a, parameters_below(d->program, l->path)));
+        printf("%*s%-*s %-16s %-20s %14s\n", 2 * l->depth, "", 34 - 2 * l->depth, l->path, l->layer,
+               shape_text(a, l->result), grouped(a, parameters_below(d->program, l->path)));
     }
     printf("\n");
 }
@@ -102,7 +102,8 @@ int driver_summary(Driver *d) {
         }
     }
     for (size_t i = 0; i < p->exports.len && ok; i++)
-        ok = driver_add_unit(d, program_export_unit(p, &p->exports.at[i], NULL, 0, NULL, 0, MAX(d->options.batch, 1))) != NULL;
+        ok = driver_add_unit(
+                 d, program_export_unit(p, &p->exports.at[i], NULL, 0, NULL, 0, MAX(d->options.batch, 1))) != NULL;
     if (ok && driver_build(d, false) && d->codes.len) {
         print_layers(d, d->codes.at[0]->unit);
         print_parameters(d);

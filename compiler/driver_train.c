@@ -1,5 +1,5 @@
 /* Training and evaluating: a train block's loops become compiled steps, which the runtime's epoch loop calls. */
-#include "compiler/driver_private.h"
+#include "compiler/driver_train.h"
 
 #include "runtime/files.h"
 #include "runtime/signals.h"
@@ -7,25 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* One loop of a block with its compiled steps for full and for smaller last batches. */
-typedef struct {
-    struct BlockRun *block;
-    TrainLoop *loop;
-    int64_t batch;
-    Code *full, *last;
-    const char **names;
-    double *results; /* room for every result, as doubles or floats */
-} LoopRun;
-
-typedef struct BlockRun {
-    Driver *d;
-    TrainBlock *block;
-    VEC(LoopRun *) loops;
-    int64_t seed;
-    int32_t tick, epoch; /* batches trained in the whole run, for random numbers; epochs count from 1 */
-    const char *weights;
-} BlockRun;
 
 /* ---- one step ---- */
 
@@ -84,10 +65,11 @@ static LoopRun *add_loop(BlockRun *b, int index) {
     return l;
 }
 
-static BlockRun *add_block(Driver *d, TrainBlock *block, bool evaluate) {
+static BlockRun *add_block(Driver *d, TrainBlock *block, int index, bool evaluate) {
     BlockRun *b = ARENA_NEW(d->nnc->arena, BlockRun);
     b->d = d;
     b->block = block;
+    b->index = index;
     b->seed = d->options.seed >= 0 ? d->options.seed : block->seed;
     for (size_t i = 0; i < block->loops.len; i++) {
         if (evaluate && block->loops.at[i].trains) continue;
@@ -100,25 +82,36 @@ static BlockRun *add_block(Driver *d, TrainBlock *block, bool evaluate) {
 
 static RtNext epoch_end(void *user, const RtEpoch *epoch, RtError *e) {
     BlockRun *b = user;
-    (void)e;
-    b->epoch = (int32_t)(epoch->position.epoch + 1);
-    return RT_GO_ON;
+    b->epoch = (int32_t)(epoch->point.position.epoch + 1);
+    if (!b->checkpoint) return RT_GO_ON;
+    if (epoch->whole) decide_epoch(b, epoch->reports);
+    if (!checkpoint_save(b, &epoch->point, e)) return RT_FAILED;
+    return b->stopped ? RT_STOP : RT_GO_ON;
 }
 
-static bool finish(void *user, const RtPosition *position, RtError *e) {
+/* Saves the run, then what it has come to: under keep_best the variables of the best epoch. */
+static bool finish(void *user, const RtPoint *point, RtError *e) {
     BlockRun *b = user;
-    (void)position;
-    if (!b->weights) return true;
-    if (driver_save_weights(b->d, b->weights)) return true;
-    snprintf(e->text, sizeof e->text, "the weights were not saved");
-    return false;
+    if (!b->checkpoint) return true;
+    return checkpoint_save(b, point, e) &&
+           driver_save_weights(b->d, b->weights, b->best ? b->best : b->d->variables.bytes, e);
 }
 
-/* Runs one block; 0, 1, or 128 + the signal that ended it. */
-static int run_block(BlockRun *b, bool evaluate, const RtSignals *signals, const char *log_path, bool append) {
-    Driver *d = b->d;
-    const Options *o = &d->options;
-    RtLoop *loops = ARENA_ARRAY(d->nnc->arena, RtLoop, b->loops.len);
+/* How long the block runs; one that stop_when has ended does not go on. */
+static void set_limits(const BlockRun *b, RtTrain *t, bool evaluate) {
+    const Options *o = &b->d->options;
+    t->epochs = o->epochs ? o->epochs : b->block->epochs;
+    t->steps = o->steps ? o->steps : b->block->steps;
+    if (evaluate || (!t->epochs && !t->steps)) t->epochs = 1;
+    bool trains = false;
+    for (size_t i = 0; i < b->loops.len; i++) trains = trains || b->loops.at[i]->loop->trains;
+    if (!trains && !t->epochs) t->epochs = 1; /* a limit of steps is never reached */
+    if (b->stopped) t->epochs = b->start.position.epoch;
+    if (evaluate || b->stopped) t->steps = 0;
+}
+
+static RtLoop *runtime_loops(const BlockRun *b) {
+    RtLoop *loops = ARENA_ARRAY(b->d->nnc->arena, RtLoop, b->loops.len);
     for (size_t i = 0; i < b->loops.len; i++) {
         LoopRun *l = b->loops.at[i];
         loops[i] = (RtLoop){.data = driver_rt_data(l->loop->data),
@@ -130,22 +123,25 @@ static int run_block(BlockRun *b, bool evaluate, const RtSignals *signals, const
                             .nreports = (int)l->full->unit->results.len,
                             .report_names = l->names};
     }
-    bool named = b->block->name && b->block->name[0];
-    int64_t epochs = o->epochs ? o->epochs : b->block->epochs, steps = o->steps ? o->steps : b->block->steps;
+    return loops;
+}
+
+/* Runs one block from b->start; 0, 1, or 128 + the signal that ended it. */
+static int run_block(BlockRun *b, bool evaluate, const RtSignals *signals, const char *log_path, RtTrained *result) {
+    Driver *d = b->d;
+    const Options *o = &d->options;
     const RtFact facts[] = {{"file", o->file, 0},
                             {"threads", NULL, rt_pool_threads(d->pool)},
                             {"parameters", NULL, (double)d->program->params.len}};
-    RtTrain t = {.name = named ? b->block->name : NULL,
+    RtTrain t = {.name = b->block->name[0] ? b->block->name : NULL,
                  .nloops = (int)b->loops.len,
-                 .loops = loops,
-                 .epochs = evaluate ? 1 : epochs || steps ? epochs : 1,
-                 .steps = evaluate ? 0 : steps,
+                 .loops = runtime_loops(b),
                  .seed = (uint64_t)b->seed,
+                 .start = b->start,
                  .log_every = o->log_every,
                  .json = o->json,
                  .quiet = o->quiet,
                  .log_path = log_path,
-                 .log_append = append,
                  .weights = b->weights,
                  .facts = facts,
                  .nfacts = COUNT(facts),
@@ -153,16 +149,16 @@ static int run_block(BlockRun *b, bool evaluate, const RtSignals *signals, const
                  .user = b,
                  .epoch_end = epoch_end,
                  .finish = finish};
-    RtTrained result;
     RtError err;
-    b->epoch = 1;
-    if (!rt_train(&t, &result, &err)) return driver_error(d, "%s", err.text), 1;
-    return result.end == RT_END_SIGNAL ? 128 + result.signal : 0;
+    set_limits(b, &t, evaluate);
+    b->epoch = (int32_t)(b->start.position.epoch + 1);
+    if (!rt_train(&t, result, &err)) return driver_error(d, "%s", err.text), 1;
+    if (result->end == RT_END_SIGNAL) return 128 + result->signal;
+    decide_take_best(b);
+    return 0;
 }
 
 /* ---- the command ---- */
-
-typedef VEC(BlockRun *) BlockRuns;
 
 static bool add_blocks(Driver *d, bool evaluate, BlockRuns *runs) {
     const char *only = d->options.only;
@@ -171,53 +167,104 @@ static bool add_blocks(Driver *d, bool evaluate, BlockRuns *runs) {
         TrainBlock *block = d->program->trains.at[i];
         if (only && (!block->name || strcmp(block->name, only) != 0)) continue;
         found = true;
-        BlockRun *b = add_block(d, block, evaluate);
+        BlockRun *b = add_block(d, block, (int)i, evaluate);
         if (!b) return driver_failed(d), false;
         if (!evaluate || b->loops.len) vec_push(runs, b);
     }
     if (only && !found) return driver_error(d, "'%s' has no train block named '%s'", d->options.file, only);
     if (runs->len) return true;
-    return driver_error(d, evaluate ? "'%s' has no evaluating loop: a `for` without `minimize` in a train block"
-                                    : "'%s' has no train block",
+    return driver_error(d,
+                        evaluate ? "'%s' has no evaluating loop: a `for` without `minimize` in a train block"
+                                 : "'%s' has no train block",
                         d->options.file);
 }
 
 static bool load_parts(BlockRun *b) {
-    for (int i = 0; i < b->block->nloads; i++)
-        if (!driver_load_weights(b->d, b->block->loads[i].file, b->block->loads[i].path)) return false;
+    for (int i = 0; i < b->block->nloads; i++) {
+        const char *file = driver_find_file(b->d, b->block->loads[i].at.file, b->block->loads[i].file);
+        if (!driver_load_weights(b->d, file, b->block->loads[i].path)) return false;
+    }
     return true;
 }
 
-static int run_blocks(Driver *d, BlockRuns *runs, bool evaluate, Code *init) {
+/* Gets a block that starts anew ready: its first checkpoint stands before its first step, so that one of an earlier run
+ * is never taken for its own. */
+static bool begin_block(BlockRun *b, int64_t log_bytes) {
     RtError err;
-    const char *dir = driver_out_dir(d), *log = NULL, *weights = NULL;
-    if (evaluate) {
-        if (!driver_find_weights(d, init, d->program->params.len > 0)) return 1;
-    } else {
-        if (!rt_mkdirs(dir, &err)) return driver_error(d, "%s", err.text), 1;
-        log = arena_printf(d->nnc->arena, "%s/log.jsonl", dir);
-        weights = arena_printf(d->nnc->arena, "%s/weights.safetensors", dir);
-        if (!driver_init_variables(d, init, runs->at[0]->seed)) return 1;
+    b->start = (RtPoint){.log_bytes = log_bytes};
+    if (!load_parts(b)) return false;
+    return checkpoint_save(b, &b->start, &err) || driver_error(b->d, "%s", err.text);
+}
+
+static int train_blocks(Driver *d, BlockRuns *runs, const RtSignals *signals, const char *dir) {
+    Arena *a = d->nnc->arena;
+    const char *log = arena_printf(a, "%s/log.jsonl", dir), *path = arena_printf(a, "%s/checkpoint.safetensors", dir);
+    RtTrained result = {0};
+    int first = 0, status = 0;
+    for (size_t i = 0; i < runs->len; i++) {
+        BlockRun *b = runs->at[i];
+        b->checkpoint = path;
+        b->weights = arena_printf(a, "%s/weights.safetensors", dir);
+        if (!decide_prepare(b, runtime_loops(b))) return 1;
     }
+    if (d->options.resume && (first = checkpoint_load(d, runs, path)) < 0) return 1;
+    for (size_t i = (size_t)first; i < runs->len && !status; i++) {
+        bool resumed = d->options.resume && i == (size_t)first;
+        if (!resumed && !begin_block(runs->at[i], result.log_bytes)) return 1;
+        status = run_block(runs->at[i], false, signals, log, &result);
+    }
+    if (status == 1) checkpoint_hint(d, "  = help: the last checkpoint is whole; to go on from it: ");
+    if (status > 1 && !d->options.quiet) checkpoint_hint(d, "stopped; to go on: ");
+    return status;
+}
+
+static int evaluate_blocks(Driver *d, BlockRuns *runs, Code *init) {
+    RtError err;
+    RtTrained result;
     RtSignals *signals = rt_signals_new(&err);
-    int status = 0;
-    for (size_t i = 0; i < runs->len && !status; i++) {
-        runs->at[i]->weights = weights;
-        status = load_parts(runs->at[i]) ? run_block(runs->at[i], evaluate, signals, log, i > 0) : 1;
-    }
+    if (!signals) return driver_error(d, "%s", err.text), 1;
+    int status = !driver_find_weights(d, init, d->program->params.len > 0);
+    for (size_t i = 0; i < runs->len && !status; i++) status = run_block(runs->at[i], true, signals, NULL, &result);
     rt_signals_free(signals);
+    return status;
+}
+
+static bool can_resume(Driver *d, const char *dir) {
+    if (!d->options.resume || access(arena_printf(d->nnc->arena, "%s/checkpoint.safetensors", dir), F_OK) == 0)
+        return true;
+    driver_error(d, "nothing to resume: '%s' has no checkpoint.safetensors", dir);
+    fprintf(stderr, "  = help: train without --resume first, or name the run's folder with --out\n");
+    return false;
+}
+
+/* Trains with the run's folder for this run alone. */
+static int train_in_folder(Driver *d, BlockRuns *runs, Code *init, const char *dir) {
+    RtError err;
+    int lock = rt_mkdirs(dir, &err) ? rt_lock_folder(dir, &err) : -1, status = 1;
+    RtSignals *signals = lock >= 0 ? rt_signals_new(&err) : NULL;
+    if (!signals)
+        driver_error(d, "%s", err.text);
+    else if (driver_init_variables(d, init, runs->at[0]->seed))
+        status = train_blocks(d, runs, signals, dir);
+    rt_signals_free(signals);
+    rt_unlock_folder(lock);
     return status;
 }
 
 int driver_train(Driver *d, bool evaluate) {
     BlockRuns runs = {0};
+    const char *dir = driver_out_dir(d);
     int status = 1;
-    if (program_check(d->program) && add_blocks(d, evaluate, &runs)) {
+    if (program_check(d->program) && add_blocks(d, evaluate, &runs) && can_resume(d, dir)) {
         Code *init = driver_add_init(d);
-        if (init && driver_build(d, true)) status = run_blocks(d, &runs, evaluate, init);
+        if (init && driver_build(d, true))
+            status = evaluate ? evaluate_blocks(d, &runs, init) : train_in_folder(d, &runs, init, dir);
     }
     if (driver_failed(d)) status = status ? status : 1;
-    for (size_t i = 0; i < runs.len; i++) vec_free(&runs.at[i]->loops);
+    for (size_t i = 0; i < runs.len; i++) {
+        decide_free(runs.at[i]);
+        vec_free(&runs.at[i]->loops);
+    }
     vec_free(&runs);
     return status;
 }

@@ -8,6 +8,8 @@
 enum {
     CHECK_MAX_DEPTH = 200,     /* calls inside each other */
     CHECK_MAX_TERMS = 2000000, /* of one unit */
+    CHECK_MAX_NESTING = 3000,  /* expressions, calls and lets inside each other */
+    CHECK_MAX_RANK = 32,       /* dims of a tensor */
     CHECK_MAX_LOOP = 100000,   /* iterations of one compile-time loop */
     CHECK_MAX_WORK = 5000000   /* expressions evaluated for one unit */
 };
@@ -128,7 +130,7 @@ struct Checker {
     UnitState *unit;
     struct ScanContext *scan;     /* the scan whose body is being made */
     struct IndexContext *indices; /* of the definition in index notation that is being made */
-    int terms, work, index_ids;
+    int terms, work, nesting, index_ids;
     bool stopped;  /* a limit was reached: everything is poison from here on */
     bool broken;   /* a file could not be read whole: what it declares is not known */
     bool repeated; /* the message being made was reported before */
@@ -425,6 +427,8 @@ Value data_fact(Checker *c, DataSet *d, const char *fact, Span at);
 
 void train_declare(Checker *c, Ast *ast);
 void train_check(Checker *c, TrainBlock *t);
+void train_stop_when(Checker *c, TrainBlock *t, Ast *a);        /* check_stop.c */
+bool train_reports(Checker *c, const TrainBlock *t, Name name); /* whether a loop seems to report it */
 /* What an optimizer's body is expanded for. */
 typedef struct Minimize {
     Name prefix; /* of its states: "adam1" */

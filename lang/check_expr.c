@@ -107,8 +107,7 @@ static bool out_of_work(Checker *c, Span at) {
     return true;
 }
 
-Value eval_expr(Checker *c, Scope *s, Ast *e) {
-    if (out_of_work(c, e->at)) return value_poison();
+static Value eval_kind(Checker *c, Scope *s, Ast *e) {
     switch (e->kind) {
     case AST_NUMBER: return eval_number(c, e);
     case AST_STRING: return eval_string(c, e);
@@ -128,4 +127,20 @@ Value eval_expr(Checker *c, Scope *s, Ast *e) {
     case AST_SCAN: return eval_scan(c, s, e);
     default: return unsupported(c, e, "this");
     }
+}
+
+/* The stack holds so many: a body of deep expressions may call another one, and a let read the next. */
+static bool too_nested(Checker *c, Span at) {
+    if (c->nesting < CHECK_MAX_NESTING) return false;
+    err(c, at, too_nested, CHECK_MAX_NESTING);
+    check_stop(c);
+    return true;
+}
+
+Value eval_expr(Checker *c, Scope *s, Ast *e) {
+    if (out_of_work(c, e->at) || too_nested(c, e->at)) return value_poison();
+    c->nesting++;
+    Value v = eval_kind(c, s, e);
+    c->nesting--;
+    return v;
 }

@@ -67,7 +67,12 @@ static Term *scalar_option(Checker *c, Scope *s, Ast *e, const char *what) {
     Value v = eval_expr(c, s, e);
     Term like = {.type = type_scalar(type_float(c))};
     Term *t = v.kind == V_POISON ? NULL : value_to_term(c, v, &like, e->at);
+    double limit;
     if (!t) return NULL;
+    if (value_number(v, &limit) && !(limit > 0)) {
+        err(c, e->at, bad_limit, what, value_text(c, v));
+        return NULL;
+    }
     if (t->type.rank == 0) return term_to_float(c, t, e->at);
     err(c, e->at, option_not_scalar, what, type_text(c, t->type));
     return NULL;

@@ -54,7 +54,6 @@ static void bind_name(Checker *c, Scope *s, AstName name, Value v) {
     if (strcmp(name.name, "_") == 0) return;
     v = grad_mark(c, name.name, v, name.at);
     if (v.kind == V_TENSOR && !v.term->name) v.term->name = name.name;
-    name_instance(c, v, name.name);
     scope_define(c, s, name.name, v, name.at);
 }
 
@@ -66,6 +65,15 @@ void bind_pattern(Checker *c, Scope *s, const AstNames *names, bool is_tuple, Va
     bool fits = (v.kind == V_TUPLE || v.kind == V_LIST) && v.list.len == names->len;
     if (!fits && v.kind != V_POISON) err(c, at, unpack, names->len, value_text(c, v));
     for (int i = 0; i < names->len; i++) bind_name(c, s, names->at[i], fits ? v.list.at[i] : value_poison());
+}
+
+/* A layer that a let binds is called by that name. */
+static void exec_let(Checker *c, Scope *s, Ast *a) {
+    Value v = eval_expr(c, s, a->let.value);
+    bool several = a->let.is_tuple && (v.kind == V_TUPLE || v.kind == V_LIST) && v.list.len == a->let.names.len;
+    for (int i = 0; i < a->let.names.len; i++)
+        if (several || !a->let.is_tuple) name_instance(c, several ? v.list.at[i] : v, a->let.names.at[i].name);
+    bind_pattern(c, s, &a->let.names, a->let.is_tuple, v, a->let.value->at);
 }
 
 /* ---- assignment ---- */
@@ -260,9 +268,7 @@ Flow exec_statement(Checker *c, Scope *s, Ast *a) {
     bool in_scan = c->scan && c->scan->frame == c->frame;
     switch (a->kind) {
     case AST_BLOCK: return exec_block(c, s, a);
-    case AST_LET:
-        bind_pattern(c, s, &a->let.names, a->let.is_tuple, eval_expr(c, s, a->let.value), a->let.value->at);
-        break;
+    case AST_LET: exec_let(c, s, a); break;
     case AST_DEFINE: return exec_define(c, s, a);
     case AST_ASSIGN: exec_assign(c, s, a); break;
     case AST_RETURN:

@@ -42,31 +42,21 @@ static void set(Checker *c, TrainBlock *t, const Ast *a) {
 
 /* ---- the block ---- */
 
-/* What a walk over a body looks for, and how often it was found. */
 typedef struct {
-    AstKind kind;
-    Name report;    /* of an AST_REPORT, or NULL */
-    bool with_over; /* of an AST_MINIMIZE */
+    bool with_over; /* count only those that name what is updated */
     int found;
-} Search;
+} Count;
 
-static void search(Ast *a, void *arg) {
-    Search *s = arg;
-    bool fits = a->kind == s->kind && (!s->report || a->report.name.name == s->report);
-    s->found += fits && !(s->with_over && a->minimize.over.len == 0);
-    ast_each_child(a, search, s);
+static void count(Ast *a, void *arg) {
+    Count *s = arg;
+    s->found += a->kind == AST_MINIMIZE && !(s->with_over && a->minimize.over.len == 0);
+    ast_each_child(a, count, s);
 }
 
 static int count_minimizes(Ast *a, bool with_over) {
-    Search s = {.kind = AST_MINIMIZE, .with_over = with_over};
-    search(a, &s);
+    Count s = {.with_over = with_over};
+    count(a, &s);
     return s.found;
-}
-
-static bool has_report(Ast *a, Name name) {
-    Search s = {.kind = AST_REPORT, .report = name};
-    search(a, &s);
-    return s.found > 0;
 }
 
 static void add_load(Checker *c, TrainBlock *t, const Ast *a) {
@@ -97,7 +87,7 @@ static void add_statement(Checker *c, TrainBlock *t, Ast *a) {
         arena_push(c, &t->loops, loop);
         break;
     }
-    case AST_STOP_WHEN: err(c, a->at, unsupported, "'stop_when'"); break;
+    case AST_STOP_WHEN: train_stop_when(c, t, a); break;
     case AST_MINIMIZE: err(c, a->at, misplaced, "minimize", "a loop of a train block"); break;
     case AST_REPORT: err(c, a->at, misplaced, "report", "a loop of a train block"); break;
     default: err(c, a->at, not_in_train); break;
@@ -114,8 +104,7 @@ void train_declare(Checker *c, Ast *ast) {
                        "first declared here");
     for (int i = 0; i < ast->train.body->list.len; i++) add_statement(c, t, ast->train.body->list.at[i]);
     if (!t->loops.len) err(c, ast->at, train_empty);
-    if (t->keep_best && strncmp(t->keep_best, "loss", 4) != 0 && !has_report(ast->train.body, t->keep_best))
-        err(c, ast->at, keep_best_unknown, t->keep_best);
+    if (t->keep_best && !train_reports(c, t, t->keep_best)) err(c, ast->at, keep_best_unknown, t->keep_best);
     arena_push(c, &c->program->trains, t);
 }
 

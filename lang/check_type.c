@@ -40,6 +40,18 @@ static int rest_place(const AstList *dims) {
 
 bool type_has_rest(const Ast *type) { return rest_place(&type->type.dims) >= 0; }
 
+/* With two `..` it would be open which dims are whose. */
+static bool one_rest(Checker *c, const Ast *type) {
+    const AstList *dims = &type->type.dims;
+    int first = rest_place(dims);
+    for (int i = first + 1; first >= 0 && i < dims->len; i++) {
+        if (dims->at[i]->kind != AST_REST) continue;
+        diag_label(c->nnc, err(c, dims->at[i]->at, second_rest), dims->at[first]->at, "the first one");
+        return false;
+    }
+    return true;
+}
+
 /* Which dim of a tensor of rank `rank` the dim `i` of the pattern is. */
 static int place_of(const AstList *dims, int rest, int rank, int i) {
     return rest >= 0 && i > rest ? rank - (dims->len - i) : i;
@@ -152,6 +164,7 @@ static bool size_agrees(Checker *c, Scope *s, Ast *dim, Dim have, Span at, Dim *
 static Value check_dims(Checker *c, Scope *s, Ast *type, Term *t, Span at, const char *what) {
     const AstList *dims = &type->type.dims;
     int rest = rest_place(dims), rank = t->type.rank;
+    if (!one_rest(c, type)) return value_poison();
     if (!rank_fits(dims, rest, rank)) return mismatch(c, s, type, t, at, what, NULL, NULL, NULL);
     type_bind(c, s, type, t, at);
     for (int i = 0; i < dims->len; i++) {
@@ -163,9 +176,12 @@ static Value check_dims(Checker *c, Scope *s, Ast *type, Term *t, Span at, const
         if (d->kind == AST_REST && (pack.kind != V_LIST || pack.list.len != n))
             return mismatch(c, s, type, t, at, what, NULL, NULL, NULL);
         for (int j = 0; j < n; j++) {
-            Dim want = NULL, have = t->type.dims[k + j];
-            bool ok = pack.kind == V_LIST ? !dim_differs(c->dims, want = value_size(c, pack.list.at[j]), have)
-                                          : size_agrees(c, s, d, have, at, &want);
+            Dim have = t->type.dims[k + j], want = pack.kind == V_LIST ? value_size(c, pack.list.at[j]) : have;
+            if (!want) {
+                err(c, d->at, bad_size, value_text(c, pack.list.at[j]));
+                return value_poison();
+            }
+            bool ok = pack.kind == V_LIST ? !dim_differs(c->dims, want, have) : size_agrees(c, s, d, have, at, &want);
             if (!ok) return mismatch(c, s, type, t, at, what, d, want, have);
         }
     }
@@ -247,7 +263,7 @@ Value type_agree(Checker *c, Scope *s, Ast *type, Value v, Span at, const char *
 /* ---- types made up ---- */
 
 bool type_fresh(Checker *c, Scope *s, Ast *type, int pack, Type *t) {
-    if (!type_dtype(c, type, &t->dtype)) return false;
+    if (!type_dtype(c, type, &t->dtype) || !one_rest(c, type)) return false;
     VEC(Dim) dims = {0};
     for (int i = 0; !type->type.scalar && i < type->type.dims.len; i++) {
         Ast *d = type->type.dims.at[i];

@@ -53,6 +53,22 @@ DType dtype_join(Checker *c, DType a, DType b) {
 
 /* ---- making ---- */
 
+/* Bytes and loop iterations are counted in 64 bits, and arrays have RT_MAX_RANK dims at most. */
+static void check_extent(Checker *c, Type t, Span at) {
+    const int64_t most = INT64_C(1) << 48;
+    int64_t elements = 1, n;
+    bool fits = true;
+    for (int i = 0; i < t.rank && fits; i++)
+        fits = !dim_is_const(t.dims[i], &n) || !__builtin_mul_overflow(elements, MAX(n, 1), &elements);
+    fits = fits && elements <= most;
+    if (c->stopped || (fits && t.rank <= CHECK_MAX_RANK)) return;
+    if (fits)
+        err(c, at, too_many_dims, t.rank, CHECK_MAX_RANK);
+    else
+        err(c, at, too_large, type_text(c, t));
+    check_stop(c);
+}
+
 Term *term_new(Checker *c, TermKind kind, Type type, Span at, int nargs, Term *const *args) {
     Term *t = ARENA_NEW(check_arena(c), Term);
     t->kind = kind;
@@ -62,6 +78,7 @@ Term *term_new(Checker *c, TermKind kind, Type type, Span at, int nargs, Term *c
     t->nargs = nargs;
     if (nargs) t->args = arena_copy(check_arena(c), args, sizeof *args * (size_t)nargs);
     for (int i = 0; i < nargs; i++) t->indexed = t->indexed || args[i]->indexed;
+    check_extent(c, type, at);
     if (c->unit && c->terms - c->unit->first_term > CHECK_MAX_TERMS && !c->stopped) {
         err(c, at, too_many_terms, CHECK_MAX_TERMS);
         check_stop(c);

@@ -208,12 +208,32 @@ typedef struct {
     Ast *ast;
 } TrainLoop;
 
+/* A condition on what the loops of an epoch report. Truth is 1 or 0. */
+typedef enum {
+    STOP_NUMBER,
+    STOP_REPORT,
+    STOP_NO_IMPROVEMENT, /* of `report` over the last `number` epochs */
+    STOP_OP              /* `op` of a and (of two operands) b: those of AST_UNARY and AST_BINARY but `@` */
+} StopKind;
+
+typedef struct StopTerm {
+    StopKind kind;
+    Span at;
+    bool condition; /* a truth, not a number */
+    double number;
+    Name report;
+    bool less; /* STOP_NO_IMPROVEMENT: smaller is better */
+    AstOperator op;
+    struct StopTerm *a, *b;
+} StopTerm;
+
 typedef struct TrainBlock {
     Name name; /* "" where it has none */
     Span at;
     int64_t epochs, steps, batch, seed, memory; /* 0: not set (epochs 1, batch 32, seed 0, no budget) */
     Name keep_best;                             /* or NULL; `keep_best_less`: smaller is better */
     bool keep_best_less;
+    VEC(StopTerm *) stops; /* the run ends after an epoch where any of them is true */
     VEC(TrainLoop) loops;
     struct {
         Name path; /* model or part */

@@ -5,12 +5,28 @@
 #include <math.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool cannot_write(const RtEvents *v, RtError *e) {
+    return rt_fail(e, "%s: cannot be written: %s", v->train->log_path, strerror(errno));
+}
 
 bool rt_events_open(RtEvents *v, const RtTrain *t, RtError *e) {
     *v = (RtEvents){.train = t, .out = t->json ? (t->out != NULL ? t->out : stdout) : NULL};
     if (t->log_path == NULL) return true;
-    v->log = fopen(t->log_path, t->log_append ? "a" : "w");
-    return v->log != NULL || rt_fail(e, "%s: cannot be written: %s", t->log_path, strerror(errno));
+    v->log = fopen(t->log_path, "a");
+    struct stat st;
+    if (v->log == NULL || fstat(fileno(v->log), &st) != 0) return cannot_write(v, e);
+    if (S_ISREG(st.st_mode) && st.st_size > t->start.log_bytes &&
+        ftruncate(fileno(v->log), (off_t)t->start.log_bytes) != 0)
+        return cannot_write(v, e);
+    return true;
+}
+
+int64_t rt_events_log_bytes(const RtEvents *v) {
+    struct stat st;
+    return v->log != NULL && fstat(fileno(v->log), &st) == 0 ? (int64_t)st.st_size : 0;
 }
 
 bool rt_events_close(RtEvents *v, RtError *e) {
@@ -27,13 +43,14 @@ static bool emit(RtEvents *v, cJSON *event, RtError *e) {
     cJSON_Delete(event);
     if (text == NULL) return rt_fail(e, "no memory for an event");
     FILE *places[2] = {v->log, v->out};
+    bool good = true;
     for (int i = 0; i < 2; i++) {
         if (places[i] == NULL) continue;
-        fprintf(places[i], "%s\n", text);
-        fflush(places[i]);
+        bool written = fprintf(places[i], "%s\n", text) >= 0 && fflush(places[i]) == 0;
+        if (!written && places[i] == v->log) good = cannot_write(v, e);
     }
     cJSON_free(text);
-    return v->log == NULL || !ferror(v->log) || rt_fail(e, "%s: cannot be written", v->train->log_path);
+    return good;
 }
 
 static cJSON *event_named(const char *name) {
@@ -62,7 +79,7 @@ bool rt_event_start(RtEvents *v, RtError *e) {
         add_number(event, "samples", (double)t->loops[i].data->count);
         break;
     }
-    if (t->start.step > 0) add_number(event, "resumed_at_step", (double)t->start.step);
+    if (t->start.position.step > 0) add_number(event, "resumed_at_step", (double)t->start.position.step);
     for (int i = 0; i < t->nfacts; i++) {
         if (t->facts[i].text != NULL)
             cJSON_AddStringToObject(event, t->facts[i].name, t->facts[i].text);
@@ -87,10 +104,12 @@ bool rt_event_epoch(RtEvents *v, int64_t number, const RtEpoch *epoch, RtError *
     cJSON *event = event_named("epoch");
     add_number(event, "epoch", (double)number);
     add_reports(event, epoch->reports, epoch->nreports);
-    add_number(event, "step", (double)epoch->position.step);
+    add_number(event, "step", (double)epoch->point.position.step);
     add_measure(event, "samples_per_s", epoch->samples_per_s);
     add_measure(event, "seconds", epoch->seconds);
-    return emit(v, event, e);
+    bool good = emit(v, event, e);
+    if (v->log != NULL) fdatasync(fileno(v->log)); /* before a checkpoint counts on the line; not every file can */
+    return good;
 }
 
 static int64_t peak_of_process(void) {

@@ -11,6 +11,8 @@ typedef struct {
 } RtEvents;
 
 bool rt_events_open(RtEvents *v, const RtTrain *t, RtError *e);
+/** Bytes of the log so far. */
+int64_t rt_events_log_bytes(const RtEvents *v);
 /** Ends the log; false where it could not be written in full. */
 bool rt_events_close(RtEvents *v, RtError *e);
 

@@ -1,10 +1,12 @@
 /* Whole reads, atomic replacement, folders. */
 #include "runtime/files.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -153,4 +155,57 @@ bool rt_mkdirs(const char *path, RtError *e) {
     }
     free(prefix);
     return good;
+}
+
+/* ---- a folder for one process ---- */
+
+/* Whether rt_replace_begin() has made that name: FILE.PID-ATTEMPT.tmp. */
+static bool is_temporary(const char *name) {
+    size_t length = strlen(name), k = length < 4 ? 0 : length - 4, digits = 0;
+    if (k == 0 || strcmp(name + k, ".tmp") != 0) return false;
+    while (k > 0 && name[k - 1] != '.') digits += strchr("0123456789-", name[--k]) != NULL;
+    return k > 1 && digits >= 3 && k + digits + 4 == length;
+}
+
+static void remove_temporaries(const char *path) {
+    DIR *folder = opendir(path);
+    if (folder == NULL) return;
+    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;)
+        if (is_temporary(entry->d_name)) unlinkat(dirfd(folder), entry->d_name, 0);
+    closedir(folder);
+}
+
+static bool lock_file(int fd, const char *path, RtError *e) {
+    char text[32] = "";
+    if (fd < 0) return rt_fail(e, "%s: nothing can be written there: %s", path, strerror(errno));
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        int n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+        bool told = ftruncate(fd, 0) == 0 && write(fd, text, (size_t)n) == n;
+        (void)told; /* the number is for messages only */
+        return true;
+    }
+    if (errno != EWOULDBLOCK) return rt_fail(e, "%s: cannot be locked: %s", path, strerror(errno));
+    ssize_t n = read(fd, text, sizeof text - 1);
+    long pid = n > 0 ? strtol(text, NULL, 10) : 0;
+    if (pid > 0) return rt_fail(e, "%s: another run, process %ld, is at work in this folder", path, pid);
+    return rt_fail(e, "%s: another run is at work in this folder", path);
+}
+
+int rt_lock_folder(const char *path, RtError *e) {
+    size_t room = strlen(path) + 8;
+    char *name = malloc(room);
+    if (name == NULL) return rt_fail(e, "%s: no memory", path), -1;
+    snprintf(name, room, "%s/.lock", path);
+    int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    free(name);
+    if (lock_file(fd, path, e)) {
+        remove_temporaries(path);
+        return fd;
+    }
+    if (fd >= 0) close(fd);
+    return -1;
+}
+
+void rt_unlock_folder(int lock) {
+    if (lock >= 0) close(lock);
 }

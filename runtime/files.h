@@ -25,4 +25,11 @@ bool rt_file_replace(const char *path, const void *data, size_t size, RtError *e
 /** mkdir -p. */
 bool rt_mkdirs(const char *path, RtError *e);
 
+/**
+ * Takes the folder for this process alone, until it ends or rt_unlock_folder(): a lock (flock) on the file `.lock` in
+ * it. Then removes what replacements of killed processes have left there. -1 after an error; else to be unlocked.
+ */
+int rt_lock_folder(const char *path, RtError *e);
+void rt_unlock_folder(int lock);
+
 #endif

@@ -11,10 +11,11 @@
 /* What one loop of the run has come to in the epoch at hand. */
 typedef struct {
     int32_t *rows;     /* of the data set in its own order; shuffled in place where the loop trains */
-    double *sums;      /* of each report, weighted by samples */
+    double *sums;      /* of each report, weighted by samples; a part of Run.sums */
     RtReport *batch;   /* each report's value in the last batch */
     RtReport *average; /* a part of Run.averages */
     int64_t samples;   /* counted in the sums */
+    int64_t resumed;   /* of them, those of before this run went on */
     double seconds;
 } LoopState;
 
@@ -27,11 +28,13 @@ typedef struct {
     LoopState *loops;
     int nreports; /* of all loops */
     RtReport *averages;
+    double *sums;
     char **names; /* of all reports, distinct */
     double started, epoch_started;
     bool failed, signalled;
     bool cut; /* the step limit came inside a loop, at `cut_at`; evaluating loops still run */
     RtPosition cut_at;
+    int64_t cut_log; /* bytes of the log before that epoch is told: it will be told again when it is whole */
 } Run;
 
 /* ---- names ---- */
@@ -53,8 +56,6 @@ static bool evaluated(const RtTrain *t, const char *name) {
     return false;
 }
 
-/* Report names as shown, distinct over the whole run: what an evaluating loop reports too is `train_NAME` in a training
-   loop; what is still doubled gets a number. */
 static char *distinct_name(const RtTrain *t, const RtLoop *l, const char *name, char *const *taken, int ntaken) {
     size_t room = strlen(name) + 32;
     char *text = malloc(room);
@@ -63,6 +64,30 @@ static char *distinct_name(const RtTrain *t, const RtLoop *l, const char *name, 
     snprintf(text, room, "%s%s", prefix, name);
     for (int k = 2; is_taken(taken, ntaken, text); k++) snprintf(text, room, "%s%s_%d", prefix, name, k);
     return text;
+}
+
+char **rt_report_names(const RtTrain *t, int *n) {
+    int total = 0;
+    *n = 0;
+    for (int i = 0; i < t->nloops; i++) total += t->loops[i].nreports;
+    char **names = calloc((size_t)total + 1, sizeof *names);
+    for (int i = 0; names != NULL && i < t->nloops; i++) {
+        const RtLoop *l = &t->loops[i];
+        for (int k = 0; k < l->nreports; k++) {
+            char *name = distinct_name(t, l, l->report_names[k], names, *n);
+            if (name == NULL) {
+                rt_report_names_free(names, *n);
+                return NULL;
+            }
+            names[(*n)++] = name;
+        }
+    }
+    return names;
+}
+
+void rt_report_names_free(char **names, int n) {
+    for (int i = 0; names != NULL && i < n; i++) free(names[i]);
+    free(names);
 }
 
 /* ---- preparation ---- */
@@ -77,37 +102,31 @@ static bool check_loop(const RtLoop *l, RtError *e) {
     return true;
 }
 
-static bool prepare_loop(Run *run, int index, int *nnames) {
+static bool prepare_loop(Run *run, int index, int first) {
     const RtLoop *l = &run->t->loops[index];
     LoopState *s = &run->loops[index];
-    size_t n = (size_t)l->nreports + 1;
     if (!check_loop(l, run->e)) return false;
     s->rows = malloc((size_t)l->data->count * sizeof *s->rows);
-    s->sums = calloc(n, sizeof *s->sums);
-    s->batch = calloc(n, sizeof *s->batch);
-    s->average = run->averages + *nnames;
-    if (s->rows == NULL || s->sums == NULL || s->batch == NULL) return rt_fail(run->e, "no memory to train");
+    s->batch = calloc((size_t)l->nreports + 1, sizeof *s->batch);
+    s->sums = run->sums + first;
+    s->average = run->averages + first;
+    if (s->rows == NULL || s->batch == NULL) return rt_fail(run->e, "no memory to train");
     rt_data_rows(l->data, s->rows);
-    for (int k = 0; k < l->nreports; k++) {
-        char *name = distinct_name(run->t, l, l->report_names[k], run->names, *nnames);
-        if (name == NULL) return rt_fail(run->e, "no memory to train");
-        run->names[(*nnames)++] = name;
-        s->batch[k].name = s->average[k].name = name;
-    }
+    for (int k = 0; k < l->nreports; k++) s->batch[k].name = s->average[k].name = run->names[first + k];
     return true;
 }
 
 static bool prepare(Run *run) {
     const RtTrain *t = run->t;
     if (t->epochs <= 0 && t->steps <= 0) return rt_fail(run->e, "training needs a number of epochs or of steps");
-    for (int i = 0; i < t->nloops; i++) run->nreports += t->loops[i].nreports;
+    run->names = rt_report_names(t, &run->nreports);
     run->loops = calloc((size_t)t->nloops + 1, sizeof *run->loops);
     run->averages = calloc((size_t)run->nreports + 1, sizeof *run->averages);
-    run->names = calloc((size_t)run->nreports + 1, sizeof *run->names);
-    if (run->loops == NULL || run->averages == NULL || run->names == NULL) return rt_fail(run->e, "no memory to train");
-    int nnames = 0;
-    for (int i = 0; i < t->nloops; i++) {
-        if (!prepare_loop(run, i, &nnames)) return false;
+    run->sums = calloc((size_t)run->nreports + 1, sizeof *run->sums);
+    if (run->loops == NULL || run->averages == NULL || run->names == NULL || run->sums == NULL)
+        return rt_fail(run->e, "no memory to train");
+    for (int i = 0, first = 0; i < t->nloops; first += t->loops[i++].nreports) {
+        if (!prepare_loop(run, i, first)) return false;
     }
     return true;
 }
@@ -115,13 +134,12 @@ static bool prepare(Run *run) {
 static void clean_up(Run *run) {
     for (int i = 0; run->loops != NULL && i < run->t->nloops; i++) {
         free(run->loops[i].rows);
-        free(run->loops[i].sums);
         free(run->loops[i].batch);
     }
-    for (int i = 0; run->names != NULL && i < run->nreports; i++) free(run->names[i]);
+    rt_report_names_free(run->names, run->nreports);
     free(run->loops);
     free(run->averages);
-    free(run->names);
+    free(run->sums);
 }
 
 /* ---- progress ---- */
@@ -130,7 +148,7 @@ static double samples_per_s(const Run *run) {
     double samples = 0, seconds = 0;
     for (int i = 0; i < run->t->nloops; i++) {
         if (!run->t->loops[i].trains) continue;
-        samples += (double)run->loops[i].samples;
+        samples += (double)(run->loops[i].samples - run->loops[i].resumed);
         seconds += run->loops[i].seconds;
     }
     return seconds > 0 ? samples / seconds : 0;
@@ -155,11 +173,11 @@ static double seconds_left(const Run *run, double now, double done) {
     const RtTrain *t = run->t;
     double share = -1; /* of this run, from where it started */
     if (t->epochs > 0) {
-        double epochs = (double)(run->at.epoch - t->start.epoch) + done;
-        share = epochs / (double)(t->epochs - t->start.epoch);
+        double epochs = (double)(run->at.epoch - t->start.position.epoch) + done;
+        share = epochs / (double)(t->epochs - t->start.position.epoch);
     }
     if (t->steps > 0) {
-        double steps = (double)(run->at.step - t->start.step) / (double)(t->steps - t->start.step);
+        double steps = (double)(run->at.step - t->start.position.step) / (double)(t->steps - t->start.position.step);
         if (steps > share) share = steps;
     }
     return share > 0.001 && share <= 1 ? (now - run->started) * (1 / share - 1) : -1;
@@ -242,7 +260,7 @@ static void begin_epoch(Run *run) {
     run->epoch_started = rt_seconds();
     for (int i = 0; i < run->t->nloops; i++) {
         LoopState *s = &run->loops[i];
-        s->samples = 0;
+        s->samples = s->resumed = 0;
         s->seconds = 0;
         for (int k = 0; k < run->t->loops[i].nreports; k++) {
             s->sums[k] = 0;
@@ -251,19 +269,47 @@ static void begin_epoch(Run *run) {
     }
 }
 
+/* Puts back what the epoch at hand had come to when the run stopped. */
+static void take_up(Run *run) {
+    const RtTrain *t = run->t;
+    for (int i = 0, first = 0; i < t->nloops && i <= run->at.loop; first += t->loops[i++].nreports) {
+        const RtLoop *l = &t->loops[i];
+        LoopState *s = &run->loops[i];
+        int64_t count = l->data->count, done = i < run->at.loop ? count : run->at.batch * l->batch;
+        s->samples = s->resumed = done < count ? done : count;
+        for (int k = 0; k < l->nreports && s->samples > 0; k++) {
+            s->sums[k] = t->start.sums != NULL ? t->start.sums[first + k] : 0;
+            s->average[k].value = s->sums[k] / (double)s->samples;
+        }
+    }
+}
+
+static RtPoint point_of(const Run *run) {
+    bool told = run->cut && run->cut_log > 0;
+    return (RtPoint){.position = run->at,
+                     .nsums = run->nreports,
+                     .sums = run->sums,
+                     .log_bytes = told ? run->cut_log : rt_events_log_bytes(&run->events)};
+}
+
 /* Tells of the epoch that has just ended; false where the run must end, then *end says why. */
 static bool end_epoch(Run *run, RtEnd *end) {
     int64_t number = ++run->at.epoch;
     run->at.loop = 0;
     run->at.batch = 0;
-    if (run->cut) run->at = run->cut_at;
-    RtEpoch epoch = {.position = run->at,
+    if (run->cut) {
+        run->at = run->cut_at;
+        run->cut_log = rt_events_log_bytes(&run->events);
+    }
+    RtEpoch epoch = {.point = point_of(run),
+                     .whole = !run->cut,
                      .nreports = run->nreports,
                      .reports = run->averages,
                      .samples_per_s = samples_per_s(run),
                      .seconds = rt_seconds() - run->epoch_started};
     rt_progress_epoch(&run->progress, number, &epoch);
     run->failed = !rt_event_epoch(&run->events, number, &epoch, run->e);
+    epoch.point = point_of(run); /* its event is in the log now */
     RtNext next = RT_GO_ON;
     if (!run->failed && run->t->epoch_end != NULL) next = run->t->epoch_end(run->t->user, &epoch, run->e);
     if (next == RT_FAILED) run->failed = true;
@@ -274,13 +320,17 @@ static bool end_epoch(Run *run, RtEnd *end) {
 static RtEnd run_epochs(Run *run) {
     const RtTrain *t = run->t;
     RtEnd end = RT_END_STEPS;
+    begin_epoch(run);
+    take_up(run);
     if (limit_reached(run)) return end;
     while (t->epochs <= 0 || run->at.epoch < t->epochs) {
-        begin_epoch(run);
         for (; run->at.loop < t->nloops; run->at.loop++, run->at.batch = 0) {
-            if (!run_loop(run)) return RT_END_SIGNAL;
+            if (run_loop(run)) continue;
+            if (run->cut) run->at = run->cut_at; /* the loops behind the cut are repeated */
+            return RT_END_SIGNAL;
         }
         if (!end_epoch(run, &end)) return end;
+        begin_epoch(run);
     }
     return RT_END_EPOCHS;
 }
@@ -288,15 +338,18 @@ static RtEnd run_epochs(Run *run) {
 static bool run_all(Run *run, RtTrained *result) {
     const RtTrain *t = run->t;
     run->started = rt_seconds();
-    run->at = t->start;
+    run->at = t->start.position;
     if (!rt_event_start(&run->events, run->e)) return false;
     result->end = run_epochs(run);
     rt_progress_close(&run->progress);
     result->signal = run->signalled ? rt_signals_seen(t->signals) : 0;
     result->position = run->at;
-    if (run->failed || (t->finish != NULL && !t->finish(t->user, &run->at, run->e))) return false;
+    RtPoint point = point_of(run);
+    if (run->failed || (t->finish != NULL && !t->finish(t->user, &point, run->e))) return false;
     result->seconds = rt_seconds() - run->started;
-    return rt_event_end(&run->events, result, run->e);
+    bool good = rt_event_end(&run->events, result, run->e);
+    result->log_bytes = rt_events_log_bytes(&run->events);
+    return good;
 }
 
 bool rt_train(const RtTrain *t, RtTrained *result, RtError *e) {

@@ -32,6 +32,14 @@ typedef struct {
     int64_t step;  /* training batches in all */
 } RtPosition;
 
+/** All of a run, besides the variables that its steps change, that it needs to go on: what a checkpoint keeps. */
+typedef struct {
+    RtPosition position;
+    int nsums;
+    const double *sums; /* of each report over the samples of the epoch at hand, all loops in order; NULL: all 0 */
+    int64_t log_bytes;  /* of the log so far: what stands behind them is of a time that a resumed run repeats */
+} RtPoint;
+
 /** One reported value. */
 typedef struct {
     const char *name;
@@ -40,7 +48,8 @@ typedef struct {
 
 /** What an epoch came to. */
 typedef struct {
-    RtPosition position; /* after it */
+    RtPoint point; /* after it */
+    bool whole;    /* false where the limit of steps came inside it */
     int nreports;
     const RtReport *reports; /* averages, of all loops in order */
     double samples_per_s;    /* of the training loops alone */
@@ -63,15 +72,14 @@ typedef struct {
     int64_t epochs; /* 0: no limit, then `steps` must be set */
     int64_t steps;  /* training batches; 0: no limit. Reaching it ends training, not the evaluating loops after it */
     uint64_t seed;
-    RtPosition start; /* zero, or where to go on */
+    RtPoint start; /* zero, or where to go on; its nsums is 0 or the number of reports */
 
     int64_t log_every; /* a step event every so many training batches; 0: none */
     bool json, quiet;
     FILE *out;            /* NULL: stdout */
-    const char *log_path; /* NULL: no log file */
-    bool log_append;
-    const char *weights; /* for the end event: where finish() saves the weights; may be NULL */
-    int64_t peak_bytes;  /* for the end event; 0: what the system says this process took at most */
+    const char *log_path; /* NULL: no log file; it is cut to start.log_bytes, and goes on there */
+    const char *weights;  /* for the end event: where finish() saves the weights; may be NULL */
+    int64_t peak_bytes;   /* for the end event; 0: what the system says this process took at most */
     int nfacts;
     const RtFact *facts;
 
@@ -80,8 +88,8 @@ typedef struct {
     void *user;
     /** After each epoch (may be NULL): checkpoints, keep_best, stop_when. RT_FAILED must fill the error. */
     RtNext (*epoch_end)(void *user, const RtEpoch *epoch, RtError *e);
-    /** After the last batch, before the end event (may be NULL): saves. `position` is where the run stopped. */
-    bool (*finish)(void *user, const RtPosition *position, RtError *e);
+    /** After the last batch, before the end event (may be NULL): saves. `point` is where the run stopped. */
+    bool (*finish)(void *user, const RtPoint *point, RtError *e);
 } RtTrain;
 
 typedef enum { RT_END_EPOCHS, RT_END_STEPS, RT_END_STOPPED, RT_END_SIGNAL } RtEnd;
@@ -91,8 +99,17 @@ typedef struct {
     RtEnd end;
     int signal; /* where end is RT_END_SIGNAL */
     RtPosition position;
+    int64_t log_bytes; /* of the whole log */
     double seconds;
 } RtTrained;
+
+/**
+ * The names of all reports as events and epoch_end() have them, distinct over the whole run: what an evaluating loop
+ * reports too is `train_NAME` in a training loop; what is still doubled gets a number. *n is their number; NULL where
+ * memory is out. To be freed with rt_report_names_free().
+ */
+char **rt_report_names(const RtTrain *t, int *n);
+void rt_report_names_free(char **names, int n);
 
 /** Trains. False only on failure: a callback's, or the log's. A signal is not one: see `result`. */
 bool rt_train(const RtTrain *t, RtTrained *result, RtError *e);

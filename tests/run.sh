@@ -8,19 +8,22 @@ sh tests/setup.sh tests
 echo "== formatting"
 git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format-19 --dry-run --Werror
 
-echo "== gcc"
-cmake --preset release -DNNC_WERROR=ON >/dev/null
-cmake --build --preset release | tail -n 1
-echo "== clang"
-cmake --preset clang >/dev/null
-cmake --build --preset clang | tail -n 1
-echo "== sanitizers"
-cmake --preset sanitize >/dev/null
-cmake --build --preset sanitize | tail -n 1
+# build PRESET: all of it, quietly; what was printed where it fails.
+build() {
+    echo "== build: $1"
+    cmake --preset "$1" -DNNC_WERROR=ON >build.log 2>&1 && cmake --build --preset "$1" >>build.log 2>&1 || {
+        cat build.log
+        exit 1
+    }
+    rm build.log
+}
+build release
+build clang
+build sanitize
 
 echo "== tests under the address and undefined-behaviour sanitizers"
 ctest --test-dir build-sanitize --output-on-failure --label-exclude slow
 echo "== tests of the clang build"
-ctest --test-dir build-clang --output-on-failure --label-exclude slow
+ctest --test-dir build-clang --output-on-failure --tests-regex unit_
 echo "== tests"
 ctest --test-dir build --output-on-failure

@@ -35,8 +35,8 @@ typedef struct {
 
 struct Nnc;
 
-/** Reports the message `id`, whose text in diag.def is a printf format, at `at`. Returns it so that labels and helps can
- * be added; they belong to the same message. Nothing is printed before diag_print. */
+/** Reports the message `id`, whose text in diag.def is a printf format, at `at`. Returns it so that labels and helps
+ * can be added; they belong to the same message. Nothing is printed before diag_print. */
 Diag *diag(struct Nnc *nnc, Span at, DiagId id, ...);
 
 /** Words at the place of the message itself (under its caret), or at another place. */

@@ -93,13 +93,14 @@ static int run_version(CommandLine *l) {
 
 const Command commands[] = {
     {"train", "FILE", "Runs the file's train blocks.", "nnc train examples/digits.nn", 't', run_train},
-    {"eval", "FILE", "Runs only the evaluating loops, with trained weights.", "nnc eval examples/digits.nn", 'e', run_eval},
+    {"eval", "FILE", "Runs only the evaluating loops, with trained weights.", "nnc eval examples/digits.nn", 'e',
+     run_eval},
     {"run", "FILE FUNCTION", "Calls an exported function.",
      "nnc run examples/digits.nn classify --arg pixels=x.npy --out y.npy", 'r', run_run},
     {"compile", "FILE [-o OUT]", "Emits the exported functions as a standalone object and a C header.",
      "nnc compile examples/digits.nn -o digits.o", 'c', run_compile},
-    {"check", "FILE...", "Parses and type-checks; prints nothing where all is well.", "nnc check examples/digits.nn", 'k',
-     run_check},
+    {"check", "FILE...", "Parses and type-checks; prints nothing where all is well.", "nnc check examples/digits.nn",
+     'k', run_check},
     {"fmt", "FILE...", "Formats in place.", "nnc fmt examples/digits.nn", 'f', run_fmt},
     {"summary", "FILE", "Shows layers, parameters, FLOPs, bytes and kernels before anything runs.",
      "nnc summary examples/digits.nn", 's', run_summary},
@@ -108,7 +109,8 @@ const Command commands[] = {
 
 static void print_commands(FILE *out) {
     fprintf(out, "nnc: a compiler for neural networks\n\n");
-    for (const Command *c = commands; c->name; c++) fprintf(out, "  nnc %-8s %-16s %s\n", c->name, c->usage, c->synopsis);
+    for (const Command *c = commands; c->name; c++)
+        fprintf(out, "  nnc %-8s %-16s %s\n", c->name, c->usage, c->synopsis);
     fprintf(out, "\nnnc COMMAND --help says more about each.\n");
 }
 
@@ -146,6 +148,7 @@ static int run_command(const Command *c, int argc, char **argv) {
 
 int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_DFL);
+    signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error to report, like a full disk */
     if (argc < 2) return print_commands(stderr), EXIT_USAGE;
     const char *word = argv[1];
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) return print_commands(stdout), 0;

@@ -1,15 +1,17 @@
 /* Code in memory: objects are made as for files and handed to LLVM's linker. Units are cut into parts of a few kernels,
  * each a module of its own, so that all processors can work on them. */
+#include "compiler/llvm/cache.h"
 #include "compiler/llvm/emit.h"
 #include "compiler/llvm/module.h"
 
 #include "runtime/pool.h"
 
+#include <llvm-c/BitWriter.h>
 #include <llvm-c/Error.h>
 #include <llvm-c/LLJIT.h>
 #include <stdlib.h>
 
-enum { PART_KERNELS = 12 };
+enum { PART_KERNELS = 12, CACHE_BYTES = 256 << 20 };
 
 struct JitCode {
     LLVMOrcLLJITRef jit;
@@ -20,9 +22,15 @@ typedef struct {
     L l;
     LLVMTargetMachineRef machine;
     LLVMMemoryBufferRef object;
+    bool compiled; /* rather than found in the cache */
 } Part;
 
-typedef VEC(Part) Parts;
+typedef struct {
+    Part *at;
+    size_t len, cap;
+    const Target *target;
+    char *cache; /* its folder, or NULL */
+} Parts;
 
 static void check(LLVMErrorRef error, const char *what) {
     if (error) bug("%s: %s", what, LLVMGetErrorMessage(error));
@@ -44,13 +52,25 @@ static void add_parts(Parts *parts, const Target *target, const LoopUnit *unit, 
     } while (from < n);
 }
 
-/* One part's passes and object; parts share nothing, so that they can be made at the same time. */
-static void compile_part(void *parts, int64_t number) {
-    Part *p = &((Parts *)parts)->at[number];
-    module_optimize(&p->l, p->machine);
+static LLVMMemoryBufferRef make_object(const Part *p) {
+    LLVMMemoryBufferRef object;
     char *why = NULL;
-    if (LLVMTargetMachineEmitToMemoryBuffer(p->machine, p->l.module, LLVMObjectFile, &why, &p->object))
+    module_optimize(&p->l, p->machine);
+    if (LLVMTargetMachineEmitToMemoryBuffer(p->machine, p->l.module, LLVMObjectFile, &why, &object))
         bug("LLVM emits no object: %s", why);
+    return object;
+}
+
+/* One part's passes and object, or the object that was kept; parts share nothing, so that they can be made at once. */
+static void compile_part(void *parts, int64_t number) {
+    const Parts *all = parts;
+    Part *p = &all->at[number];
+    LLVMMemoryBufferRef code = all->cache ? LLVMWriteBitcodeToMemoryBuffer(p->l.module) : NULL;
+    p->object = code ? cache_find(all->cache, all->target, code) : NULL;
+    p->compiled = !p->object;
+    if (p->compiled) p->object = make_object(p);
+    if (p->compiled && code) cache_keep(all->cache, all->target, code, p->object);
+    if (code) LLVMDisposeMemoryBuffer(code);
     module_free(&p->l);
 }
 
@@ -58,6 +78,9 @@ static void compile_parts(Parts *parts) {
     RtPool *pool = parts->len > 1 ? rt_pool_new(0) : NULL;
     rt_parallel(pool, compile_part, parts, (int64_t)parts->len);
     rt_pool_free(pool);
+    bool grown = false;
+    for (size_t i = 0; i < parts->len; i++) grown |= parts->at[i].compiled;
+    if (grown && parts->cache) cache_trim(parts->cache, CACHE_BYTES);
 }
 
 /* ---- linking ---- */
@@ -89,7 +112,7 @@ static LLVMOrcLLJITRef link_parts(const Parts *parts) {
 
 /* ---- the whole ---- */
 
-JitCode *llvm_jit(Nnc *nnc, LoopUnit *const *units, int n, const char *cpu) {
+JitCode *llvm_jit(Nnc *nnc, LoopUnit *const *units, int n, const char *cpu, bool cached) {
     Target target;
     if (!target_find(nnc, NULL, cpu, &target)) return NULL;
     if (!target.runs_here) {
@@ -97,7 +120,7 @@ JitCode *llvm_jit(Nnc *nnc, LoopUnit *const *units, int n, const char *cpu) {
         return NULL;
     }
     const char **symbols = ARENA_ARRAY(nnc->arena, const char *, n);
-    Parts parts = {0};
+    Parts parts = {.target = &target, .cache = cached ? cache_folder() : NULL};
     for (int i = 0; i < n; i++) {
         symbols[i] = arena_printf(nnc->arena, "%s.%d", units[i]->name, i); /* several may have one name */
         add_parts(&parts, &target, units[i], symbols[i]);
@@ -113,6 +136,7 @@ JitCode *llvm_jit(Nnc *nnc, LoopUnit *const *units, int n, const char *cpu) {
         check(LLVMOrcLLJITLookup(code->jit, &address, symbols[i]), symbols[i]);
         code->functions[i] = (UnitFunction)(uintptr_t)address;
     }
+    free(parts.cache);
     vec_free(&parts);
     return code;
 }

@@ -16,8 +16,9 @@ typedef void (*UnitFunction)(void *const *bases, const void *rtcall);
 
 typedef struct JitCode JitCode;
 
-/** Compiles units just in time, for a CPU that the machine at hand must be able to run. NULL after a diagnostic. */
-JitCode *llvm_jit(Nnc *nnc, LoopUnit *const *units, int n, const char *cpu);
+/** Compiles units just in time, for a CPU that the machine at hand must be able to run; with `cached`, code made by an
+ * earlier run is taken from the disk and new code kept there. NULL after a diagnostic. */
+JitCode *llvm_jit(Nnc *nnc, LoopUnit *const *units, int n, const char *cpu, bool cached);
 
 /** The entry of units[unit]. */
 UnitFunction jit_function(const JitCode *code, int unit);

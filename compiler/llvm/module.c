@@ -18,9 +18,9 @@ void module_begin(L *l, const Target *target, LLVMTargetMachineRef machine, cons
     }
 }
 
-/* Registers first (sroa), then equal computations, and what does not change out of the loops. instcombine is left out on
- * purpose: what is emitted gains nothing from it, and LLVM 19's is wrong about NaN next to fabs (it takes
- * `x != x or |x| > c` for `not (x <= c)`). */
+/* Registers first (sroa), then equal computations, and what does not change out of the loops. instcombine is left out
+ * on purpose: what is emitted gains nothing from it, and LLVM 19's is wrong about NaN next to fabs (it takes `x != x or
+ * |x| > c` for `not (x <= c)`). */
 static const char passes[] = "function(sroa,early-cse<memssa>,simplifycfg,loop-mssa(licm<allowspeculation>),"
                              "early-cse<memssa>,simplifycfg)";
 

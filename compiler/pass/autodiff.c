@@ -200,6 +200,19 @@ static bool result_needed(const Graph *g, const Node *n, const bool *need) {
     return y < 0 ? need[s->scan.init[k]] || need[s->scan.next[k]] : need[s->scan.yield[y]];
 }
 
+/* Bodies are walked by recursion: false, after a diagnostic, where one up to `of` is too deep for it. */
+static bool all_shallow(Autodiff *ad, Ref of) {
+    for (Ref r = 1; r <= of; r++) {
+        const Node *n = ir_node(ad->g, r);
+        Ex body = n->kind == N_COMP ? n->comp.body : n->kind == N_SCATTER ? n->scatter.body : 0;
+        if (!body || !autodiff_body_deep(&ad->body, body)) continue;
+        Diag *d = diag(ad->g->nnc, n->at, DIAG_gradient_deep, AUTODIFF_DEEPEST);
+        diag_help(ad->g->nnc, d, "each gradient of a gradient makes expressions some times as deep");
+        return false;
+    }
+    return true;
+}
+
 /* Which nodes up to `of` a gradient must reach on its way to the wanted ones, which are already marked. */
 static void find_needed(Autodiff *ad, Ref of, bool *need) {
     for (Ref r = 1; r <= of; r++) {
@@ -237,10 +250,12 @@ static void sweep(Autodiff *ad, Ref first) {
     ad->first.len = ad->last.len = ad->need.len = 0;
     reserve(ad, of);
     ad->summands.len = 1; /* 0 is none */
-    for (Ref q = first; q; q = ad->same_of[q]) ad->need.at[asked_for(ad, q, of)] = true;
-    ad->need.at[0] = false;
     autodiff_body_start(&ad->body, ad->need.at, ad->need.len);
-    find_needed(ad, of, ad->need.at);
+    if (all_shallow(ad, of)) {
+        for (Ref q = first; q; q = ad->same_of[q]) ad->need.at[asked_for(ad, q, of)] = true;
+        ad->need.at[0] = false;
+        find_needed(ad, of, ad->need.at);
+    }
     if (ad->need.at[of]) autodiff_add(ad, of, constant(g, &scalar, 1, scalar.at));
     for (Ref r = of; r > 0; r--) autodiff_propagate(ad, r, autodiff_gradient(ad, r));
     for (Ref q = first; q; q = ad->same_of[q]) {

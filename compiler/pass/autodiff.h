@@ -15,6 +15,8 @@ typedef struct {
 
 typedef VEC(Partial) Partials;
 
+enum { AUTODIFF_DEEPEST = 5000 };
+
 /* The reverse mode over scalar expressions. */
 typedef struct {
     Graph *g;
@@ -24,6 +26,7 @@ typedef struct {
     size_t nneed;       /* nodes from here on do not */
     VEC(uint8_t) live;  /* per expression: whether any needed load is below; 0 not known yet */
     VEC(uint32_t) slot; /* per expression: its place in the sweep under way, from 1 */
+    VEC(int) depth;     /* per expression: how deep the longest nest below it is */
 } BodyGrad;
 
 /** Begins with another `need`; what was known about expressions is forgotten. */
@@ -32,6 +35,9 @@ void autodiff_body_free(BodyGrad *b);
 
 /** Whether any needed load stands below `body` where a gradient passes. */
 bool autodiff_body_live(BodyGrad *b, Ex body);
+
+/** Whether `body` is nested too deep to be walked, as gradients of gradients of many orders are. */
+bool autodiff_body_deep(BodyGrad *b, Ex body);
 
 /** Appends what the needed loads below `body` get, where dy is its gradient and y has its value. */
 void autodiff_body(BodyGrad *b, Ex body, Ex y, Ex dy, Partials *out);

@@ -30,6 +30,7 @@ void autodiff_body_start(BodyGrad *b, const bool *need, size_t nneed) {
 void autodiff_body_free(BodyGrad *b) {
     vec_free(&b->live);
     vec_free(&b->slot);
+    vec_free(&b->depth);
 }
 
 static bool operand_live(BodyGrad *b, Ex e, int i) {
@@ -61,6 +62,18 @@ bool autodiff_body_live(BodyGrad *b, Ex e) {
         b->live.at[e] = live ? LIVE_YES : LIVE_NO;
     }
     return b->live.at[e] == LIVE_YES;
+}
+
+/* Operands have smaller numbers than what they stand in. */
+bool autodiff_body_deep(BodyGrad *b, Ex body) {
+    for (Ex e = (Ex)b->depth.len; e <= body; e++) {
+        const Ex *arg = ir_expr(b->g, e)->arg;
+        int depth = 0;
+        for (size_t i = 0; i < COUNT(ir_expr(b->g, e)->arg); i++)
+            if (arg[i]) depth = MAX(depth, 1 + b->depth.at[arg[i]]);
+        vec_push(&b->depth, depth);
+    }
+    return b->depth.at[body] > AUTODIFF_DEEPEST;
 }
 
 /* Appends the live expressions below e to the order, each once. */

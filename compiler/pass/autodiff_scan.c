@@ -29,6 +29,8 @@ typedef struct Level {
     int *adjoint;   /* per carry: the number of its gradient among the backward carries; -1: none */
     Ref back;       /* the backward scan */
     bool *inside;   /* per node up to `back`: varies with its iterations */
+    Ex *memo;       /* per expression: what it became for the partial that is handed out */
+    size_t nmemo;
     VEC(Leaving) leaving;
 } Level;
 
@@ -164,9 +166,9 @@ static void find_inside(Level *l, const Graph *g) {
 
 /* ---- what leaves the body ---- */
 
-static Ex stack(const Level *l, Graph *g, Ex e, int t);
+static Ex stack(Level *l, Graph *g, Ex e, int t);
 
-static Ex stack_load(const Level *l, Graph *g, const Expr *x, int t) {
+static Ex stack_load(Level *l, Graph *g, const Expr *x, int t) {
     Ref r = x->load.node;
     const Node n = *ir_node(g, r);
     Place *at = ARENA_ARRAY(g->nnc->arena, Place, x->load.rank + 1);
@@ -185,8 +187,7 @@ static Ex stack_load(const Level *l, Graph *g, const Expr *x, int t) {
     return ex_load(g, ir_stacked(g, l->back, r), at);
 }
 
-/* `e`, of the backward body, for iteration number variable `t`. What gradients are made of is small. */
-static Ex stack(const Level *l, Graph *g, Ex e, int t) {
+static Ex stack_new(Level *l, Graph *g, Ex e, int t) {
     const Expr x = *ir_expr(g, e);
     Ex arg[4] = {0};
     if (x.kind == EX_CONST || x.kind == EX_INDEX) return e;
@@ -198,8 +199,17 @@ static Ex stack(const Level *l, Graph *g, Ex e, int t) {
     return ex_op(g, x.kind, arg[0], arg[1], arg[2]);
 }
 
-static void hand_out(Autodiff *ad, const Level *l, const Leaving *x) {
+/* `e`, of the backward body, where variable `t` is the number of the iteration. */
+static Ex stack(Level *l, Graph *g, Ex e, int t) {
+    if (e >= l->nmemo) return stack_new(l, g, e, t);
+    if (!l->memo[e]) l->memo[e] = stack_new(l, g, e, t);
+    return l->memo[e];
+}
+
+static void hand_out(Autodiff *ad, Level *l, const Leaving *x) {
     Graph *g = ad->g;
+    l->nmemo = g->exprs.len;
+    l->memo = ARENA_ARRAY(g->nnc->arena, Ex, l->nmemo);
     const Expr load = *ir_expr(g, x->p.load);
     int64_t *extents = ARENA_ARRAY(g->nnc->arena, int64_t, x->n + 1);
     if (x->n) memcpy(extents, x->extents, sizeof *extents * (size_t)x->n);

@@ -20,12 +20,17 @@ printf 'let a = 1\nlet b\0 = 2\n' >nul.nn
 expect_error 1 "nul.nn:2" "$NNC" check nul.nn
 { printf 'let a = '; head -c 100000 /dev/zero | tr '\0' '('; } >deep.nn
 expect_error 1 "nested" "$NNC" check deep.nn
+{ seq 20000 | sed 's/.*/let a& = 1 + a/' | awk '{ print $0 NR + 1 }'; echo 'let a20001 = 1'; } >chain.nn
+expect_error 1 "nested" "$NNC" check chain.nn
 nn a.nn 'import "b.nn"\n'
 nn b.nn 'import "a.nn"\n'
 expect_error 1 "import" "$NNC" check a.nn
 
 nn gone.nn "data d = csv(\"gone.csv\", target = \"y\")\n$model$loop"
 expect_error 1 "gone.csv" "$NNC" train gone.nn
+nn clip.nn "data d = csv(\"three.csv\", target = \"y\")\n${model}train {\n    for (x, y) in d {\n        minimize cross_entropy(m(x), y) using GD(0.1) clip_norm -1\n    }\n}\n"
+nn three.csv 'a,b,y\n1,2,0\n1,1,1\n0,1,2\n'
+expect_error 1 "'clip_norm' must be above 0" "$NNC" check clip.nn
 nn ragged.nn "data d = csv(\"ragged.csv\", target = \"y\")\n$model$loop"
 nn ragged.csv 'a,b,y\n1,2,0\n1,1\n'
 expect_error 1 "ragged.csv:3" "$NNC" train ragged.nn
@@ -43,6 +48,14 @@ expect_error 1 "i.gz" "$NNC" train idx.nn
 nn shape.nn 'model m(x: [N, 784]) -> [N, 10] {\n    let h = Dense(500)(x)\n    param w2: [400, 10] = 0\n    return h @ w2\n}\nexport fn f(x: [N, 784]) = m(x)\n'
 expect_error 1 "500 and 400 differ" "$NNC" check shape.nn
 expect_error 1 "shape.nn:4" "$NNC" check shape.nn
+nn huge.nn 'model m(x: [N, 4]) = Dense(30000000000000)(x)\nexport fn f(x: [N, 4]) = m(x)\n'
+expect_error 1 "not enough memory: parameters and states need 600000000000000 bytes" "$NNC" compile huge.nn --init
+{
+    echo 'export fn f() { let x = ones([2]); let e = sum(sin(x)^3)'
+    for order in 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do echo 'e = sum(grad(e, x)^2)'; done
+    echo 'return e }'
+} >orders.nn
+expect_error 1 "a gradient with expressions nested" "$NNC" run orders.nn f
 expect_error 1 "must be [N, 64], and this is []" "$NNC" run "$SOURCE/examples/digits.nn" classify --arg pixels=3
 expect_error 1 "no trained weights" "$NNC" eval "$SOURCE/examples/digits.nn"
 [ -e runs ] && fail "an error left something behind: $(find runs)"

@@ -10,7 +10,7 @@ enum { MOST = 8 };
 
 static int count_parameters(const Case *c) {
     int n = 0;
-    char name[16];
+    char name[32];
     do snprintf(name, sizeof name, "p%d", n);
     while (n < MOST && case_input(c, name) && ++n);
     return n;
@@ -23,7 +23,7 @@ static void put_shape(Str *s, const RtArray *a, int from) {
 }
 
 static bool optimizer_source(Str *s, const Case *c, const Rule *r, int n) {
-    char name[16];
+    char name[32];
     str_add(s, n == 1 ? "data steps = npy(\"g0.npy\")\n\nlayer Sums()(" : "data steps = zip(");
     for (int i = 0; n > 1 && i < n; i++) str_add(s, "%snpy(\"g%d.npy\")", i ? ", " : "", i);
     if (n > 1) str_add(s, ")\n\nlayer Sums()(");
@@ -58,7 +58,7 @@ static bool optimizer_source(Str *s, const Case *c, const Rule *r, int n) {
 
 static void write_gradients(const Case *c, const char *path, int n) {
     for (int i = 0; i < n; i++) {
-        char name[16], file[128];
+        char name[32], file[160];
         RtError err;
         snprintf(name, sizeof name, "grad_p%d", i);
         snprintf(file, sizeof file, "%.*s/g%d.npy", (int)(strrchr(path, '/') - path), path, i);
@@ -105,7 +105,7 @@ static void call_step(Driver *d, const Code *code, const RtData *data, int32_t r
 static void follow(Driver *d, const Case *c, const Code *code, int n, bool f64, Outcome *o) {
     RtArray traj[MOST];
     RtError err;
-    char name[16];
+    char name[32];
     int64_t steps = (int64_t)cJSON_GetObjectItemCaseSensitive(c->attrs, "steps")->valuedouble;
     for (int i = 0; i < n; i++) {
         snprintf(name, sizeof name, "grad_p%d", i);

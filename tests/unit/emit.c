@@ -424,7 +424,7 @@ Test(emit, several_units) {
         finish(n);
         units[i] = &n->unit;
     }
-    JitCode *code = llvm_jit(nests[0].nnc, units, 2, NULL);
+    JitCode *code = llvm_jit(nests[0].nnc, units, 2, NULL, false);
     for (int i = 0; i < 2; i++) {
         float y[3];
         void *bases[] = {NULL, NULL, y};

@@ -99,7 +99,7 @@ static void every_operation(int lanes) {
     const char *cpus[4];
     int ncpus = runnable(cpus);
     for (int c = 0; c < ncpus; c++) {
-        JitCode *code = llvm_jit(cases[0].nest.nnc, units, n, cpus[c]);
+        JitCode *code = llvm_jit(cases[0].nest.nnc, units, n, cpus[c], false);
         cr_assert_not_null(code);
         for (int i = 0; i < n; i++) check_case(&cases[i], jit_function(code, i), cpus[c], lanes);
         jit_free(code);

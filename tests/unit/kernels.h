@@ -140,7 +140,7 @@ static inline Compiled compile_for(Nest *n, const char *cpu) {
         llvm_dump(n->nnc, units, 1, cpu, EMIT_LLVM, stderr);
         llvm_dump(n->nnc, units, 1, cpu, EMIT_ASM, stderr);
     }
-    Compiled c = {llvm_jit(n->nnc, units, 1, cpu), NULL};
+    Compiled c = {llvm_jit(n->nnc, units, 1, cpu, false), NULL};
     cr_assert_not_null(c.code);
     c.function = jit_function(c.code, 0);
     cr_assert_not_null(c.function);

@@ -24,6 +24,10 @@ typedef struct {
     const RtSignals *signals;
     int stop_after, ended; /* epochs */
     RtPosition finished;
+    RtPoint point; /* of finish(), its sums kept in `sums` */
+    double sums[3];
+    double losses[MAX_CALLS]; /* the average of each whole epoch */
+    int nlosses;
 } Trace;
 
 /* Reports as loss the mean of the row numbers. */
@@ -57,12 +61,18 @@ static RtNext epoch_end(void *user, const RtEpoch *epoch, RtError *e) {
         return RT_FAILED;
     }
     cr_expect(epoch->nreports == 3);
+    if (epoch->whole) t->losses[t->nlosses++] = epoch->reports[0].value;
     return t->ended == t->stop_after ? RT_STOP : RT_GO_ON;
 }
 
-static bool finish(void *user, const RtPosition *position, RtError *e) {
+static bool finish(void *user, const RtPoint *point, RtError *e) {
     (void)e;
-    ((Trace *)user)->finished = *position;
+    Trace *t = user;
+    t->finished = point->position;
+    t->point = *point;
+    cr_assert(point->nsums == 3);
+    memcpy(t->sums, point->sums, sizeof t->sums);
+    t->point.sums = t->sums;
     return true;
 }
 
@@ -199,20 +209,59 @@ Test(train, step_limit_inside_an_epoch) {
     free_rig(r);
 }
 
+/* Stopped at every step in turn and taken up from what finish() was told: the same batches, the same averages. */
 Test(train, goes_on_where_it_stopped) {
-    Rig *whole = new_rig(), *half = new_rig();
-    whole->train.epochs = half->train.epochs = 3;
+    Rig *whole = new_rig();
+    whole->train.epochs = 3;
     cr_assert(go(whole));
-    half->train.steps = 5;
-    cr_assert(go(half));
-    half->train.start = half->result.position;
-    half->train.steps = 0;
-    cr_assert(go(half));
-    cr_expect(half->trace.calls == whole->trace.calls && half->trace.norder == whole->trace.norder);
-    cr_expect(memcmp(half->trace.order, whole->trace.order, (size_t)whole->trace.norder * sizeof(int32_t)) == 0);
-    cr_expect(half->result.position.step == 9 && half->result.position.epoch == 3);
+    for (int steps = 1; steps < 9; steps++) {
+        Rig *half = new_rig();
+        half->train.epochs = 3;
+        half->train.steps = steps;
+        cr_assert(go(half));
+        half->train.start = half->trace.point;
+        cr_assert(go(half), "the same limit again");
+        half->train.start = half->trace.point;
+        half->train.steps = 0;
+        cr_assert(go(half));
+        const Trace *w = &whole->trace, *h = &half->trace;
+        cr_expect(h->calls == w->calls && h->norder == w->norder, "%d calls after %d steps", h->calls, steps);
+        cr_expect(memcmp(h->order, w->order, (size_t)w->norder * sizeof(int32_t)) == 0);
+        cr_expect(h->nlosses == 3 && memcmp(h->losses, w->losses, 3 * sizeof *h->losses) == 0, "after %d steps", steps);
+        cr_expect(half->result.position.step == 9 && half->result.position.epoch == 3);
+        free_rig(half);
+    }
     free_rig(whole);
-    free_rig(half);
+}
+
+/* What a resumed run repeats is taken out of the log first. */
+Test(train, the_log_is_cut_where_a_run_goes_on) {
+    Rig *r = new_rig();
+    char path[256];
+    snprintf(path, sizeof path, "/tmp/rt-train-cut-%ld.jsonl", (long)getpid());
+    r->train.log_path = path;
+    r->train.quiet = true;
+    r->train.steps = 4;
+    cr_assert(go(r), "%s", r->e.text);
+    cr_assert(r->trace.point.log_bytes > 0 && r->trace.point.log_bytes < r->result.log_bytes);
+    r->train.start = r->trace.point;
+    r->train.steps = 0;
+    cr_assert(go(r), "%s", r->e.text);
+    size_t size;
+    char *log = rt_file_read(path, 1 << 20, &size, &r->e);
+    cr_assert_not_null(log, "%s", r->e.text);
+    cr_expect((int64_t)size == r->result.log_bytes);
+    cJSON *event;
+    cr_expect(events(log, "epoch", &event) == 2, "the cut epoch is told once: %s", log);
+    cJSON_Delete(event);
+    cr_expect(events(log, "end", &event) == 1);
+    cJSON_Delete(event);
+    cr_expect(events(log, "start", &event) == 2);
+    cr_expect(number(event, "resumed_at_step") == 4);
+    cJSON_Delete(event);
+    free(log);
+    unlink(path);
+    free_rig(r);
 }
 
 Test(train, a_callback_stops_or_fails) {

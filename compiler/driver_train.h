@@ -1,0 +1,71 @@
+/* What the files of training share: driver_train.c runs blocks, driver_decide.c judges epochs, driver_checkpoint.c
+ * keeps runs. */
+#ifndef NNC_DRIVER_TRAIN_H
+#define NNC_DRIVER_TRAIN_H
+
+#include "compiler/driver_private.h"
+
+/* One loop of a block with its compiled steps for full and for smaller last batches. */
+typedef struct {
+    struct BlockRun *block;
+    TrainLoop *loop;
+    int64_t batch;
+    Code *full, *last;
+    const char **names;
+    double *results; /* room for every result, as doubles or floats */
+} LoopRun;
+
+/* The best value of a report so far (NaN: none yet), and the epochs since it. */
+typedef struct {
+    Name report;
+    double best;
+    int64_t since;
+} Trend;
+
+enum { MAX_TRENDS = 16 };
+
+/* The run of one train block. */
+typedef struct BlockRun {
+    Driver *d;
+    TrainBlock *block;
+    int index; /* of the block in the program */
+    VEC(LoopRun *) loops;
+    int64_t seed;
+    int32_t tick, epoch;              /* batches trained in the block, for random numbers; epochs count from 1 */
+    const char *checkpoint, *weights; /* paths; NULL while evaluating */
+    RtPoint start;
+
+    /* decisions */
+    char **names; /* of the reports, as they are shown */
+    int nnames;
+    Trend keep_best, trends[MAX_TRENDS]; /* of each no_improvement in stop_when */
+    int ntrends;
+    char *best;   /* the variables as they were after the best epoch; NULL where there is none */
+    bool stopped; /* by stop_when */
+} BlockRun;
+
+typedef VEC(BlockRun *) BlockRuns;
+
+/* ---- driver_decide.c ---- */
+
+/** Gets the block's keep_best and stop_when ready for a run with these loops; false after an error. */
+bool decide_prepare(BlockRun *b, const RtLoop *loops);
+/** Judges a whole epoch by its reports: keeps the variables if it is the best one, sets b->stopped. */
+void decide_epoch(BlockRun *b, const RtReport *reports);
+/** Keeps the variables as those of the best epoch. */
+void decide_keep(BlockRun *b);
+/** Makes the weights of the best epoch, where there is one, the program's: what the next block begins with. */
+void decide_take_best(BlockRun *b);
+void decide_free(BlockRun *b);
+
+/* ---- driver_checkpoint.c ---- */
+
+/** Replaces the block's checkpoint by one of `point`. */
+bool checkpoint_save(const BlockRun *b, const RtPoint *point, RtError *e);
+/** Puts the run back to where the checkpoint at `path` was made. The index of its block in `runs`, -1 after an error.
+ */
+int checkpoint_load(Driver *d, const BlockRuns *runs, const char *path);
+/** Prints how to go on, as one command. */
+void checkpoint_hint(const Driver *d, const char *why);
+
+#endif

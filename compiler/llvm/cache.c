@@ -1,0 +1,154 @@
+/* An entry is one file: a header, everything that the object depends on (the key), the object. Its name is a hash of
+ * the key, and the whole key is compared, so that equal hashes do no harm. Entries are written under another name and
+ * renamed: a reader sees all of one or nothing; a checksum finds what a full disk or a crash left. */
+#include "compiler/llvm/cache.h"
+
+#include "runtime/files.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <llvm-c/Core.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+enum { LARGEST = 256 << 20 };
+
+typedef struct {
+    char magic[8];
+    uint64_t key_bytes, object_bytes;
+    uint64_t checksum; /* of the object */
+} Header;
+
+static const char magic[8] = "nncobj1";
+
+char *cache_folder(void) {
+    const char *own = getenv("NNC_CACHE"), *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    Str path = {0};
+    RtError error;
+    if (own && *own)
+        str_add(&path, "%s", own);
+    else if (xdg && *xdg == '/')
+        str_add(&path, "%s/nnc", xdg);
+    else if (home && *home == '/')
+        str_add(&path, "%s/.cache/nnc", home);
+    else
+        return NULL;
+    if (rt_mkdirs(path.at, &error)) return path.at;
+    vec_free(&path);
+    return NULL;
+}
+
+/* Everything that the object depends on. */
+static Str key_of(const Target *t, LLVMMemoryBufferRef module) {
+    Str key = {0};
+    str_add(&key, "nnc %s, LLVM %s, %s, %s, %s\n", NNC_VERSION, llvm_version(), t->triple, t->cpu, t->features);
+    str_put(&key, LLVMGetBufferStart(module), LLVMGetBufferSize(module));
+    return key;
+}
+
+static char *entry_path(const char *folder, const Str *key) {
+    uint64_t h = 14695981039346656037u; /* FNV-1a, eight bytes at a time */
+    size_t i = 0;
+    for (; i + 8 <= key->len; i += 8) {
+        uint64_t word;
+        memcpy(&word, key->at + i, 8);
+        h = (h ^ word) * 1099511628211u;
+        h ^= h >> 29;
+    }
+    for (; i < key->len; i++) h = (h ^ (unsigned char)key->at[i]) * 1099511628211u;
+    Str path = {0};
+    str_add(&path, "%s/%016llx.o", folder, (unsigned long long)h);
+    return path.at;
+}
+
+static uint64_t checksum(const char *bytes, size_t n) {
+    return crc32_z(crc32_z(0, NULL, 0), (const unsigned char *)bytes, n);
+}
+
+/* The object inside a file's bytes; NULL where they are not a whole entry of this key. */
+static const char *object_in(const char *bytes, size_t size, const Str *key, size_t *object_bytes) {
+    Header h;
+    if (size < sizeof h) return NULL;
+    memcpy(&h, bytes, sizeof h);
+    if (memcmp(h.magic, magic, sizeof magic) != 0 || h.key_bytes != key->len || size < sizeof h + key->len ||
+        h.object_bytes != size - sizeof h - key->len || memcmp(bytes + sizeof h, key->at, key->len) != 0)
+        return NULL;
+    const char *object = bytes + sizeof h + key->len;
+    *object_bytes = h.object_bytes;
+    return checksum(object, h.object_bytes) == h.checksum ? object : NULL;
+}
+
+LLVMMemoryBufferRef cache_find(const char *folder, const Target *target, LLVMMemoryBufferRef module) {
+    Str key = key_of(target, module);
+    char *path = entry_path(folder, &key);
+    RtError error;
+    size_t size, n;
+    char *bytes = rt_file_read(path, LARGEST, &size, &error);
+    const char *object = bytes ? object_in(bytes, size, &key, &n) : NULL;
+    LLVMMemoryBufferRef found = object ? LLVMCreateMemoryBufferWithMemoryRangeCopy(object, n, "cached") : NULL;
+    if (found) utimensat(AT_FDCWD, path, NULL, 0); /* used now: the last to be trimmed */
+    free(bytes);
+    free(path);
+    vec_free(&key);
+    return found;
+}
+
+void cache_keep(const char *folder, const Target *target, LLVMMemoryBufferRef module, LLVMMemoryBufferRef object) {
+    Str key = key_of(target, module), temp = {0};
+    char *path = entry_path(folder, &key);
+    size_t n = LLVMGetBufferSize(object);
+    const char *bytes = LLVMGetBufferStart(object);
+    Header h = {.key_bytes = key.len, .object_bytes = n, .checksum = checksum(bytes, n)};
+    memcpy(h.magic, magic, sizeof magic);
+    str_add(&temp, "%s.XXXXXX", path);
+    int fd = mkstemp(temp.at);
+    FILE *f = fd < 0 ? NULL : fdopen(fd, "wb");
+    if (f) {
+        bool ok = fwrite(&h, sizeof h, 1, f) == 1 && fwrite(key.at, key.len, 1, f) == 1 && fwrite(bytes, n, 1, f) == 1;
+        ok = fclose(f) == 0 && ok;
+        if (!ok || rename(temp.at, path) != 0) unlink(temp.at);
+    }
+    vec_free(&temp);
+    free(path);
+    vec_free(&key);
+}
+
+/* ---- trimming ---- */
+
+typedef struct {
+    char *path;
+    int64_t bytes, used; /* when, in nanoseconds */
+} Entry;
+
+static int older_first(const void *a, const void *b) {
+    const Entry *x = a, *y = b;
+    return (x->used > y->used) - (x->used < y->used);
+}
+
+void cache_trim(const char *folder, int64_t limit) {
+    DIR *dir = opendir(folder);
+    if (!dir) return;
+    VEC(Entry) list = {0};
+    int64_t total = 0;
+    for (struct dirent *d; (d = readdir(dir));) {
+        Str path = {0};
+        struct stat s;
+        str_add(&path, "%s/%s", folder, d->d_name);
+        if (!strstr(d->d_name, ".o") || stat(path.at, &s) != 0 || !S_ISREG(s.st_mode)) {
+            vec_free(&path);
+            continue;
+        }
+        vec_push(&list, (Entry){path.at, s.st_size, s.st_mtim.tv_sec * 1000000000LL + s.st_mtim.tv_nsec});
+        total += s.st_size;
+    }
+    closedir(dir);
+    if (total > limit) qsort(list.at, list.len, sizeof *list.at, older_first);
+    for (size_t i = 0; i < list.len; i++) {
+        if (total > limit && unlink(list.at[i].path) == 0) total -= list.at[i].bytes;
+        free(list.at[i].path);
+    }
+    vec_free(&list);
+}
