@@ -106,6 +106,7 @@ typedef struct UnitState {
     struct TrainBlock *block;
     Name optimizer_prefix; /* names of optimizer states begin with it */
     int minimizes;         /* made so far in the block */
+    int scans;             /* made so far */
     bool many_losses;
     VEC(UnitResult) reports;
     int first_term, errors;
@@ -127,6 +128,7 @@ struct Checker {
     NameMap reported;
     Frame *frame;
     UnitState *unit;
+    struct ScanContext *scan;     /* the scan whose body is being made */
     struct IndexContext *indices; /* of the definition in index notation that is being made */
     int terms, work, nesting, index_ids;
     bool stopped;  /* a limit was reached: everything is poison from here on */
@@ -317,6 +319,28 @@ typedef struct IndexContext {
 } IndexContext;
 
 Flow exec_define(Checker *c, Scope *s, Ast *stmt);
+
+/* ---- scans (check_scan.c) ---- */
+
+/* The scan whose body is being made. */
+typedef struct ScanContext {
+    struct ScanContext *up;
+    Frame *frame; /* the function that it stands in */
+    Scope *scope; /* of its body; the carries are bound there */
+    Term *iteration;
+    Dim extent;
+    VEC(Term *) yields;
+    bool tuple; /* what is yielded is one */
+} ScanContext;
+
+Value eval_scan(Checker *c, Scope *s, Ast *e);
+Flow exec_yield(Checker *c, Scope *s, Ast *a);
+
+/** Whether the body of a scan may assign to a binding: its own names only; a diagnostic if not. */
+bool scan_assigns(Checker *c, Scope *s, const Binding *b, AstName name);
+
+/** The count by which random numbers differ: another one in each iteration. */
+Term *scan_tick(Checker *c, Term *tick, Span at);
 /** Whether a callee is sum[k] and the like; with a scope: and the word has its own meaning there. */
 bool is_reducer_syntax(const Ast *callee);
 bool is_reducer(Checker *c, Scope *s, const Ast *callee);

@@ -124,7 +124,7 @@ static Value eval_kind(Checker *c, Scope *s, Ast *e) {
     case AST_TUPLE: return eval_sequence(c, s, e);
     case AST_LAMBDA: return eval_lambda(s, e);
     case AST_REST: return eval_rest(c, s, e);
-    case AST_SCAN: return unsupported(c, e, "'scan'");
+    case AST_SCAN: return eval_scan(c, s, e);
     default: return unsupported(c, e, "this");
     }
 }

@@ -188,7 +188,7 @@ static Term *random_term(Checker *c, const char *op, int rank, const Dim *dims, 
         err(c, at, outside_body, op);
         return NULL;
     }
-    Term *args[] = {run_scalar(c, "seed", at), run_scalar(c, "tick", at)};
+    Term *args[] = {run_scalar(c, "seed", at), scan_tick(c, run_scalar(c, "tick", at), at)};
     Term *t = term_new(c, T_RANDOM, type_of(c, type_float(c), rank, dims), at, 2, args);
     t->op = intern(c->nnc->names, op);
     t->site = random_site(c);

@@ -113,6 +113,7 @@ static void assign(Checker *c, Scope *s, AstName name, Value v) {
         diag_label(c->nnc, err(c, name.at, assign_param, name.name), b->var->at, "declared here");
         return;
     }
+    if (!scan_assigns(c, s, b, name)) return;
     if (b->var) {
         assign_state(c, b->var, name.name, v, name.at);
         return;
@@ -264,12 +265,15 @@ Flow exec_block(Checker *c, Scope *s, Ast *block) {
 
 Flow exec_statement(Checker *c, Scope *s, Ast *a) {
     bool in_loop = c->unit && c->unit->in_loop && !c->frame->fn;
+    bool in_scan = c->scan && c->scan->frame == c->frame;
     switch (a->kind) {
     case AST_BLOCK: return exec_block(c, s, a);
     case AST_LET: exec_let(c, s, a); break;
     case AST_DEFINE: return exec_define(c, s, a);
     case AST_ASSIGN: exec_assign(c, s, a); break;
-    case AST_RETURN: return c->frame->fn ? exec_return(c, s, a) : misplaced(c, a, "return", "a function");
+    case AST_RETURN:
+        if (in_scan) return misplaced(c, a, "return", "a function, outside of its scans");
+        return c->frame->fn ? exec_return(c, s, a) : misplaced(c, a, "return", "a function");
     case AST_WHEN: return exec_when(c, s, a);
     case AST_FOR: return exec_for(c, s, a);
     case AST_PARAM: return exec_param(c, s, a);
@@ -280,7 +284,7 @@ Flow exec_statement(Checker *c, Scope *s, Ast *a) {
     case AST_LOAD: return misplaced(c, a, "load", "a train block, before its loops");
     case AST_STOP_WHEN: return misplaced(c, a, "stop_when", "a train block, after its loops");
     case AST_WHILE: return unsupported(c, a, "'while'");
-    case AST_YIELD: return misplaced(c, a, "yield", "a scan");
+    case AST_YIELD: return in_scan ? exec_yield(c, s, a) : misplaced(c, a, "yield", "a scan");
     default: return misplaced(c, a, "this", "the top level of a file");
     }
     return FLOW_NEXT;

@@ -206,11 +206,34 @@ static Place *copy_places(const Rebuild *r, const Place *from, int n) {
     return at;
 }
 
+static const Ref *copy_refs(Graph *to, const Ref *from, int n, const Ref *refs) {
+    Ref *r = ARENA_ARRAY(to->nnc->arena, Ref, n);
+    for (int i = 0; i < n; i++) r[i] = refs ? refs[from[i]] : from[i];
+    return r;
+}
+
+/* Yields that nothing takes are no nodes of the copy any more: their number 0 stands for that. */
+static Ref copy_scan(Graph *to, const Node *n, const Ref *refs) {
+    return ir_scan(to,
+                   &(ScanDesc){.id = n->scan.id,
+                               .extent = n->scan.extent,
+                               .reverse = n->scan.reverse,
+                               .ncarry = n->scan.ncarry,
+                               .nyield = n->scan.nyield,
+                               .init = copy_refs(to, n->scan.init, n->scan.ncarry, refs),
+                               .next = copy_refs(to, n->scan.next, n->scan.ncarry, refs),
+                               .yield = copy_refs(to, n->scan.yield, n->scan.nyield, refs)},
+                   n->at);
+}
+
 static Ref copy_node(Graph *to, const Graph *from, const Node *n, const Ref *refs) {
     const Rebuild r = {.to = to, .from = from, .refs = refs};
     switch (n->kind) {
     case N_LEAF:
         if (n->leaf.kind == LEAF_CONST) return ir_constant(to, n->dtype, n->rank, n->dims, n->leaf.data);
+        if (n->leaf.kind == LEAF_ITER) return ir_iteration(to, n->leaf.slot, n->at);
+        if (n->leaf.kind == LEAF_CARRY)
+            return ir_carry(to, n->leaf.slot, n->leaf.index, n->dtype, n->rank, n->dims, n->name, n->at);
         return ir_leaf(to, n->leaf.kind, n->leaf.slot, n->dtype, n->rank, n->dims, n->name, n->at);
     case N_COMP:
         return ir_comp(to, n->comp.combine, n->rank, n->comp.nred, n->comp.extents, ex_rebuild(&r, n->comp.body),
@@ -223,6 +246,8 @@ static Ref copy_node(Graph *to, const Graph *from, const Node *n, const Ref *ref
     case N_GRAD:
         return ir_grad(to, refs ? refs[n->grad.of] : n->grad.of, refs ? refs[n->grad.wrt] : n->grad.wrt, n->at);
     case N_MARK: return ir_mark(to, refs ? refs[n->grad.of] : n->grad.of, n->at);
+    case N_SCAN: return copy_scan(to, n, refs);
+    case N_RESULT: return ir_result(to, refs ? refs[n->result.of] : n->result.of, n->result.index, n->at);
     default: bug("a copy of a node of kind %d", (int)n->kind);
     }
 }
@@ -234,34 +259,12 @@ Ref ir_copy(Graph *to, const Graph *from, Ref r, const Ref *refs) {
     return copy;
 }
 
-/* Marks what the expressions of node n load. */
-static void need_loads(const Graph *g, const Node *n, bool *needed) {
-    ExList list = {0};
-    if (n->kind == N_COMP) {
-        list = ex_below(g, &n->comp.body, 1);
-    } else {
-        Ex *roots = xcalloc((size_t)n->rank + 1, sizeof *roots);
-        for (int i = 0; i < n->rank; i++) roots[i] = n->scatter.place[i].gather;
-        roots[n->rank] = n->scatter.body;
-        list = ex_below(g, roots, n->rank + 1);
-        free(roots);
-    }
-    for (size_t i = 0; i < list.len; i++)
-        if (ir_expr(g, list.at[i])->kind == EX_LOAD) needed[ir_expr(g, list.at[i])->load.node] = true;
-    vec_free(&list);
-}
-
 Graph *ir_compact(const Graph *g, Ref *refs) {
     bool *needed = xcalloc(g->nodes.len, sizeof *needed);
     Ref *fresh = refs ? refs : xcalloc(g->nodes.len, sizeof *fresh);
     for (size_t i = 0; i < g->outputs.len; i++) needed[g->outputs.at[i].node] = true;
-    for (size_t i = g->nodes.len; i-- > 1;) {
-        const Node *n = &g->nodes.at[i];
-        if (!needed[i]) continue;
-        if (n->kind == N_GRAD) needed[n->grad.of] = needed[n->grad.wrt] = true;
-        if (n->kind == N_MARK) needed[n->grad.of] = true;
-        if (n->kind == N_COMP || n->kind == N_SCATTER) need_loads(g, n, needed);
-    }
+    for (size_t i = g->nodes.len; i-- > 1;)
+        if (needed[i]) ir_mark_uses(g, (Ref)i, needed);
     Graph *to = ir_graph_new(g->nnc);
     fresh[0] = 0;
     for (size_t i = 1; i < g->nodes.len; i++) fresh[i] = needed[i] ? ir_copy(to, g, (Ref)i, fresh) : 0;

@@ -90,10 +90,19 @@ typedef enum {
     N_SCATTER, /* zeros, then out[place(q)] += body(q) for every point q of a domain, in order */
     N_GRAD,    /* the gradient of scalar `of` with respect to node `wrt`; replaced by pass_autodiff */
     N_MARK,    /* `of` itself, but a node of its own that a gradient can be taken for; removed after autodiff */
+    N_SCAN,    /* a loop: the nodes that reach its LEAF_ITER or LEAF_CARRY are its body, computed once an iteration */
+    N_RESULT,  /* what a scan gives: the last value of a carry, or the values of a yield over a new first dim */
     N_KINDS
 } NodeKind;
 
-typedef enum { LEAF_INPUT, LEAF_PARAM, LEAF_STATE, LEAF_CONST } LeafKind;
+typedef enum {
+    LEAF_INPUT,
+    LEAF_PARAM,
+    LEAF_STATE,
+    LEAF_CONST,
+    LEAF_ITER, /* the number of the iteration of scan `slot`, an i32 scalar from 0 on */
+    LEAF_CARRY /* the value of carry `index` of scan `slot` before the iteration */
+} LeafKind;
 
 typedef enum { RED_NONE, RED_SUM, RED_PROD, RED_MAX, RED_MIN, RED_ARGMAX, RED_ARGMIN } Combine;
 
@@ -107,8 +116,9 @@ typedef struct {
     union {
         struct {
             LeafKind kind;
-            int slot;         /* which input, parameter or state */
+            int slot;         /* which input, parameter, state or scan */
             const void *data; /* LEAF_CONST: the elements, row-major */
+            int index;        /* LEAF_CARRY: which carry */
         } leaf;
         struct {
             Combine combine;
@@ -126,6 +136,18 @@ typedef struct {
         struct {
             Ref of, wrt;
         } grad; /* N_GRAD; N_MARK uses `of` */
+        struct {
+            int id; /* its own in the graph: `slot` of its LEAF_ITER and LEAF_CARRYs */
+            int64_t extent;
+            bool reverse; /* the iteration numbers run from extent-1 down to 0 */
+            int ncarry, nyield;
+            const Ref *init, *next; /* of each carry: before the first iteration, after each */
+            const Ref *yield;       /* what is stacked by the iteration number; 0: nothing uses it any more */
+        } scan;
+        struct {
+            Ref of;
+            int index; /* a carry, or ncarry + a yield */
+        } result;
     };
 } Node;
 
@@ -145,6 +167,7 @@ typedef struct Graph {
     VEC(Node) nodes; /* nodes.at[0] is N_NONE */
     VEC(Expr) exprs; /* exprs.at[0] is EX_NONE */
     VEC(Output) outputs;
+    int nscans;              /* ids of scans are below it */
     struct IrTables *tables; /* sharing tables of build.c */
 } Graph;
 
@@ -171,6 +194,36 @@ Ref ir_scatter(Graph *g, int rank, const int64_t *dims, const Place *place, int 
 Ref ir_grad(Graph *g, Ref of, Ref wrt, Span at);
 Ref ir_mark(Graph *g, Ref of, Span at); /* never shared */
 void ir_output(Graph *g, OutKind kind, int slot, Ref node, Name name);
+
+/* ---- scans: scan.c ---- */
+
+/** The iteration number and the carries of scan `id`, which is made after its body; a new scan's id is g->nscans. */
+Ref ir_iteration(Graph *g, int id, Span at);
+Ref ir_carry(Graph *g, int id, int index, DType dtype, int rank, const int64_t *dims, Name name, Span at);
+
+/** The loop over a body that has been made; `desc` is copied. Never shared. */
+typedef struct {
+    int id;
+    int64_t extent;
+    bool reverse;
+    int ncarry, nyield;
+    const Ref *init, *next, *yield;
+} ScanDesc;
+Ref ir_scan(Graph *g, const ScanDesc *desc, Span at);
+Ref ir_result(Graph *g, Ref scan, int index, Span at);
+
+/** The values of `node`, a part of the body or a carry, in all iterations: one more yield, unless it is one. */
+Ref ir_stacked(Graph *g, Ref scan, Ref node);
+
+/** Calls `visit` for every node that node r is computed from (a scan: its starting values, next values and yields). */
+void ir_uses(const Graph *g, Ref r, void (*visit)(Ref used, void *self), void *self);
+
+/** Marks what live node r is computed from. All users of r have been looked at: a yield that none of them takes is left
+ * out. */
+void ir_mark_uses(const Graph *g, Ref r, bool *live);
+
+/** Per node: the innermost scan whose body it is part of, 0 for none; in the arena of the context. */
+const Ref *ir_homes(const Graph *g);
 
 /** Gives a node a name for people, unless it has one. */
 void ir_name(Graph *g, Ref r, Name name);

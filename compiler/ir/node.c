@@ -25,8 +25,9 @@ static uint64_t hash_node(const Node *n) {
     uint64_t h = hash_numbers(hash_mix((uint64_t)n->kind, (uint64_t)n->dtype), n->dims, n->rank);
     switch (n->kind) {
     case N_LEAF:
-        return n->leaf.kind == LEAF_CONST ? hash_bytes(h, n)
-                                          : hash_mix(hash_mix(1, (uint64_t)n->leaf.kind), (uint64_t)n->leaf.slot);
+        return n->leaf.kind == LEAF_CONST
+                   ? hash_bytes(h, n)
+                   : hash_mix(hash_mix((uint64_t)n->leaf.index + 1, (uint64_t)n->leaf.kind), (uint64_t)n->leaf.slot);
     case N_COMP:
         h = hash_mix(hash_mix(h, (uint64_t)n->comp.combine), n->comp.body);
         return hash_numbers(h, n->comp.extents, n->rank + n->comp.nred);
@@ -35,6 +36,7 @@ static uint64_t hash_node(const Node *n) {
         for (int i = 0; i < n->rank; i++)
             h = hash_mix(hash_mix(h, n->scatter.place[i].aff->id), n->scatter.place[i].gather);
         return h;
+    case N_RESULT: return hash_mix(hash_mix(h, n->result.of), (uint64_t)n->result.index);
     default: return hash_mix(hash_mix(h, n->grad.of), n->grad.wrt);
     }
 }
@@ -50,13 +52,15 @@ static bool same_shape(const Node *a, const Node *b) {
 static bool equal_node(const Node *a, const Node *b) {
     if (a->kind != b->kind) return false;
     if (a->kind == N_LEAF && a->leaf.kind != b->leaf.kind) return false;
-    if (a->kind == N_LEAF && a->leaf.kind != LEAF_CONST) return a->leaf.slot == b->leaf.slot;
+    if (a->kind == N_LEAF && a->leaf.kind != LEAF_CONST)
+        return a->leaf.slot == b->leaf.slot && a->leaf.index == b->leaf.index;
     if (!same_shape(a, b)) return false;
     if (a->kind == N_LEAF) return !bytes_of(a) || memcmp(a->leaf.data, b->leaf.data, bytes_of(a)) == 0;
     if (a->kind == N_COMP)
         return a->comp.combine == b->comp.combine && a->comp.nred == b->comp.nred && a->comp.body == b->comp.body &&
                same_numbers(a->comp.extents, b->comp.extents, a->rank + a->comp.nred);
     if (a->kind == N_GRAD) return a->grad.of == b->grad.of && a->grad.wrt == b->grad.wrt;
+    if (a->kind == N_RESULT) return a->result.of == b->result.of && a->result.index == b->result.index;
     if (a->scatter.ndomain != b->scatter.ndomain || a->scatter.body != b->scatter.body ||
         !same_numbers(a->scatter.extents, b->scatter.extents, a->scatter.ndomain))
         return false;
@@ -67,7 +71,7 @@ static bool equal_node(const Node *a, const Node *b) {
     return true;
 }
 
-static Ref append(Graph *g, const Node *n) {
+Ref ir_append(Graph *g, const Node *n) {
     Node copy = *n;
     copy.dims = arena_copy(g->nnc->arena, n->dims, sizeof *n->dims * (size_t)n->rank);
     if (n->kind == N_LEAF && n->leaf.kind == LEAF_CONST)
@@ -85,12 +89,12 @@ static Ref append(Graph *g, const Node *n) {
     return (Ref)(g->nodes.len - 1);
 }
 
-static Ref share(Graph *g, const Node *n) {
+Ref ir_share(Graph *g, const Node *n) {
     uint64_t hash = hash_node(n);
     size_t slot = (size_t)hash;
     for (Ref r; (r = share_next(&g->tables->nodes, hash, &slot));)
         if (equal_node(ir_node(g, r), n)) return r;
-    Ref r = append(g, n);
+    Ref r = ir_append(g, n);
     share_add(g, &g->tables->nodes, hash, r);
     return r;
 }
@@ -98,29 +102,35 @@ static Ref share(Graph *g, const Node *n) {
 /* ---- leaves, gradients, marks, outputs ---- */
 
 Ref ir_leaf(Graph *g, LeafKind kind, int slot, DType dtype, int rank, const int64_t *dims, Name name, Span at) {
-    const Node n = {
-        .kind = N_LEAF, .dtype = dtype, .rank = rank, .dims = dims, .at = at, .name = name, .leaf = {kind, slot, NULL}};
-    Ref r = share(g, &n);
+    const Node n = {.kind = N_LEAF,
+                    .dtype = dtype,
+                    .rank = rank,
+                    .dims = dims,
+                    .at = at,
+                    .name = name,
+                    .leaf = {kind, slot, NULL, 0}};
+    Ref r = ir_share(g, &n);
     if (!same_shape(ir_node(g, r), &n)) bug("leaf %d of kind %d is made again with another type", slot, (int)kind);
     return r;
 }
 
 Ref ir_constant(Graph *g, DType dtype, int rank, const int64_t *dims, const void *data) {
-    return share(g, &(Node){.kind = N_LEAF, .dtype = dtype, .rank = rank, .dims = dims, .leaf = {LEAF_CONST, 0, data}});
+    return ir_share(
+        g, &(Node){.kind = N_LEAF, .dtype = dtype, .rank = rank, .dims = dims, .leaf = {LEAF_CONST, 0, data, 0}});
 }
 
 Ref ir_grad(Graph *g, Ref of, Ref wrt, Span at) {
     const Node y = *ir_node(g, of), x = *ir_node(g, wrt);
     if (y.rank || !dtype_is_float(y.dtype)) bug("a gradient of node %u, which is not a float scalar", of);
     if (!dtype_is_float(x.dtype)) bug("a gradient for node %u of type %s", wrt, dtype_name(x.dtype));
-    return share(
+    return ir_share(
         g, &(Node){.kind = N_GRAD, .dtype = x.dtype, .rank = x.rank, .dims = x.dims, .at = at, .grad = {of, wrt}});
 }
 
 Ref ir_mark(Graph *g, Ref of, Span at) {
     const Node x = *ir_node(g, of);
-    return append(g,
-                  &(Node){.kind = N_MARK, .dtype = x.dtype, .rank = x.rank, .dims = x.dims, .at = at, .grad = {of, 0}});
+    return ir_append(
+        g, &(Node){.kind = N_MARK, .dtype = x.dtype, .rank = x.rank, .dims = x.dims, .at = at, .grad = {of, 0}});
 }
 
 void ir_output(Graph *g, OutKind kind, int slot, Ref node, Name name) {
@@ -258,12 +268,12 @@ Ref ir_comp(Graph *g, Combine combine, int rank, int nred, const int64_t *extent
     canonicalize(&c);
     Ref r = copied(&c);
     if (!r)
-        r = share(g, &(Node){.kind = N_COMP,
-                             .dtype = is_arg(c.combine) ? DT_I32 : ir_expr(g, c.body)->dtype,
-                             .rank = rank,
-                             .dims = c.extents,
-                             .at = at,
-                             .comp = {c.combine, c.nred, c.extents, c.body}});
+        r = ir_share(g, &(Node){.kind = N_COMP,
+                                .dtype = is_arg(c.combine) ? DT_I32 : ir_expr(g, c.body)->dtype,
+                                .rank = rank,
+                                .dims = c.extents,
+                                .at = at,
+                                .comp = {c.combine, c.nred, c.extents, c.body}});
     free(c.extents);
     return r;
 }
@@ -295,12 +305,12 @@ Ref ir_scatter(Graph *g, int rank, const int64_t *dims, const Place *place, int 
         places[i] = (Place){aff_rebuild(&r, place[i].aff), place[i].gather ? ex_rebuild(&r, place[i].gather) : 0};
         places[i] = place_plain(g, places[i]);
     }
-    Ref node = share(g, &(Node){.kind = N_SCATTER,
-                                .dtype = t,
-                                .rank = rank,
-                                .dims = dims,
-                                .at = at,
-                                .scatter = {kept, long_ones, places, ex_rebuild(&r, body)}});
+    Ref node = ir_share(g, &(Node){.kind = N_SCATTER,
+                                   .dtype = t,
+                                   .rank = rank,
+                                   .dims = dims,
+                                   .at = at,
+                                   .scatter = {kept, long_ones, places, ex_rebuild(&r, body)}});
     free(long_ones);
     free(map);
     free(places);

@@ -256,6 +256,14 @@ static void print_scatter(Str *out, const Graph *g, const Node *n) {
 
 static void print_leaf(Str *out, const Node *n) {
     static const char *const kinds[] = {"input", "param", "state"};
+    if (n->leaf.kind == LEAF_ITER || n->leaf.kind == LEAF_CARRY) {
+        str_add(out, n->leaf.kind == LEAF_ITER ? "iteration %d" : "carry %d %d", n->leaf.slot, n->leaf.index);
+        print_quoted(out, n->name);
+        if (n->leaf.kind == LEAF_ITER) return;
+        str_add(out, " ");
+        print_type(out, n);
+        return;
+    }
     if (n->leaf.kind != LEAF_CONST) {
         str_add(out, "%s %d", kinds[n->leaf.kind], n->leaf.slot);
         print_quoted(out, n->name);
@@ -286,6 +294,17 @@ static void print_place_of(Str *out, const Graph *g, Span at) {
     str_add(out, "    # %s:%d:%d", s->path, line, column);
 }
 
+/* scan 0 in 7 reverse (%1 -> %5, %2 -> %6) yields (%5, none) */
+static void print_scan(Str *out, const Node *n) {
+    str_add(out, "scan %d in %lld%s (", n->scan.id, (long long)n->scan.extent, n->scan.reverse ? " reverse" : "");
+    for (int k = 0; k < n->scan.ncarry; k++)
+        str_add(out, "%s%%%u -> %%%u", k ? ", " : "", n->scan.init[k], n->scan.next[k]);
+    str_add(out, ") yields (");
+    for (int k = 0; k < n->scan.nyield; k++)
+        str_add(out, n->scan.yield[k] ? "%s%%%u" : "%snone", k ? ", " : "", n->scan.yield[k]);
+    str_add(out, ")");
+}
+
 static void print_node(Str *out, const Graph *g, Ref r) {
     const Node *n = ir_node(g, r);
     str_add(out, "%%%u = ", r);
@@ -295,9 +314,11 @@ static void print_node(Str *out, const Graph *g, Ref r) {
     case N_SCATTER: print_scatter(out, g, n); break;
     case N_GRAD: str_add(out, "grad %%%u wrt %%%u", n->grad.of, n->grad.wrt); break;
     case N_MARK: str_add(out, "mark %%%u", n->grad.of); break;
+    case N_SCAN: print_scan(out, n); break;
+    case N_RESULT: str_add(out, "result %d of %%%u", n->result.index, n->result.of); break;
     default: bug("node %u of kind %d", r, (int)n->kind);
     }
-    if (n->kind == N_GRAD || n->kind == N_MARK) print_quoted(out, n->name);
+    if (n->kind >= N_GRAD) print_quoted(out, n->name);
     print_place_of(out, g, n->at);
     str_add(out, "\n");
 }

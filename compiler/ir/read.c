@@ -257,6 +257,73 @@ static Ref read_mark(Reader *r, Span at) {
     return node;
 }
 
+/* 'iteration' scan | 'carry' scan index [ name ] type */
+static Ref read_inside(Reader *r, bool carry, Numbers *dims, Span at) {
+    int id = read_small(r);
+    if (!carry) return r->failed ? 0 : ir_iteration(r->g, id, at);
+    int index = read_small(r);
+    Name name = read_name(r);
+    DType t = read_type(r, dims);
+    for (size_t i = 1; i < r->g->nodes.len && !r->failed; i++) {
+        const Node *n = &r->g->nodes.at[i];
+        if (n->kind == N_LEAF && n->leaf.kind == LEAF_CARRY && n->leaf.slot == id && n->leaf.index == index)
+            return read_fail(r, "this carry stands above");
+    }
+    return r->failed ? 0 : ir_carry(r->g, id, index, t, (int)dims->len, dims->at, name, at);
+}
+
+typedef VEC(Ref) Refs;
+
+/* '(' [ one ( ',' one )* ] ')', where one is a pair of nodes `%1 -> %2`, or a node or 'none' */
+static void read_refs(Reader *r, Refs *first, Refs *second) {
+    read_expect(r, "(");
+    for (bool more = read_peek(r) != ')'; more && !r->failed; more = read_accept(r, ",")) {
+        vec_push(first, !second && read_accept(r, "none") ? 0 : read_ref(r));
+        if (!second) continue;
+        read_expect(r, "->");
+        vec_push(second, read_ref(r));
+    }
+    read_expect(r, ")");
+}
+
+/* 'scan' id 'in' extent [ 'reverse' ] pairs 'yields' nodes */
+static Ref read_scan(Reader *r, Span at) {
+    Refs init = {0}, next = {0}, yield = {0};
+    ScanDesc s = {.id = read_small(r)};
+    read_expect(r, "in");
+    s.extent = read_integer(r);
+    if (s.extent < 0) read_fail(r, "a scan cannot have a negative length");
+    s.reverse = read_accept(r, "reverse");
+    read_refs(r, &init, &next);
+    read_expect(r, "yields");
+    read_refs(r, &yield, NULL);
+    for (size_t i = 1; i < r->g->nodes.len && !r->failed; i++)
+        if (r->g->nodes.at[i].kind == N_SCAN && r->g->nodes.at[i].scan.id == s.id)
+            read_fail(r, "scan %d stands above", s.id);
+    s.init = init.at, s.next = next.at, s.yield = yield.at;
+    s.ncarry = (int)init.len, s.nyield = (int)yield.len;
+    Ref node = r->failed ? 0 : ir_scan(r->g, &s, at);
+    vec_free(&init);
+    vec_free(&next);
+    vec_free(&yield);
+    return node;
+}
+
+/* 'result' index 'of' ref [ name ] */
+static Ref read_result(Reader *r, Span at) {
+    int index = read_small(r);
+    read_expect(r, "of");
+    Ref of = read_ref(r);
+    if (r->failed) return 0;
+    const Node *n = ir_node(r->g, of);
+    if (n->kind != N_SCAN) return read_fail(r, "a result of what is no scan");
+    int k = index - n->scan.ncarry;
+    if (k >= n->scan.nyield || (k >= 0 && !n->scan.yield[k])) return read_fail(r, "the scan has no result %d", index);
+    Ref node = ir_result(r->g, of, index, at);
+    ir_name(r->g, node, read_name(r));
+    return node;
+}
+
 /* ref '=' definition */
 static void read_node(Reader *r) {
     Span at = {r->file, (uint32_t)r->pos, (uint32_t)(r->pos + strcspn(r->text + r->pos, "\n"))};
@@ -277,6 +344,14 @@ static void read_node(Reader *r) {
         node = read_grad(r, at);
     else if (read_accept(r, "mark"))
         node = read_mark(r, at);
+    else if (read_accept(r, "iteration"))
+        node = read_inside(r, false, &dims, at);
+    else if (read_accept(r, "carry"))
+        node = read_inside(r, true, &dims, at);
+    else if (read_accept(r, "scan"))
+        node = read_scan(r, at);
+    else if (read_accept(r, "result"))
+        node = read_result(r, at);
     else if (read_accept(r, "constant")) {
         DType t = read_type(r, &dims);
         Name name = read_name(r);

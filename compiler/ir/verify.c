@@ -284,6 +284,31 @@ static bool scatter_fault(Check *c, const Node *n) {
     return fault;
 }
 
+static bool same_type(const Node *a, const Node *b) {
+    bool same = a->dtype == b->dtype && a->rank == b->rank;
+    for (int d = 0; same && d < a->rank; d++) same = a->dims[d] == b->dims[d];
+    return same;
+}
+
+static bool scan_fault(Check *c, const Node *n) {
+    const Graph *g = c->g;
+    for (int k = 0; k < n->scan.ncarry; k++) {
+        Ref init = n->scan.init[k], next = n->scan.next[k];
+        if (!init || !next || init >= c->node || next >= c->node) return FAULT(c, "carry %d is not made before it", k);
+        if (!same_type(ir_node(g, init), ir_node(g, next))) return FAULT(c, "carry %d changes its type", k);
+    }
+    for (int k = 0; k < n->scan.nyield; k++)
+        if (n->scan.yield[k] >= c->node) return FAULT(c, "yield %d is not made before it", k);
+    for (Ref r = 1; r < c->node; r++) {
+        const Node *leaf = ir_node(g, r);
+        if (leaf->kind != N_LEAF || leaf->leaf.kind != LEAF_CARRY || leaf->leaf.slot != n->scan.id) continue;
+        if (leaf->leaf.index >= n->scan.ncarry) return FAULT(c, "its body uses carry %d", leaf->leaf.index);
+        if (!same_type(leaf, ir_node(g, n->scan.init[leaf->leaf.index])))
+            return FAULT(c, "%%%u is a carry of another type", r);
+    }
+    return false;
+}
+
 static bool node_fault(Check *c, const Node *n) {
     for (int i = 0; i < n->rank; i++)
         if (n->dims[i] < 0) return FAULT(c, "dim %d is negative", i);
@@ -296,6 +321,11 @@ static bool node_fault(Check *c, const Node *n) {
             return FAULT(c, "it uses a node that is not made before it");
         return ir_node(c->g, n->grad.of)->rank ? FAULT(c, "a gradient of what is not a scalar") : false;
     case N_MARK: return n->grad.of >= c->node ? FAULT(c, "it uses a node that is not made before it") : false;
+    case N_SCAN: return scan_fault(c, n);
+    case N_RESULT:
+        if (n->result.of >= c->node || ir_node(c->g, n->result.of)->kind != N_SCAN)
+            return FAULT(c, "it is the result of no scan before it");
+        return false;
     default: return FAULT(c, "it is of kind %d", (int)n->kind);
     }
 }

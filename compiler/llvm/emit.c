@@ -160,6 +160,11 @@ static void emit_kernel(Emit *e, const Kernel *k, const char *symbol, bool inter
     memset(e->bases, 0, (size_t)(BASE_FIRST_INPUT + e->unit->ninputs + e->unit->nresults) * sizeof *e->bases);
     l_at(l, LLVMAppendBasicBlockInContext(l->ctx, f, "entry"));
     find_buffers(e, bases);
+    for (int s = k->scan; s; s = e->unit->scans[s].parent) {
+        const LoopScan *scan = &e->unit->scans[s];
+        V cell = l_gep(l, l->i8, load_base(e, bases, BASE_ARENA), l_i64(l, scan->cell));
+        e->vars[scan->depth] = l_load(l, l->i64, cell, 0);
+    }
     scope_open(e, false);
     emit_body(e, &k->body);
     scope_close(e);
@@ -202,6 +207,7 @@ void emit_kernels(const L *l, const LoopUnit *unit, const char *symbol, size_t f
 
 typedef struct {
     V bases, rt;
+    const char *symbol;
 } UnitValues;
 
 /* for tile in 0..tiles: kernel(bases, tile) */
@@ -238,22 +244,52 @@ static void call_parallel(const L *l, const UnitValues *u, V kernel, int64_t til
     l_at(l, after);
 }
 
+static void call_kernel(const L *l, const LoopUnit *unit, const UnitValues *u, size_t number) {
+    const char *name = kernel_symbol(unit, u->symbol, number);
+    V kernel = LLVMGetNamedFunction(l->module, name);
+    if (!kernel) kernel = LLVMAddFunction(l->module, name, kernel_type(l)); /* of another module */
+    int64_t tiles = unit->kernels.at[number]->tiles;
+    if (unit->parallel && tiles > 1)
+        call_parallel(l, u, kernel, tiles);
+    else if (tiles > 0)
+        call_in_order(l, u, kernel, tiles);
+}
+
+/* Kernels from .. to-1, which run in `scope` and the scans inside it. A scan is a loop that leaves the number of the
+ * iteration in its cell. */
+static void call_kernels(const L *l, const LoopUnit *unit, const UnitValues *u, int scope, size_t from, size_t to) {
+    for (size_t k = from; k < to; k++) {
+        int inner = loop_scan_below(unit, unit->kernels.at[k], scope);
+        if (!inner) {
+            call_kernel(l, unit, u, k);
+            continue;
+        }
+        const LoopScan *s = &unit->scans[inner];
+        if (s->extent > 0) {
+            LLVMBasicBlockRef before = l_here(l), loop = l_block(l, "scan"), after = l_block(l, "scan.end");
+            LLVMBuildBr(l->b, loop);
+            l_at(l, loop);
+            V i = LLVMBuildPhi(l->b, l->i64, "iteration");
+            V number = s->reverse ? LLVMBuildNSWSub(l->b, l_i64(l, s->extent - 1), i, "") : i;
+            V arena = l_load(l, l->ptr, l_gep(l, l->ptr, u->bases, l_i64(l, BASE_ARENA)), 0);
+            LLVMBuildStore(l->b, number, l_gep(l, l->i8, arena, l_i64(l, s->cell)));
+            call_kernels(l, unit, u, inner, s->from, s->to);
+            V next = LLVMBuildNSWAdd(l->b, i, l_i64(l, 1), "");
+            LLVMAddIncoming(i, (V[]){l_i64(l, 0), next}, (LLVMBasicBlockRef[]){before, l_here(l)}, 2);
+            LLVMBuildCondBr(l->b, LLVMBuildICmp(l->b, LLVMIntSLT, next, l_i64(l, s->extent), ""), loop, after);
+            l_at(l, after);
+        }
+        k = s->to - 1;
+    }
+}
+
 V emit_unit(const L *l, const LoopUnit *unit, const char *symbol, bool internal) {
     _Static_assert(offsetof(RtCall, parallel) == 0 && offsetof(RtCall, pool) == sizeof(void *), "see call_parallel");
     LLVMTypeRef type = LLVMFunctionType(l->none, (LLVMTypeRef[]){l->ptr, l->ptr}, 2, false);
     V f = l_new_function(l, symbol, type, internal);
-    UnitValues u = {LLVMGetParam(f, 0), LLVMGetParam(f, 1)};
+    UnitValues u = {LLVMGetParam(f, 0), LLVMGetParam(f, 1), symbol};
     l_at(l, LLVMAppendBasicBlockInContext(l->ctx, f, "entry"));
-    for (size_t i = 0; i < unit->kernels.len; i++) {
-        const char *name = kernel_symbol(unit, symbol, i);
-        V kernel = LLVMGetNamedFunction(l->module, name);
-        if (!kernel) kernel = LLVMAddFunction(l->module, name, kernel_type(l)); /* of another module */
-        int64_t tiles = unit->kernels.at[i]->tiles;
-        if (unit->parallel && tiles > 1)
-            call_parallel(l, &u, kernel, tiles);
-        else if (tiles > 0)
-            call_in_order(l, &u, kernel, tiles);
-    }
+    call_kernels(l, unit, &u, 0, 0, unit->kernels.len);
     LLVMBuildRetVoid(l->b);
     return f;
 }

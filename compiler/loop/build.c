@@ -12,6 +12,10 @@ typedef struct {
     Span at;
 } Copy;
 
+static View whole(int buffer) { return (View){.buffer = buffer}; }
+
+static bool is_written(const Node *n) { return n->kind != N_LEAF && n->kind != N_RESULT; }
+
 typedef VEC(Copy) CopyList;
 
 /* The buffer of a variable whose old value is read. */
@@ -36,7 +40,7 @@ static void place_leaves(Builder *b, const VarLayout *vars) {
     for (Ref r = 1; r < b->g->nodes.len; r++) {
         b->memory[r].buffer = b->local[r].buffer = -1;
         const Node *n = ir_node(b->g, r);
-        if (n->kind != N_LEAF) continue;
+        if (n->kind != N_LEAF || n->leaf.kind >= LEAF_ITER) continue;
         View v = {.strides = loop_strides(b, n)};
         if (n->leaf.kind == LEAF_CONST) {
             v.buffer = loop_buffer(b, BUF_MEMORY, n->dtype, ir_elements(n), n->name);
@@ -103,7 +107,7 @@ static void place_outputs(Builder *b, const VarLayout *vars, CopyList *copies, C
         const Node *n = ir_node(b->g, o->node);
         if (o->kind == OUT_RESULT) {
             int to = result_buffer(b, o);
-            if (n->kind == N_LEAF || taken[o->node])
+            if (!is_written(n) || taken[o->node])
                 vec_push(copies, (Copy){loop_memory(b, o->node).buffer, to, n->at});
             else
                 b->memory[o->node] = (View){.buffer = to, .strides = loop_strides(b, n)};
@@ -112,7 +116,7 @@ static void place_outputs(Builder *b, const VarLayout *vars, CopyList *copies, C
         }
         int home = home_of(b, vars, o, &leaves), from = loop_memory(b, o->node).buffer;
         if (from == home) continue;
-        if (n->kind == N_LEAF || taken[o->node]) {
+        if (!is_written(n) || taken[o->node]) {
             int fresh = loop_buffer(b, BUF_MEMORY, n->dtype, ir_elements(n), o->name);
             vec_push(copies, (Copy){from, fresh, n->at});
             from = fresh;
@@ -123,14 +127,16 @@ static void place_outputs(Builder *b, const VarLayout *vars, CopyList *copies, C
     vec_free(&leaves);
 }
 
-void loop_copy(Builder *b, int from, int to, Span at) {
-    const Buffer *f = &b->u->buffers.at[from];
-    int64_t elems = f->elems;
+void loop_copy(Builder *b, View from, View to, Span at) {
+    const Buffer *f = &b->u->buffers.at[from.buffer];
+    int64_t elems = MIN(f->elems, b->u->buffers.at[to.buffer].elems);
     if (!elems) return;
     int width = loop_lanes(b, f->dtype);
     Nest n = nest_begin(b, "copy", at, 1);
     int v = nest_for(&n, elems > 1 ? FOR_VECTOR : FOR_SERIAL, elems, NULL, elems > 1 ? width : 0);
-    nest_store(&n, to, nest_var(&n, v), loop_fetch(b, from, nest_var(&n, v)));
+    const Aff *i = nest_var(&n, v), *read = from.base ? aff_add(b->affs, from.base, i) : i;
+    const Aff *write = to.base ? aff_add(b->affs, to.base, i) : i;
+    nest_store(&n, to.buffer, write, loop_fetch(b, from.buffer, read));
     nest_close(&n);
     nest_end(&n);
 }
@@ -140,13 +146,17 @@ void loop_copy(Builder *b, int from, int to, Span at) {
 static void build_kernels(Builder *b, const CopyList *copies) {
     for (int i = 0; i < b->s->ngroups; i++) {
         const Group *group = &b->s->groups[i];
+        b->scan = group->home ? b->scan_at[group->home] : 0;
         switch (group->kind) {
         case GROUP_ROWS: loop_rows(b, group); break;
         case GROUP_CONTRACT: loop_contract(b, group); break;
         case GROUP_SCATTER: loop_scatter(b, group); break;
+        case GROUP_SCAN: loop_scan(b, group); break;
         }
     }
-    for (size_t i = 0; i < copies->len; i++) loop_copy(b, copies->at[i].from, copies->at[i].to, copies->at[i].at);
+    b->scan = 0;
+    for (size_t i = 0; i < copies->len; i++)
+        loop_copy(b, whole(copies->at[i].from), whole(copies->at[i].to), copies->at[i].at);
 }
 
 static void plan(Builder *b, const CopyList *wishes) {
@@ -155,17 +165,24 @@ static void plan(Builder *b, const CopyList *wishes) {
     for (size_t i = 0; i < wishes->len; i++) home[wishes->at[i].from] = wishes->at[i].to;
     plan_order(b->u, home);
     for (size_t i = 0; i < wishes->len; i++)
-        if (home[wishes->at[i].from] >= 0) loop_copy(b, wishes->at[i].from, wishes->at[i].to, wishes->at[i].at);
+        if (home[wishes->at[i].from] >= 0)
+            loop_copy(b, whole(wishes->at[i].from), whole(wishes->at[i].to), wishes->at[i].at);
     plan_place(b->u);
 }
 
 static void count_bytes(LoopUnit *u) {
     const Accesses *acc = plan_accesses(u);
-    for (size_t k = 0; k < u->kernels.len; k++)
+    for (size_t k = 0; k < u->kernels.len; k++) {
+        Kernel *kernel = u->kernels.at[k];
         for (size_t i = 0; i < acc[k].len; i++) {
             const Buffer *b = &u->buffers.at[acc[k].at[i].buffer];
-            if (b->kind == BUF_MEMORY) u->kernels.at[k]->bytes += b->elems * (int64_t)dtype_size(b->dtype);
+            if (b->kind == BUF_MEMORY) kernel->bytes += b->elems * (int64_t)dtype_size(b->dtype);
         }
+        for (int s = kernel->scan; s; s = u->scans[s].parent) {
+            kernel->bytes *= u->scans[s].extent;
+            kernel->flops *= u->scans[s].extent;
+        }
+    }
 }
 
 /* Moves what grew into the arena. */
@@ -193,7 +210,9 @@ LoopUnit *loop_build(Nnc *nnc, const Graph *g, const char *name, int ninputs, in
     CopyList copies = {0}, wishes = {0};
     b.memory = ARENA_ARRAY(b.arena, View, fused->nodes.len);
     b.local = ARENA_ARRAY(b.arena, View, fused->nodes.len);
+    b.scan_at = ARENA_ARRAY(b.arena, int, fused->nodes.len);
     place_leaves(&b, vars);
+    loop_find_scans(&b);
     place_outputs(&b, vars, &copies, &wishes);
     build_kernels(&b, &copies);
     plan(&b, &wishes);

@@ -22,6 +22,8 @@ typedef struct {
     const Machine *m;
     const Schedule *s;
     View *memory;    /* per node: its place in memory, once it has one */
+    int scan;        /* kernels that are begun run in it; 0: in none */
+    int *scan_at;    /* per node: the number of an N_SCAN among the unit's scans */
     View *local;     /* per node: its place within the kernel being written, where that is another one */
     uint32_t *stamp; /* per expression: the lowering that last met it ... */
     Ex *memo;        /* ... and what it became */
@@ -109,6 +111,17 @@ int64_t loop_flops(const Graph *g, Ref r);
 void loop_rows(Builder *b, const Group *group);
 void loop_contract(Builder *b, const Group *group);
 void loop_scatter(Builder *b, const Group *group);
-void loop_copy(Builder *b, int from, int to, Span at);
+void loop_copy(Builder *b, View from, View to, Span at); /* whole tensors */
+
+/* ---- scans: scan.c ---- */
+
+/** Finds the scans and gives their carries, results and yields their places. */
+void loop_find_scans(Builder *b);
+
+/** The copies that a scan takes: starting values, yields that are no kernel's result, next values. */
+void loop_scan(Builder *b, const Group *group);
+
+/** The iteration number that LEAF_ITER `n` stands for in kernels of the scan. */
+Ex loop_iteration(Builder *b, const Node *n);
 
 #endif

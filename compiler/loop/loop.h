@@ -37,6 +37,8 @@ typedef struct {
     int64_t elems;
     Name name;            /* for people */
     const void *constant; /* BUF_MEMORY with base < 0: read-only data inside the module */
+    bool carry;           /* of a scan: written before it and at the end of each iteration */
+    int scan;             /* of a carry: which scan's */
 } Buffer;
 
 typedef enum { LS_FOR, LS_DECL, LS_STORE, LS_ACCUM, LS_IF } LoopStmtKind;
@@ -85,11 +87,24 @@ typedef struct {
     const char *name; /* "k3_dense" */
     Span at;
     int64_t tiles;        /* how often it is called, with tile 0 .. tiles-1, in any order and on any thread */
-    int64_t flops, bytes; /* for all tiles together, for reports and the cost model */
-    int nvars;            /* variables 0 .. nvars-1; 0 is the tile */
+    int64_t flops, bytes; /* for all tiles and iterations together, for reports and the cost model */
+    int scan;             /* the innermost scan that it runs in; 0: none */
+    bool last;            /* runs after all others of an iteration: carries get their next values */
+    int nvars;            /* variables 0 .. nvars-1; 0 is the tile, then the iteration numbers of the scans around, the
+                             outermost first */
     int64_t *extents;     /* of the variables, for simplification */
     LoopBody body;
 } Kernel;
+
+/* A loop around kernels from .. to-1, which run in order for each iteration. */
+typedef struct {
+    int parent; /* the scan around it; 0: none */
+    int depth;  /* 1 for the outermost: also the variable that is its iteration number in its kernels */
+    int64_t extent;
+    bool reverse; /* the iteration numbers run down */
+    int64_t cell; /* in BASE_ARENA: an int64_t for the iteration number, which the unit sets and kernels read */
+    size_t from, to;
+} LoopScan;
 
 /* Which base a buffer counts from: fixed ones first, then the unit's inputs, then its results. */
 enum { BASE_ARENA, BASE_VARIABLES, BASE_FIRST_INPUT };
@@ -101,6 +116,8 @@ typedef struct {
     const char *name;
     VEC(Buffer) buffers;
     VEC(Kernel *) kernels;
+    LoopScan *scans; /* 1 .. nscans, inner ones before those around them */
+    int nscans;
     int ninputs, nresults;
     int64_t arena_bytes; /* exact size of BASE_ARENA */
     bool parallel;       /* kernels with several tiles go through RtCall.parallel where one is given */
@@ -124,6 +141,9 @@ typedef struct {
  * results, parameters and states among graph->outputs are written. */
 LoopUnit *loop_build(Nnc *nnc, const Graph *g, const char *name, int ninputs, int nresults, const VarLayout *vars,
                      const Machine *m);
+
+/** The scan directly inside `scope` (0: outside of all) that kernel k runs in, or 0 where it is directly there. */
+int loop_scan_below(const LoopUnit *u, const Kernel *k, int scope);
 
 /** --dump=plan: buffers with offsets, kernels as text. */
 void loop_print(const LoopUnit *u, FILE *out);

@@ -45,6 +45,10 @@ static Place lower_place(const Lower *l, Ref r, const Place *at) {
         if (at[d].gather) p.gather = add_gather(b, p.gather, lower(l, at[d].gather), v.strides[d], wide);
     }
     if (l->nmap) p.aff = aff_subst(b->affs, p.aff, l->map, l->nmap);
+    if (p.gather && ir_expr(b->g, p.gather)->kind == EX_INDEX) { /* by the number of an iteration */
+        p.aff = aff_add(b->affs, p.aff, ir_expr(b->g, p.gather)->index);
+        p.gather = 0;
+    }
     if (v.base) p.aff = aff_add(b->affs, p.aff, v.base);
     p.aff = loop_index(n, p.aff, NULL, 0);
     return p;
@@ -60,6 +64,8 @@ const Aff *loop_offset(Nest *n, View v, const Aff *const *at, int rank) {
 
 static Ex lower_load(const Lower *l, const Expr *x) {
     Builder *b = l->n->b;
+    const Node *from = ir_node(b->g, x->load.node);
+    if (from->kind == N_LEAF && from->leaf.kind == LEAF_ITER) return loop_iteration(b, from);
     Place p = lower_place(l, x->load.node, x->load.at);
     int buffer = loop_view(b, x->load.node).buffer;
     return loop_convert(b, x->dtype, ex_fetch(b->g, b->u->buffers.at[buffer].dtype, buffer, p));

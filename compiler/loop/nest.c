@@ -23,7 +23,11 @@ Nest nest_begin(Builder *b, const char *what, Span at, int64_t tiles) {
     n.k->name = kernel_name(b, what);
     n.k->at = at;
     n.k->tiles = tiles;
+    n.k->scan = b->scan;
     new_var(&n, tiles, NULL);
+    int depth = b->scan ? b->u->scans[b->scan].depth : 0;
+    for (int d = 0; d < depth; d++) new_var(&n, 0, NULL);
+    for (int s = b->scan; s; s = b->u->scans[s].parent) n.extents.at[b->u->scans[s].depth] = b->u->scans[s].extent;
     vec_push(&n.bodies, (LoopBody){0});
     return n;
 }

@@ -96,6 +96,10 @@ void loop_print(const LoopUnit *u, FILE *out) {
     for (size_t k = 0; k < u->kernels.len; k++) {
         const Kernel *kernel = u->kernels.at[k];
         Str text = {0};
+        for (int s = 1; s <= u->nscans; s++)
+            if (u->scans[s].from == k && u->scans[s].to > k)
+                fprintf(out, "\nscan v%d in 0..%lld%s: %zu kernels\n", u->scans[s].depth, (long long)u->scans[s].extent,
+                        u->scans[s].reverse ? " reverse" : "", u->scans[s].to - k);
         fprintf(out, "\nkernel %s tiles %lld    # %lld flops, %lld bytes\n", kernel->name, (long long)kernel->tiles,
                 (long long)kernel->flops, (long long)kernel->bytes);
         print_body(&text, u, &kernel->body, 1);

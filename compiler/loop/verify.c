@@ -292,6 +292,7 @@ void loop_verify(const LoopUnit *u) {
         v.mode = xcalloc((size_t)v.k->nvars, sizeof *v.mode);
         v.declared = xcalloc(u->buffers.len, sizeof *v.declared);
         v.bound[0] = true;
+        for (int s = v.k->scan; s; s = u->scans[s].parent) v.bound[u->scans[s].depth] = true;
         check_body(&v, &v.k->body);
         vec_free(&v.known);
         free(v.bound);

@@ -95,6 +95,21 @@ static Ref leaf(Lower *l, const Term *t) {
     return ir_leaf(l->g, kind, t->slot, t->type.dtype, t->type.rank, lower_dims(l, t->type), name, t->at);
 }
 
+static Ref scan(Lower *l, const Term *t) {
+    int ncarry = t->slot, nyield = t->nargs - 2 * ncarry;
+    Ref *refs = ARENA_ARRAY(l->nnc->arena, Ref, t->nargs + 1);
+    for (int i = 0; i < t->nargs; i++) refs[i] = lower_ref(l, t->args[i]);
+    return ir_scan(l->g,
+                   &(ScanDesc){.id = (int)t->site,
+                               .extent = lower_dim(t->begin[0]),
+                               .ncarry = ncarry,
+                               .nyield = nyield,
+                               .init = refs,
+                               .next = refs + ncarry,
+                               .yield = refs + 2 * ncarry},
+                   t->at);
+}
+
 static Ref term(Lower *l, const Term *t) {
     switch (t->kind) {
     case T_INPUT:
@@ -105,6 +120,12 @@ static Ref term(Lower *l, const Term *t) {
     case T_ACCESS: return lower_define(l, t);
     case T_RANDOM: return lower_random(l, t);
     case T_GRAD: return ir_grad(l->g, lower_ref(l, t->args[0]), lower_ref(l, t->args[1]), t->at);
+    case T_ITERATION: return ir_iteration(l->g, (int)t->site, t->at);
+    case T_CARRY:
+        return ir_carry(l->g, (int)t->site, t->slot, t->type.dtype, t->type.rank, lower_dims(l, t->type), t->name,
+                        t->at);
+    case T_SCAN: return scan(l, t);
+    case T_RESULT: return ir_result(l->g, lower_ref(l, t->args[0]), t->slot, t->at);
     case T_MARK: return ir_mark(l->g, lower_ref(l, t->args[0]), t->at);
     default: return lower_tensor(l, t);
     }
@@ -147,11 +168,21 @@ static void outputs(Lower *l, const Unit *u) {
     }
 }
 
+static void find_scans(Lower *l, Term *const *terms, size_t n) {
+    uint32_t count = 0;
+    for (size_t i = 0; i < n; i++)
+        if (terms[i] && terms[i]->kind == T_SCAN) count = MAX(count, terms[i]->site + 1);
+    l->extents = ARENA_ARRAY(l->nnc->arena, int64_t, count + 1);
+    for (size_t i = 0; i < n; i++)
+        if (terms[i] && terms[i]->kind == T_SCAN) l->extents[terms[i]->site] = lower_dim(terms[i]->begin[0]);
+}
+
 Graph *lower_unit(Nnc *nnc, const Program *p, const Unit *u) {
     Terms list = reached(u);
     Lower l = {.nnc = nnc, .g = ir_graph_new(nnc), .program = p, .unit = u};
     l.refs = xcalloc(list.len + 1, sizeof *l.refs);
     l.free = xcalloc(list.len + 1, sizeof *l.free);
+    find_scans(&l, list.at, list.len);
     for (size_t i = 0; i < list.len; i++) {
         const Term *t = list.at[i];
         if (!t) continue;

@@ -16,8 +16,9 @@ typedef struct {
     Graph *g;
     const Program *program;
     const Unit *unit;
-    Ref *refs;      /* by Term.id: its node; 0 where there is none (yet) */
-    IndexSet *free; /* by Term.id: the indices that it uses without ranging over them */
+    Ref *refs;        /* by Term.id: its node; 0 where there is none (yet) */
+    int64_t *extents; /* of scans, by number */
+    IndexSet *free;   /* by Term.id: the indices that it uses without ranging over them */
 } Lower;
 
 /* ---- lower.c: what everything is made with ---- */

@@ -133,8 +133,26 @@ static Ref concat(Lower *l, const Term *t) {
     return lower_comp(l, t, RED_NONE, 0, NULL, body);
 }
 
+/* The number of a scan's iteration, plus a constant, is often known to be in range: it needs no check. */
+static bool is_iteration(Lower *l, Ex index, int64_t size, Place *at) {
+    const Graph *g = l->g;
+    const Expr *x = ir_expr(g, index);
+    int64_t plus = 0;
+    if (x->kind == EX_ADD && ir_expr(g, x->arg[1])->kind == EX_CONST) {
+        plus = ir_expr(g, x->arg[1])->i;
+        x = ir_expr(g, index = x->arg[0]);
+    }
+    if (x->kind != EX_LOAD || x->load.rank || plus < 0) return false;
+    const Node *n = ir_node(g, x->load.node);
+    if (n->kind != N_LEAF || n->leaf.kind != LEAF_ITER) return false;
+    *at = (Place){aff_const(l->g->affs, plus), index};
+    return plus + l->extents[n->leaf.slot] <= size;
+}
+
 Place lower_gathered(Lower *l, Ex index, int64_t size, Ex *valid) {
     Graph *g = l->g;
+    Place known;
+    if (is_iteration(l, index, size, &known)) return known;
     DType type = ir_expr(g, index)->dtype;
     if (size > INT32_MAX)
         type = DT_I64;

@@ -21,8 +21,9 @@ typedef struct {
     Partials *out;
 } Sweep;
 
-void autodiff_body_start(BodyGrad *b, const bool *need) {
+void autodiff_body_start(BodyGrad *b, const bool *need, size_t nneed) {
     b->need = need;
+    b->nneed = nneed;
     if (b->live.len) memset(b->live.at, LIVE_UNKNOWN, b->live.len);
 }
 
@@ -44,7 +45,7 @@ static bool find_live(BodyGrad *b, Ex e) {
     switch (x->kind) {
     case EX_CONST:
     case EX_INDEX: return false;
-    case EX_LOAD: return b->need[x->load.node];
+    case EX_LOAD: return x->load.node < b->nneed && b->need[x->load.node];
     case EX_GUARD: return autodiff_body_live(b, x->arg[0]) || autodiff_body_live(b, x->arg[1]);
     case EX_FETCH: bug("a kernel's buffer in a graph");
     default:

@@ -27,11 +27,12 @@ typedef struct {
     size_t n, nexprs;
     double *evaluations; /* per old node: how many points its readers load */
     bool *output, *follows, *inlined;
-    Ref *refs;    /* per old node: the new one, 0 while there is none */
-    Ex *body;     /* per inlined node: its new body, over its own indices */
-    int *size;    /* of that, in expressions */
-    Ex *memo;     /* per old expression: its copy in the body being made */
-    Ref *memo_of; /* and for which node that was */
+    const Ref *home; /* per old node: the scan whose body it is in */
+    Ref *refs;       /* per old node: the new one, 0 while there is none */
+    Ex *body;        /* per inlined node: its new body, over its own indices */
+    int *size;       /* of that, in expressions */
+    Ex *memo;        /* per old expression: its copy in the body being made */
+    Ref *memo_of;    /* and for which node that was */
     Ref current;
     int budget; /* expressions that the body may still take */
 } Fuse;
@@ -57,6 +58,7 @@ static void walk_node(const Graph *g, const Node *n, void (*visit)(const Graph *
 typedef struct {
     Fuse *f;
     const Node *n;
+    Ref home;
     double evaluations;
     int operations, loads, whole; /* whole: loads of as many elements as the node has */
     bool moves;                   /* nothing but loads, constants and indices */
@@ -90,7 +92,9 @@ static void look(const Graph *g, Ex e, void *self) {
 static void count_load(const Graph *g, Ex e, void *self) {
     Look *l = self;
     const Expr *x = ir_expr(g, e);
-    if (x->kind == EX_LOAD) l->f->evaluations[x->load.node] += l->evaluations;
+    if (x->kind != EX_LOAD) return;
+    l->f->evaluations[x->load.node] += l->evaluations;
+    if (l->f->home[x->load.node] != l->home) l->f->output[x->load.node] = true; /* computed once, not each iteration */
 }
 
 static Look look_at(Fuse *f, const Node *n) {
@@ -109,15 +113,18 @@ static bool decide(Fuse *f, Ref r) {
     return cheap && (n->rank == 0 || (evaluations < (double)FEW * elements && !f->follows[r]));
 }
 
+static void mark_output(Ref used, void *output) { ((bool *)output)[used] = true; }
+
 static void decide_all(Fuse *f) {
     for (Ref r = 1; r < f->n; r++)
         if (ir_node(f->g, r)->kind == N_COMP && ir_node(f->g, r)->comp.combine == RED_NONE)
             f->follows[r] = look_at(f, ir_node(f->g, r)).follows;
     for (Ref r = (Ref)f->n - 1; r > 0; r--) {
         const Node *n = ir_node(f->g, r);
-        if (n->kind == N_LEAF) continue;
+        if (n->kind == N_SCAN) ir_uses(f->g, r, mark_output, f->output);
+        if (n->kind != N_COMP && n->kind != N_SCATTER) continue;
         f->inlined[r] = decide(f, r);
-        Look l = {.f = f, .evaluations = f->inlined[r] ? f->evaluations[r] : points(n)};
+        Look l = {.f = f, .home = f->home[r], .evaluations = f->inlined[r] ? f->evaluations[r] : points(n)};
         walk_node(f->g, n, count_load, &l);
     }
 }
@@ -299,6 +306,10 @@ static void copy_node(Fuse *f, Ref r) {
         f->refs[r] = r;
         return;
     }
+    if (n.kind == N_SCAN || n.kind == N_RESULT) {
+        f->refs[r] = ir_copy(f->g, f->g, r, f->refs);
+        return;
+    }
     if (n.kind == N_SCATTER) {
         const Place *place = copy_places(f, n.scatter.place, n.rank);
         Ex body = copy_body(f, n.scatter.body);
@@ -328,6 +339,7 @@ Graph *pass_fuse(Nnc *nnc, const Graph *from) {
     f.refs = ARENA_ARRAY(a, Ref, f.n);
     f.body = ARENA_ARRAY(a, Ex, f.n);
     f.size = ARENA_ARRAY(a, int, f.n);
+    f.home = ir_homes(g);
     f.memo = ARENA_ARRAY(a, Ex, f.nexprs);
     f.memo_of = ARENA_ARRAY(a, Ref, f.nexprs);
     for (size_t i = 0; i < g->outputs.len; i++) f.output[g->outputs.at[i].node] = true;

@@ -21,10 +21,9 @@ typedef struct {
     LoopUnit *u;
     const Accesses *accesses;
     IntList *after;   /* per kernel: kernels that wait for it */
-    int *waits;       /* per kernel: how many it waits for */
     IntList *readers; /* per buffer */
     int *writer;      /* per buffer; -1 */
-    IntList ready;    /* a heap, the first kernel on top */
+    IntList *ready;   /* per scope: a heap, the first item on top */
     IntList order;
 } Order;
 
@@ -51,9 +50,7 @@ static int heap_pop(IntList *h) {
 }
 
 static void add_edge(Order *o, int from, int to) {
-    if (from == to) return;
-    vec_push(&o->after[from], to);
-    o->waits[to]++;
+    if (from != to) vec_push(&o->after[from], to);
 }
 
 static void find_readers(Order *o) {
@@ -66,6 +63,8 @@ static void find_readers(Order *o) {
                 vec_push(&o->readers[a.buffer], (int)k);
             else if (o->writer[a.buffer] < 0)
                 o->writer[a.buffer] = (int)k;
+            else if (o->u->kernels.at[k]->last)
+                continue; /* the next value of a carry */
             else
                 bug("buffer %d is written by kernels %d and %zu", a.buffer, o->writer[a.buffer], k);
         }
@@ -84,40 +83,103 @@ static bool could_overwrite(const Order *o, int b, int old) {
            (!touches(&o->accesses[k], old, false) || plan_overwrites(o->u, o->u->kernels.at[k], old, b));
 }
 
-/* Kernels run as early as their number allows. Where waiting for the readers of old values closes a circle, one of them
- * gives up its place over the old value. */
-static void run_order(Order *o, IntList *wishes) {
-    size_t n = o->u->kernels.len, scan = 0;
-    bool *done = xcalloc(n, sizeof *done), *queued = xcalloc(n, sizeof *queued);
-    int *hard = xcalloc(n, sizeof *hard);
-    memcpy(hard, o->waits, n * sizeof *hard);
-    for (size_t k = 0; k < n; k++)
-        for (size_t i = 0; i < wishes[k].len; i++) o->waits[wishes[k].at[i]]++;
-    for (size_t k = 0; k < n; k++)
-        if (!o->waits[k]) heap_push(&o->ready, (int)k), queued[k] = true;
-    while (o->order.len < n) {
-        if (!o->ready.len) {
-            for (scan = 0; scan < n && (queued[scan] || hard[scan]); scan++) {
-            }
-            if (scan == n) bug("kernels wait for each other");
-            heap_push(&o->ready, (int)scan);
-            queued[scan] = true;
-        }
-        int k = heap_pop(&o->ready);
-        done[k] = true;
-        vec_push(&o->order, k);
-        for (size_t i = 0; i < o->after[k].len; i++) {
-            int to = o->after[k].at[i];
-            hard[to]--;
-            if (!--o->waits[to] && !queued[to]) heap_push(&o->ready, to), queued[to] = true;
-        }
-        for (size_t i = 0; i < wishes[k].len; i++)
-            if (!--o->waits[wishes[k].at[i]] && !queued[wishes[k].at[i]])
-                heap_push(&o->ready, wishes[k].at[i]), queued[wishes[k].at[i]] = true;
+/* Adds the kernels of one scope in order: those that run in scan `scope` itself (0: in none), and each scan inside as
+ * one item, named after its first kernel. They run as early as their number allows, those that end an iteration at its
+ * end. Where waiting for the readers of old values closes a circle, one of them gives up its place over the old value.
+ */
+typedef struct {
+    Order *o;
+    const IntList *wishes;
+    int scope;
+    int *item; /* per kernel: the item that it is part of; -1: none of this scope */
+    int *hard, *waits;
+    bool *queued;
+    int items, done;
+} Scope;
+
+static void order_scope(Order *o, const IntList *wishes, int scope);
+
+static void find_items(Scope *s) {
+    const LoopUnit *u = s->o->u;
+    int *first = xcalloc((size_t)u->nscans + 1, sizeof *first);
+    for (int i = 1; i <= u->nscans; i++) first[i] = -1;
+    for (size_t k = 0; k < u->kernels.len; k++) {
+        const Kernel *kernel = u->kernels.at[k];
+        int inner = loop_scan_below(u, kernel, s->scope);
+        s->item[k] = -1;
+        if (!inner && (kernel->scan != s->scope || kernel->last)) continue;
+        if (inner && first[inner] < 0) first[inner] = (int)k;
+        s->item[k] = inner ? first[inner] : (int)k;
+        s->items += s->item[k] == (int)k;
     }
-    free(done);
-    free(queued);
-    free(hard);
+    free(first);
+}
+
+/* Adds `by` to what the items wait for through kernel k. */
+static void count_waits(Scope *s, size_t k, int by, bool queue) {
+    int from = s->item[k];
+    for (int turn = 0; turn < 2; turn++) {
+        const IntList *after = turn ? &s->wishes[k] : &s->o->after[k];
+        for (size_t i = 0; i < after->len; i++) {
+            int to = s->item[after->at[i]];
+            if (to < 0 || to == from) continue;
+            if (!turn) s->hard[to] += by;
+            s->waits[to] += by;
+            if (queue && !s->waits[to] && !s->queued[to]) heap_push(&s->o->ready[s->scope], to), s->queued[to] = true;
+        }
+    }
+}
+
+static void run_item(Scope *s, int item) {
+    const LoopUnit *u = s->o->u;
+    int inner = loop_scan_below(u, u->kernels.at[item], s->scope);
+    s->done++;
+    if (!inner)
+        vec_push(&s->o->order, item);
+    else
+        order_scope(s->o, s->wishes, inner);
+    for (size_t k = (size_t)item; k < (inner ? u->kernels.len : (size_t)item + 1); k++)
+        if (s->item[k] == item) count_waits(s, k, -1, true);
+}
+
+static void order_scope(Order *o, const IntList *wishes, int scope) {
+    size_t n = o->u->kernels.len;
+    IntList *ready = &o->ready[scope];
+    Scope s = {.o = o, .wishes = wishes, .scope = scope};
+    s.item = xcalloc(n, sizeof *s.item);
+    s.hard = xcalloc(n, sizeof *s.hard);
+    s.waits = xcalloc(n, sizeof *s.waits);
+    s.queued = xcalloc(n, sizeof *s.queued);
+    find_items(&s);
+    for (size_t k = 0; k < n; k++)
+        if (s.item[k] >= 0) count_waits(&s, k, 1, false);
+    for (size_t k = 0; k < n; k++)
+        if (s.item[k] == (int)k && !s.waits[k]) heap_push(ready, (int)k), s.queued[k] = true;
+    while (s.done < s.items) {
+        if (!ready->len) {
+            size_t next = 0;
+            while (next < n && (s.item[next] != (int)next || s.queued[next] || s.hard[next])) next++;
+            if (next == n) bug("kernels wait for each other");
+            heap_push(ready, (int)next);
+            s.queued[next] = true;
+        }
+        run_item(&s, heap_pop(ready));
+    }
+    for (size_t k = 0; k < n; k++)
+        if (o->u->kernels.at[k]->scan == scope && o->u->kernels.at[k]->last) vec_push(&o->order, (int)k);
+    free(s.item);
+    free(s.hard);
+    free(s.waits);
+    free(s.queued);
+}
+
+/* Which kernels a scan runs, once they are in order. */
+static void find_extents(LoopUnit *u) {
+    for (size_t k = 0; k < u->kernels.len; k++)
+        for (int s = u->kernels.at[k]->scan; s; s = u->scans[s].parent) {
+            if (u->scans[s].from == u->scans[s].to) u->scans[s].from = k;
+            u->scans[s].to = k + 1;
+        }
 }
 
 static void settle_homes(Order *o, int *home, const int *position) {
@@ -138,24 +200,40 @@ static void free_lists(IntList *lists, size_t n) {
     free(lists);
 }
 
+static bool runs_in(const LoopUnit *u, const Kernel *k, int scan) {
+    int s = k->scan;
+    while (s && s != scan) s = u->scans[s].parent;
+    return s != 0;
+}
+
+/* A reader of a carry outside of the scan reads the last value. */
+static void wait_for_scan(Order *o, int scan, int reader) {
+    if (runs_in(o->u, o->u->kernels.at[reader], scan)) return;
+    for (size_t k = 0; k < o->u->kernels.len; k++)
+        if (runs_in(o->u, o->u->kernels.at[k], scan)) add_edge(o, (int)k, reader);
+}
+
 void plan_order(LoopUnit *u, int *home) {
     size_t nk = u->kernels.len, nb = u->buffers.len;
     if (!nk) return; /* every result is a constant or an input */
     Order o = {.u = u, .accesses = plan_accesses(u)};
     o.after = xcalloc(nk, sizeof *o.after);
-    o.waits = xcalloc(nk, sizeof *o.waits);
     o.readers = xcalloc(nb, sizeof *o.readers);
     o.writer = xcalloc(nb, sizeof *o.writer);
+    o.ready = xcalloc((size_t)u->nscans + 1, sizeof *o.ready);
     IntList *wishes = xcalloc(nk, sizeof *wishes);
     find_readers(&o);
     for (size_t b = 0; b < nb; b++)
-        for (size_t i = 0; i < o.readers[b].len && o.writer[b] >= 0; i++) add_edge(&o, o.writer[b], o.readers[b].at[i]);
+        for (size_t i = 0; i < o.readers[b].len && o.writer[b] >= 0; i++) {
+            add_edge(&o, o.writer[b], o.readers[b].at[i]);
+            if (u->buffers.at[b].carry) wait_for_scan(&o, u->buffers.at[b].scan, o.readers[b].at[i]);
+        }
     for (size_t b = 0; b < nb; b++) {
         if (home[b] < 0 || !could_overwrite(&o, (int)b, home[b])) continue;
         for (size_t i = 0; i < o.readers[home[b]].len; i++)
             if (o.readers[home[b]].at[i] != o.writer[b]) vec_push(&wishes[o.readers[home[b]].at[i]], o.writer[b]);
     }
-    run_order(&o, wishes);
+    order_scope(&o, wishes, 0);
     Kernel **sorted = ARENA_ARRAY(u->nnc->arena, Kernel *, nk);
     int *position = ARENA_ARRAY(u->nnc->arena, int, nk);
     for (size_t i = 0; i < nk; i++) {
@@ -164,12 +242,12 @@ void plan_order(LoopUnit *u, int *home) {
     }
     settle_homes(&o, home, position);
     memcpy(u->kernels.at, sorted, nk * sizeof *sorted);
+    find_extents(u);
     free_lists(o.after, nk);
     free_lists(wishes, nk);
     free_lists(o.readers, nb);
-    free(o.waits);
+    free_lists(o.ready, (size_t)u->nscans + 1);
     free(o.writer);
-    vec_free(&o.ready);
     vec_free(&o.order);
 }
 
@@ -181,7 +259,11 @@ typedef struct {
 
 typedef struct {
     LoopUnit *u;
-    VEC(Gap) gaps; /* free parts of the arena below `end`, by offset */
+    const Accesses *acc;
+    int *first, *last; /* per buffer: the kernels from and to which it holds something; last is -1 once it is free */
+    int *heir;         /* per buffer: the one that took its place over, or -1 */
+    bool *lasting;     /* per buffer: lives through all iterations of a scan */
+    VEC(Gap) gaps;     /* free parts of the arena below `end`, by offset */
     int64_t end;
 } Space;
 
@@ -233,45 +315,90 @@ static void give(Space *s, int64_t from, int64_t bytes) {
 }
 
 /* The place of a buffer that dies in kernel k and that the new one may be written over, or -1. */
-static int64_t take_over(const LoopUnit *u, const Accesses *acc, int k, int buffer, int *last, int *heir) {
-    for (size_t i = 0; i < acc[k].len; i++) {
-        int old = acc[k].at[i].buffer;
+static int64_t take_over(const Space *s, int k, int buffer) {
+    const LoopUnit *u = s->u;
+    const Accesses *acc = &s->acc[k];
+    for (size_t i = 0; i < acc->len; i++) {
+        int old = acc->at[i].buffer;
         const Buffer *b = &u->buffers.at[old];
-        if (acc[k].at[i].write || !in_arena(b) || last[old] != k || heir[old] >= 0 || b->offset < 0) continue;
-        if (touches(&acc[k], old, true) || room(b) != room(&u->buffers.at[buffer]) ||
+        if (acc->at[i].write || !in_arena(b) || s->last[old] != k || s->heir[old] >= 0 || b->offset < 0) continue;
+        if (s->lasting[old] || touches(acc, old, true) || room(b) != room(&u->buffers.at[buffer]) ||
             !plan_overwrites(u, u->kernels.at[k], old, buffer))
             continue;
-        heir[old] = buffer;
+        s->heir[old] = buffer;
         return b->offset;
     }
     return -1;
 }
 
-static void place_kernel(Space *s, const Accesses *acc, int k, int *last, int *heir) {
+static void release(Space *s, int b) {
+    if (s->heir[b] < 0) give(s, s->u->buffers.at[b].offset, room(&s->u->buffers.at[b]));
+    s->last[b] = -1;
+}
+
+static void place_kernel(Space *s, int k, const IntList *lasting) {
     LoopUnit *u = s->u;
-    for (size_t i = 0; i < acc[k].len; i++) {
-        Buffer *b = &u->buffers.at[acc[k].at[i].buffer];
-        if (!acc[k].at[i].write || !in_arena(b) || b->offset >= 0) continue;
-        b->offset = take_over(u, acc, k, acc[k].at[i].buffer, last, heir);
+    const Accesses *acc = &s->acc[k];
+    for (size_t i = 0; i < lasting->len; i++) {
+        Buffer *b = &u->buffers.at[lasting->at[i]];
+        if (s->first[lasting->at[i]] == k) b->offset = take(s, room(b));
+    }
+    for (size_t i = 0; i < acc->len; i++) {
+        Buffer *b = &u->buffers.at[acc->at[i].buffer];
+        if (!acc->at[i].write || !in_arena(b) || b->offset >= 0) continue;
+        b->offset = take_over(s, k, acc->at[i].buffer);
         if (b->offset < 0) b->offset = take(s, room(b));
     }
-    for (size_t i = 0; i < acc[k].len; i++) {
-        int b = acc[k].at[i].buffer;
-        if (!in_arena(&u->buffers.at[b]) || last[b] != k || heir[b] >= 0) continue;
-        give(s, u->buffers.at[b].offset, room(&u->buffers.at[b]));
-        last[b] = -1;
+    for (size_t i = 0; i < acc->len; i++) {
+        int b = acc->at[i].buffer;
+        if (in_arena(&u->buffers.at[b]) && s->last[b] == k && !s->lasting[b]) release(s, b);
     }
+    for (size_t i = 0; i < lasting->len; i++)
+        if (s->last[lasting->at[i]] == k) release(s, lasting->at[i]);
+}
+
+/* A buffer that is used in a scan and outside of it, or is carried, lives through the whole of it. */
+static IntList find_lasting(Space *s) {
+    const LoopUnit *u = s->u;
+    IntList list = {0};
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (size_t b = 0; b < u->buffers.len; b++) {
+            if (!in_arena(&u->buffers.at[b]) || s->last[b] < 0) continue;
+            for (int i = 1; i <= u->nscans; i++) {
+                int from = (int)u->scans[i].from, to = (int)u->scans[i].to - 1;
+                bool inside = s->first[b] >= from && s->last[b] <= to, apart = s->last[b] < from || s->first[b] > to;
+                if (from > to || inside || apart || (s->first[b] <= from && s->last[b] >= to && s->lasting[b]))
+                    continue;
+                changed |= s->first[b] > from || s->last[b] < to || !s->lasting[b];
+                s->first[b] = MIN(s->first[b], from);
+                s->last[b] = MAX(s->last[b], to);
+                if (!s->lasting[b]) vec_push(&list, (int)b);
+                s->lasting[b] = true;
+            }
+        }
+    }
+    return list;
 }
 
 void plan_place(LoopUnit *u) {
-    Space s = {.u = u};
-    const Accesses *acc = plan_accesses(u);
-    int *last = ARENA_ARRAY(u->nnc->arena, int, u->buffers.len),
-        *heir = ARENA_ARRAY(u->nnc->arena, int, u->buffers.len);
-    for (size_t b = 0; b < u->buffers.len; b++) heir[b] = -1;
+    size_t n = u->buffers.len;
+    Space s = {.u = u, .acc = plan_accesses(u)};
+    s.first = ARENA_ARRAY(u->nnc->arena, int, n);
+    s.last = ARENA_ARRAY(u->nnc->arena, int, n);
+    s.heir = ARENA_ARRAY(u->nnc->arena, int, n);
+    s.lasting = ARENA_ARRAY(u->nnc->arena, bool, n);
+    for (size_t b = 0; b < n; b++) s.first[b] = s.last[b] = s.heir[b] = -1;
     for (size_t k = 0; k < u->kernels.len; k++)
-        for (size_t i = 0; i < acc[k].len; i++) last[acc[k].at[i].buffer] = (int)k;
-    for (size_t k = 0; k < u->kernels.len; k++) place_kernel(&s, acc, (int)k, last, heir);
+        for (size_t i = 0; i < s.acc[k].len; i++) {
+            int b = s.acc[k].at[i].buffer;
+            if (s.first[b] < 0) s.first[b] = (int)k;
+            s.last[b] = (int)k;
+        }
+    IntList lasting = find_lasting(&s);
+    for (size_t k = 0; k < u->kernels.len; k++) place_kernel(&s, (int)k, &lasting);
+    vec_free(&lasting);
     vec_free(&s.gaps);
+    for (int i = 1; i <= u->nscans; i++, s.end += 64) u->scans[i].cell = s.end;
     u->arena_bytes = s.end;
 }

@@ -68,25 +68,42 @@ static bool writes(const Accesses *acc, int buffer) {
     return false;
 }
 
+static void check_kernel(Check *c, const Accesses *acc, const bool *leaf) {
+    const LoopUnit *u = c->u;
+    for (size_t i = 0; i < acc->len; i++)
+        if (!acc->at[i].write && !writes(acc, acc->at[i].buffer) && followed(&u->buffers.at[acc->at[i].buffer]))
+            check_read(c, acc->at[i].buffer, leaf);
+    for (size_t i = 0; i < acc->len; i++) {
+        const Buffer *b = &u->buffers.at[acc->at[i].buffer];
+        if (!acc->at[i].write || !followed(b)) continue;
+        if (b->offset < 0) bug("buffer %d has no place", acc->at[i].buffer);
+        if (b->base == BASE_ARENA && b->offset + bytes_of(b) > u->arena_bytes)
+            bug("buffer %d ends beyond the arena", acc->at[i].buffer);
+        do_write(c, acc->at[i].buffer);
+    }
+}
+
+/* Two iterations of a scan show what one leaves for the next. */
+static void check_kernels(Check *c, const Accesses *acc, const bool *leaf, int scope, size_t from, size_t to) {
+    for (size_t k = from; k < to; k++) {
+        c->kernel = c->u->kernels.at[k];
+        int inner = loop_scan_below(c->u, c->kernel, scope);
+        if (!inner) {
+            check_kernel(c, &acc[k], leaf);
+            continue;
+        }
+        const LoopScan *s = &c->u->scans[inner];
+        if (s->from != k) bug("the kernels of a scan do not stand together");
+        for (int turn = 0; turn < 2; turn++) check_kernels(c, acc, leaf, inner, s->from, s->to);
+        k = s->to - 1;
+    }
+}
+
 void plan_verify(const LoopUnit *u) {
     Check c = {.u = u};
     const Accesses *acc = plan_accesses(u);
     bool *leaf = find_leaves(u, acc);
-    for (size_t k = 0; k < u->kernels.len; k++) {
-        c.kernel = u->kernels.at[k];
-        for (size_t i = 0; i < acc[k].len; i++)
-            if (!acc[k].at[i].write && !writes(&acc[k], acc[k].at[i].buffer) &&
-                followed(&u->buffers.at[acc[k].at[i].buffer]))
-                check_read(&c, acc[k].at[i].buffer, leaf);
-        for (size_t i = 0; i < acc[k].len; i++) {
-            const Buffer *b = &u->buffers.at[acc[k].at[i].buffer];
-            if (!acc[k].at[i].write || !followed(b)) continue;
-            if (b->offset < 0) bug("buffer %d has no place", acc[k].at[i].buffer);
-            if (b->base == BASE_ARENA && b->offset + bytes_of(b) > u->arena_bytes)
-                bug("buffer %d ends beyond the arena", acc[k].at[i].buffer);
-            do_write(&c, acc[k].at[i].buffer);
-        }
-    }
+    check_kernels(&c, acc, leaf, 0, 0, u->kernels.len);
     vec_free(&c.held);
     free(leaf);
 }

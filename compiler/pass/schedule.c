@@ -33,6 +33,7 @@ typedef struct {
     VEC(Open) groups;
     int *group_of;
     int *last_reader; /* per node: a group that reads it; -1 */
+    const Ref *home;  /* per node: the scan whose body it is in */
     size_t words;
 } Scheduler;
 
@@ -113,7 +114,8 @@ static int fits(const Scheduler *s, int group, Ref r) {
     const Node *n = ir_node(s->g, r);
     const Open *o = &s->groups.at[group];
     const Node *first = ir_node(s->g, o->members[0]);
-    if (o->g.kind == GROUP_SCATTER || o->g.nmembers >= MOST_MEMBERS) return -1;
+    if (o->g.kind == GROUP_SCATTER || o->g.kind == GROUP_SCAN || o->g.nmembers >= MOST_MEMBERS) return -1;
+    if (o->g.home != s->home[r]) return -1;
     Reads reads = {.s = s, .group = group, .rows = MIN(o->g.nrow, n->rank)};
     walk_node(s->g, n, read_rows, &reads);
     while (reads.rows && !equal_dims(n, first, reads.rows)) reads.rows--;
@@ -165,11 +167,33 @@ static int new_group(Scheduler *s, Ref r) {
     const Node *n = ir_node(s->g, r);
     Open o = {.members = ARENA_ARRAY(s->arena, Ref, MOST_MEMBERS), .after = ARENA_ARRAY(s->arena, uint64_t, s->words)};
     o.g.nrow = n->rank;
-    o.g.kind = n->kind == N_SCATTER                         ? GROUP_SCATTER
+    o.g.home = s->home[r];
+    o.g.kind = n->kind == N_SCAN                            ? GROUP_SCAN
+               : n->kind == N_SCATTER                       ? GROUP_SCATTER
                : contraction_of(s->g, r, &(Contraction){0}) ? GROUP_CONTRACT
                                                             : GROUP_ROWS;
     vec_push(&s->groups, o);
     return (int)s->groups.len - 1;
+}
+
+typedef struct {
+    Scheduler *s;
+    int group;
+} Wait;
+
+static void wait_for(Ref used, void *self) {
+    const Wait *w = self;
+    int group = w->s->group_of[used];
+    if (group >= 0) add_wait(w->s, w->group, group);
+}
+
+/* A scan comes after all of its body, as a group of its own; whoever reads a result waits for that. */
+static void place_scan(Scheduler *s, Ref r) {
+    int group = new_group(s, r);
+    Open *o = &s->groups.at[group];
+    o->members[o->g.nmembers++] = r;
+    s->group_of[r] = group;
+    ir_uses(s->g, r, wait_for, &(Wait){s, group});
 }
 
 static void place_node(Scheduler *s, Ref r) {
@@ -204,11 +228,15 @@ static void store_read(const Graph *g, Ex e, void *self) {
     if (x->kind == EX_LOAD && st->s->group_of[x->load.node] != st->group) st->stored[x->load.node] = true;
 }
 
+static void store_used(Ref used, void *stored) { ((bool *)stored)[used] = true; }
+
 static const bool *find_stored(const Scheduler *s) {
     Store st = {.s = s, .stored = ARENA_ARRAY(s->arena, bool, s->g->nodes.len)};
     for (Ref r = 1; r < s->g->nodes.len; r++) {
         st.group = s->group_of[r];
-        if (st.group >= 0) walk_node(s->g, ir_node(s->g, r), store_read, &st);
+        NodeKind kind = ir_node(s->g, r)->kind;
+        if (kind == N_SCAN) ir_uses(s->g, r, store_used, st.stored);
+        if (st.group >= 0 && (kind == N_COMP || kind == N_SCATTER)) walk_node(s->g, ir_node(s->g, r), store_read, &st);
     }
     for (size_t i = 0; i < s->g->outputs.len; i++) st.stored[s->g->outputs.at[i].node] = true;
     return st.stored;
@@ -218,9 +246,17 @@ const Schedule *pass_schedule(Nnc *nnc, Graph *g) {
     Scheduler s = {.g = g, .arena = nnc->arena, .words = (g->nodes.len + 63) / 64};
     s.group_of = ARENA_ARRAY(nnc->arena, int, g->nodes.len);
     s.last_reader = ARENA_ARRAY(nnc->arena, int, g->nodes.len);
+    s.home = ir_homes(g);
     for (Ref r = 0; r < g->nodes.len; r++) s.group_of[r] = s.last_reader[r] = -1;
-    for (Ref r = 1; r < g->nodes.len; r++)
-        if (ir_node(g, r)->kind != N_LEAF && ir_elements(ir_node(g, r))) place_node(&s, r);
+    for (Ref r = 1; r < g->nodes.len; r++) {
+        const Node *n = ir_node(g, r);
+        if (n->kind == N_SCAN)
+            place_scan(&s, r);
+        else if (n->kind == N_RESULT)
+            s.group_of[r] = s.group_of[n->result.of];
+        else if (n->kind != N_LEAF && ir_elements(n))
+            place_node(&s, r);
+    }
     Schedule *out = ARENA_NEW(nnc->arena, Schedule);
     Group *groups = ARENA_ARRAY(nnc->arena, Group, s.groups.len);
     for (size_t i = 0; i < s.groups.len; i++) {

@@ -87,22 +87,6 @@ static Ref rewrite_node(Simplify *s, Ref r) {
 
 /* ---- what there is to do ---- */
 
-static void mark_load(const Graph *g, Ex e, void *live) {
-    const Expr *x = ir_expr(g, e);
-    if (x->kind == EX_LOAD) ((bool *)live)[x->load.node] = true;
-}
-
-/* Marks what node n is computed from. */
-static void mark_operands(const Graph *g, const Node *n, bool *live) {
-    if (n->kind == N_GRAD) live[n->grad.of] = live[n->grad.wrt] = true;
-    if (n->kind == N_MARK) live[n->grad.of] = true;
-    if (n->kind == N_COMP) ex_walk(g, n->comp.body, mark_load, live);
-    if (n->kind != N_SCATTER) return;
-    ex_walk(g, n->scatter.body, mark_load, live);
-    for (int r = 0; r < n->rank; r++)
-        if (n->scatter.place[r].gather) ex_walk(g, n->scatter.place[r].gather, mark_load, live);
-}
-
 /* The nodes that outputs reach, and what is known about their gradients. */
 static bool *survey(Simplify *s) {
     const Graph *g = s->from;
@@ -111,7 +95,7 @@ static bool *survey(Simplify *s) {
     for (Ref r = (Ref)g->nodes.len - 1; r > 0; r--) {
         const Node *n = ir_node(g, r);
         if (!live[r]) continue;
-        mark_operands(g, n, live);
+        ir_mark_uses(g, r, live);
         if (n->kind == N_GRAD) s->barrier[n->grad.wrt] = s->gradients = true;
     }
     return live;

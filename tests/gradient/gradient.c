@@ -54,7 +54,7 @@ static double spread(const Fix *f, int leaf, int64_t i) {
 static void fill(Fix *f) {
     for (size_t i = 1; i < f->g->nodes.len; i++) {
         const Node *n = ir_node(f->g, (Ref)i);
-        if (n->kind != N_LEAF || n->leaf.kind == LEAF_CONST) continue;
+        if (n->kind != N_LEAF || n->leaf.kind >= LEAF_CONST) continue;
         int64_t count = ir_elements(n);
         void *data = ARENA_ARRAY(f->nnc->arena, double, count);
         cr_assert(n->leaf.slot < MOST_LEAVES && f->n < MOST_LEAVES);

@@ -11,6 +11,9 @@
 typedef struct {
     const Graph *g;
     void **values; /* by node */
+    InterpEnv *env;
+    const bool *needed; /* the nodes that outputs reach */
+    const Ref *home;    /* ir_homes */
 } Interp;
 
 /* A body ready to be evaluated. */
@@ -241,21 +244,85 @@ static bool *reached(const Graph *g) {
     return needed;
 }
 
-void interp_run(const Graph *g, InterpEnv *env) {
-    Interp in = {g, xcalloc(g->nodes.len, sizeof *in.values)};
-    bool *needed = reached(g);
-    for (size_t i = 1; i < g->nodes.len; i++) {
-        const Node *n = ir_node(g, (Ref)i);
-        if (!needed[i]) continue;
-        void *out = in.values[i] = xcalloc(bytes_of(n), 1);
-        switch (n->kind) {
-        case N_LEAF: copy_bytes(out, leaf_data(env, n), bytes_of(n)); break;
-        case N_COMP: run_comp(&in, n, out); break;
-        case N_SCATTER: run_scatter(&in, n, out); break;
-        case N_MARK: copy_bytes(out, in.values[n->grad.of], bytes_of(n)); break;
-        default: bug("the interpreter meets node %zu of kind %d", i, (int)n->kind);
-        }
+/* ---- scans ---- */
+
+static void run_scope(const Interp *in, Ref scope);
+
+/* The values of the iteration number and the carries of a scan, where its body uses them. */
+static void set_inside(const Interp *in, const Node *scan, int64_t t, void *const *carries) {
+    for (Ref r = 1; r < in->g->nodes.len; r++) {
+        const Node *n = ir_node(in->g, r);
+        if (!in->needed[r] || n->kind != N_LEAF || n->leaf.kind < LEAF_ITER || n->leaf.slot != scan->scan.id) continue;
+        if (!in->values[r]) in->values[r] = xcalloc(bytes_of(n), 1);
+        if (n->leaf.kind == LEAF_ITER)
+            scalar_write(DT_I32, in->values[r], 0, (Scalar){.i = t});
+        else
+            copy_bytes(in->values[r], carries[n->leaf.index], bytes_of(n));
     }
+}
+
+/* The values of N_RESULTs, by index; in->values of the scan itself points to them. */
+static void run_scan(const Interp *in, Ref r) {
+    const Node *n = ir_node(in->g, r);
+    int ncarry = n->scan.ncarry, nyield = n->scan.nyield;
+    void **out = xcalloc((size_t)(ncarry + nyield) + 1, sizeof *out);
+    for (int k = 0; k < ncarry; k++) {
+        size_t bytes = bytes_of(ir_node(in->g, n->scan.init[k]));
+        copy_bytes(out[k] = xcalloc(bytes, 1), in->values[n->scan.init[k]], bytes);
+    }
+    for (int k = 0; k < nyield; k++)
+        if (n->scan.yield[k])
+            out[ncarry + k] = xcalloc(bytes_of(ir_node(in->g, n->scan.yield[k])) * (size_t)n->scan.extent, 1);
+    for (int64_t i = 0; i < n->scan.extent; i++) {
+        int64_t t = n->scan.reverse ? n->scan.extent - 1 - i : i;
+        set_inside(in, n, t, out);
+        run_scope(in, r);
+        for (int k = 0; k < nyield; k++) {
+            if (!n->scan.yield[k] || !in->needed[n->scan.yield[k]]) continue;
+            size_t bytes = bytes_of(ir_node(in->g, n->scan.yield[k]));
+            copy_bytes((char *)out[ncarry + k] + bytes * (size_t)t, in->values[n->scan.yield[k]], bytes);
+        }
+        for (int k = 0; k < ncarry; k++) /* what is next may be another carry's leaf: these do not change here */
+            copy_bytes(out[k], in->values[n->scan.next[k]], bytes_of(ir_node(in->g, n->scan.init[k])));
+    }
+    for (Ref u = r + 1; u < in->g->nodes.len; u++) {
+        const Node *result = ir_node(in->g, u);
+        if (!in->needed[u] || result->kind != N_RESULT || result->result.of != r) continue;
+        free(in->values[u]);
+        copy_bytes(in->values[u] = xcalloc(bytes_of(result), 1), out[result->result.index], bytes_of(result));
+    }
+    for (int k = 0; k < ncarry + nyield; k++) free(out[k]);
+    free(out);
+}
+
+static void run_node(const Interp *in, Ref r) {
+    const Node *n = ir_node(in->g, r);
+    if (n->kind == N_SCAN) {
+        run_scan(in, r);
+        return;
+    }
+    if (n->kind == N_RESULT || (n->kind == N_LEAF && n->leaf.kind >= LEAF_ITER)) return; /* the scan's */
+    free(in->values[r]);
+    void *out = in->values[r] = xcalloc(bytes_of(n), 1);
+    switch (n->kind) {
+    case N_LEAF: copy_bytes(out, leaf_data(in->env, n), bytes_of(n)); break;
+    case N_COMP: run_comp(in, n, out); break;
+    case N_SCATTER: run_scatter(in, n, out); break;
+    case N_MARK: copy_bytes(out, in->values[n->grad.of], bytes_of(n)); break;
+    default: bug("the interpreter meets node %u of kind %d", r, (int)n->kind);
+    }
+}
+
+/* The nodes outside of all scans, or of the body of one; inner scans' bodies are theirs. */
+static void run_scope(const Interp *in, Ref scope) {
+    for (Ref r = 1; r < in->g->nodes.len; r++)
+        if (in->needed[r] && in->home[r] == scope) run_node(in, r);
+}
+
+void interp_run(const Graph *g, InterpEnv *env) {
+    bool *needed = reached(g);
+    Interp in = {g, xcalloc(g->nodes.len, sizeof *in.values), env, needed, ir_homes(g)};
+    run_scope(&in, 0);
     env->outputs = xcalloc(g->outputs.len, sizeof *env->outputs);
     for (size_t i = 0; i < g->outputs.len; i++) {
         Ref r = g->outputs.at[i].node;

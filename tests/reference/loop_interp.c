@@ -13,6 +13,7 @@ typedef struct {
     Scalar *value;   /* per expression */
     uint32_t *stamp; /* per expression: the evaluation that last met it */
     uint32_t evaluation;
+    int64_t *iteration; /* per scan: the number of the iteration */
 } Run;
 
 static Scalar eval(Run *r, Ex e);
@@ -118,6 +119,27 @@ static void run_body(Run *r, const LoopBody *body) {
     vec_free(&declared);
 }
 
+static void run_kernels(Run *r, int scope, size_t from, size_t to) {
+    for (size_t k = from; k < to; k++) {
+        const Kernel *kernel = r->u->kernels.at[k];
+        int inner = loop_scan_below(r->u, kernel, scope);
+        if (!inner) {
+            for (int64_t tile = kernel->tiles; tile-- > 0;) {
+                r->at[0] = tile;
+                for (int s = scope; s; s = r->u->scans[s].parent) r->at[r->u->scans[s].depth] = r->iteration[s];
+                run_body(r, &kernel->body);
+            }
+            continue;
+        }
+        const LoopScan *s = &r->u->scans[inner];
+        for (int64_t i = 0; i < s->extent; i++) {
+            r->iteration[inner] = s->reverse ? s->extent - 1 - i : i;
+            run_kernels(r, inner, s->from, s->to);
+        }
+        k = s->to - 1;
+    }
+}
+
 void loop_interp_run(const LoopUnit *u, void *const *bases) {
     Run r = {.u = u, .data = xcalloc(u->buffers.len, sizeof(void *))};
     int most = 1;
@@ -128,15 +150,13 @@ void loop_interp_run(const LoopUnit *u, void *const *bases) {
     }
     for (size_t k = 0; k < u->kernels.len; k++) most = MAX(most, u->kernels.at[k]->nvars);
     r.at = xcalloc((size_t)most, sizeof *r.at);
+    r.iteration = xcalloc((size_t)u->nscans + 1, sizeof *r.iteration);
     r.value = xcalloc(u->graph->exprs.len, sizeof *r.value);
     r.stamp = xcalloc(u->graph->exprs.len, sizeof *r.stamp);
-    for (size_t k = 0; k < u->kernels.len; k++)
-        for (int64_t tile = u->kernels.at[k]->tiles; tile-- > 0;) {
-            r.at[0] = tile;
-            run_body(&r, &u->kernels.at[k]->body);
-        }
+    run_kernels(&r, 0, 0, u->kernels.len);
     free(r.data);
     free(r.at);
+    free(r.iteration);
     free(r.value);
     free(r.stamp);
 }

@@ -28,13 +28,13 @@ RandomData random_data(const Graph *g, uint64_t seed) {
     RandomData d = {0};
     for (size_t i = 1; i < g->nodes.len; i++) {
         const Node *n = ir_node(g, (Ref)i);
-        if (n->kind == N_LEAF && n->leaf.kind != LEAF_CONST)
+        if (n->kind == N_LEAF && n->leaf.kind < LEAF_CONST)
             d.count[n->leaf.kind] = MAX(d.count[n->leaf.kind], n->leaf.slot + 1);
     }
     for (int k = 0; k < 3; k++) d.arrays[k] = xcalloc((size_t)d.count[k], sizeof *d.arrays[k]);
     for (size_t i = 1; i < g->nodes.len; i++) {
         const Node *n = ir_node(g, (Ref)i);
-        if (n->kind != N_LEAF || n->leaf.kind == LEAF_CONST) continue;
+        if (n->kind != N_LEAF || n->leaf.kind >= LEAF_CONST) continue;
         uint64_t own =
             seed * 31 + (uint64_t)n->leaf.kind * 1000 + (uint64_t)n->leaf.slot; /* whatever the node's number */
         d.arrays[n->leaf.kind][n->leaf.slot] = fill(n, &own);

@@ -73,7 +73,7 @@ typedef struct {
 static inline void load_leaves(const Built *b, const Graph *g, const InterpEnv *env, Bases *bases) {
     for (Ref r = 1; r < g->nodes.len; r++) {
         const Node *n = ir_node(g, r);
-        if (n->kind != N_LEAF || n->leaf.kind == LEAF_CONST) continue;
+        if (n->kind != N_LEAF || n->leaf.kind >= LEAF_CONST) continue;
         size_t bytes = (size_t)bytes_of(n);
         if (n->leaf.kind == LEAF_INPUT) {
             void **to = &bases->at[BASE_FIRST_INPUT + n->leaf.slot];
