@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const Export *find_export(Driver *d, const char *name) {
+const Export *driver_find_export(Driver *d, const char *name) {
     Program *p = d->program;
     const char **names = ARENA_ARRAY(d->nnc->arena, const char *, p->exports.len);
     for (size_t i = 0; i < p->exports.len; i++) {
@@ -85,7 +85,7 @@ static void run_code(Driver *d, const Call *c, const Code *code, const CallResul
 bool driver_call(Driver *d, const char *function, const CallArg *args, int nargs, const Setting *settings,
                  int nsettings, void (*set)(Driver *d, void *self), void *self, CallResult *result) {
     *result = (CallResult){0};
-    Call c = {.export = find_export(d, function)};
+    Call c = {.export = driver_find_export(d, function)};
     bool ok = c.export && take_arguments(d, &c, args, nargs);
     if (ok) {
         Unit *u = program_export_unit(d->program, c.export, c.types, c.ninputs, settings, nsettings, d->options.batch);

@@ -58,6 +58,9 @@ void driver_build_loops(Driver *d, Code *c, const Machine *machine);
  * diagnostics. */
 bool driver_check_labels(Driver *d, const Unit *u, const RtData *data);
 
+/** The exported function of that name; NULL after an error, with the nearest name as help. */
+const Export *driver_find_export(Driver *d, const char *name);
+
 /** Seconds on a clock that only goes forward. */
 double driver_now(void);
 void driver_add_time(Driver *d, const char *name, double since);

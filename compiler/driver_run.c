@@ -68,11 +68,10 @@ static bool write_results(Driver *d, const Unit *u, RtArray *results, const char
 /* Splits the command line's arguments into arrays (the function's tensor inputs) and compile-time values. */
 static bool read_arguments(Driver *d, const char *function, const Setting *args, int nargs, CallArg *arrays,
                            int *narrays, Setting *settings, int *nsettings) {
-    UnitInput *inputs = NULL;
-    int ninputs = 0;
-    for (size_t i = 0; i < d->program->exports.len; i++)
-        if (strcmp(d->program->exports.at[i].name, function) == 0)
-            ninputs = program_export_inputs(d->program, &d->program->exports.at[i], &inputs);
+    const Export *export = driver_find_export(d, function);
+    if (!export) return false;
+    UnitInput *inputs;
+    int ninputs = program_export_inputs(d->program, export, &inputs);
     for (int i = 0; i < nargs; i++) {
         int k = 0;
         while (k < ninputs && strcmp(inputs[k].name, args[i].name) != 0) k++;
