@@ -30,6 +30,32 @@ bool is_plain_load(const Graph *g, Ex e) {
     return true;
 }
 
+typedef struct {
+    Graph *g;
+    int var;
+    int64_t most;
+} Stride;
+
+static void find_stride(const Graph *g, Ex e, void *self) {
+    Stride *s = self;
+    const Expr *x = ir_expr(g, e);
+    int64_t coef;
+    const Aff *rest;
+    if (x->kind != EX_LOAD) return;
+    for (int d = 0; d < x->load.rank; d++)
+        if (x->load.at[d].gather && load_stride(s->g, x->load.at[d].gather, s->var)) s->most = INT64_MAX;
+    if (!aff_split(s->g->affs, load_offset(s->g, x->load.node, x->load.at), s->var, &coef, &rest))
+        s->most = INT64_MAX;
+    else
+        s->most = MAX(s->most, coef < 0 ? -coef : coef);
+}
+
+int64_t load_stride(Graph *g, Ex e, int var) {
+    Stride s = {g, var, 0};
+    ex_walk(g, e, find_stride, &s);
+    return s.most;
+}
+
 /* ---- factors ---- */
 
 typedef struct {
@@ -182,9 +208,25 @@ static bool choose_lane(Graph *g, const Node *n, Contraction *c, const Factor *a
     return c->lane >= 0;
 }
 
+/* The reduction indices, those along which a's neighbours are nearest last. */
+static const int *sort_sums(Graph *g, const Node *n, Ex a) {
+    int *ks = ARENA_ARRAY(g->nnc->arena, int, n->comp.nred);
+    int64_t *strides = ARENA_ARRAY(g->nnc->arena, int64_t, n->comp.nred);
+    for (int i = 0; i < n->comp.nred; i++) {
+        int64_t stride = load_stride(g, a, n->rank + i);
+        int k = i;
+        for (; k > 0 && strides[k - 1] < stride; k--) {
+            strides[k] = strides[k - 1];
+            ks[k] = ks[k - 1];
+        }
+        strides[k] = stride;
+        ks[k] = n->rank + i;
+    }
+    return ks;
+}
+
 static void sort_indices(Graph *g, const Node *n, Contraction *c, const Factor *a, const Factor *b) {
     int *rows = ARENA_ARRAY(g->nnc->arena, int, n->rank + 1), *outer = ARENA_ARRAY(g->nnc->arena, int, n->rank + 1);
-    int *ks = ARENA_ARRAY(g->nnc->arena, int, n->comp.nred);
     const bool *row_side = c->a == a->e ? a->uses : b->uses, *lane_side = c->a == a->e ? b->uses : a->uses;
     c->m = c->k = 1;
     for (int v = 0; v < n->rank; v++) {
@@ -194,11 +236,13 @@ static void sort_indices(Graph *g, const Node *n, Contraction *c, const Factor *
         else
             outer[c->nouter++] = v;
     }
-    for (int v = n->rank; v < n->rank + n->comp.nred; v++) c->k *= n->comp.extents[ks[c->nks++] = v];
+    for (int v = n->rank; v < n->rank + n->comp.nred; v++) c->k *= n->comp.extents[v];
+    c->nks = n->comp.nred;
+    c->ks = sort_sums(g, n, c->a);
+    c->b_uses = lane_side;
     c->n = n->comp.extents[c->lane];
     c->rows = rows;
     c->outer = outer;
-    c->ks = ks;
 }
 
 bool contraction_of(Graph *g, Ref r, Contraction *c) {
