@@ -5,8 +5,8 @@
  *     stack tile[np, mc, nr]
  *     for each block of kc sums
  *       pack the rows: a[row, k] -> [mc, kc] or [kc, mc]       where a is more than a load, or far apart
+ *       pack the panels: b[k, lane] -> [np, kc, nr]            where b isn't read in order anyway
  *       for each panel
- *         pack it: b[k, lane] -> [kc, nr]                      where it isn't read in order anyway
  *         for each block of mr rows
  *           reg acc[mr, nr] = tile; for k: acc[r, lane] += a[r, k] * b[k, lane]; tile = acc
  *     for each row of the tile: what follows, element by element    bias, activation, gradient masks, optimizer
@@ -71,14 +71,9 @@ static void emit_rows(Contract *c, const Aff *first_block) {
 
 /* The panels of the unit, for the current block of sums. */
 static void emit_panels(Contract *c, const Aff *first_block, const Aff *first_panel) {
-    AffTable *t = affs(c);
-    int64_t panels = contract_panels(c);
-    const Aff *limit = panels % c->np ? aff_sub(t, aff_const(t, panels), first_panel) : NULL;
     if (c->pack_a) contract_pack_a(c);
-    c->panel_inside = nest_var(&c->nest, nest_for(&c->nest, FOR_SERIAL, c->np, limit, 0));
-    c->panel = nest_stand(&c->nest, aff_add(t, first_panel, c->panel_inside), panels);
-    c->first_lane = aff_scale(t, c->panel, c->nr);
-    if (c->pack_b == B_BLOCK) contract_pack_b(c);
+    if (c->pack_b == B_BLOCK) contract_pack_b(c, first_panel);
+    contract_open_panels(c, first_panel);
     emit_rows(c, first_block);
     nest_close(&c->nest);
 }
@@ -163,7 +158,7 @@ void loop_contract(Builder *b, const Group *group) {
     const Aff *first_block, *first_panel;
     open_units(&c, name_of(&c), &first_block, &first_panel);
     c.tile = local(&c, c.np * c.mc * c.nr);
-    if (c.pack_b == B_BLOCK) c.b_pack = local(&c, c.kc * c.nr);
+    if (c.pack_b == B_BLOCK) c.b_pack = local(&c, c.np * c.kc * c.nr);
     if (c.pack_a) c.a_pack = local(&c, c.a_by_k ? c.kc * c.a_stride : c.mc * c.kc);
     emit_unit(&c, first_block, first_panel);
     while (c.nest.heads.len) nest_close(&c.nest);

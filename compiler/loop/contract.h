@@ -8,7 +8,7 @@
 /* How the inner loop reads its operand b. */
 typedef enum {
     B_DIRECT, /* where it is: consecutive lanes, short enough for the cache */
-    B_BLOCK,  /* each unit packs a panel for each block of sums: [kc, nr] */
+    B_BLOCK,  /* each unit packs its panels for each block of sums: [np, kc, nr] */
     B_PANELS  /* a kernel before this one packs all of it: [outer, panel, k, nr] */
 } PackB;
 
@@ -63,9 +63,12 @@ Ex contract_lowered(Contract *c, Ex e);
 void contract_open_sums(Contract *c, bool vector, int *loops);
 void contract_close(Contract *c, int loops);
 
-/** Fills a_pack with the unit's rows, b_pack with the current panel, for the current block of sums. */
+/** Opens the loop over the panels of the unit. */
+void contract_open_panels(Contract *c, const Aff *first_panel);
+
+/** Fills a_pack with the unit's rows, b_pack with its panels, for the current block of sums. */
 void contract_pack_a(Contract *c);
-void contract_pack_b(Contract *c);
+void contract_pack_b(Contract *c, const Aff *first_panel);
 
 /** A kernel before this one that packs all panels of b, outside of the scans that b does not depend on. */
 void contract_pack_panels(Contract *c);

@@ -95,14 +95,10 @@ static void follow(Contract *c, const Aff *tile_at) {
 
 void contract_epilogue(Contract *c, const Aff *first_panel) {
     AffTable *t = affs(c);
-    int64_t panels = contract_panels(c);
-    const Aff *panel_limit = panels % c->np ? aff_sub(t, aff_const(t, panels), first_panel) : NULL;
     const Aff *row_limit = c->c.m % c->mc ? aff_sub(t, aff_const(t, c->c.m), c->first_row) : NULL;
     const Aff *r = nest_var(&c->nest, nest_for(&c->nest, FOR_SERIAL, c->mc, row_limit, 0));
     contract_set_row(c, aff_add(t, c->first_row, r));
-    c->panel_inside = nest_var(&c->nest, nest_for(&c->nest, FOR_SERIAL, c->np, panel_limit, 0));
-    c->panel = nest_stand(&c->nest, aff_add(t, first_panel, c->panel_inside), panels);
-    c->first_lane = aff_scale(t, c->panel, c->nr);
+    contract_open_panels(c, first_panel);
     const Aff *lane_limit = c->c.n % c->nr ? aff_sub(t, aff_const(t, c->c.n), c->first_lane) : NULL;
     const Aff *lane = nest_var(&c->nest, nest_for(&c->nest, FOR_VECTOR, c->nr, lane_limit, c->width));
     c->at[c->c.lane] = nest_stand(&c->nest, aff_add(t, c->first_lane, lane), c->c.n);

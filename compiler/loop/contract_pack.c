@@ -96,6 +96,7 @@ static Ex b_value(Contract *c, const Aff *inside) {
 static const Aff *in_b(const Contract *c, const Aff *lane) {
     AffTable *t = affs(c);
     const Aff *sum = c->k_in_block;
+    if (c->pack_b == B_BLOCK) sum = aff_add(t, aff_scale(t, c->panel_inside, c->kc), sum);
     if (c->pack_b == B_PANELS) {
         const Aff *panel = aff_const(t, 0);
         for (int i = 0; i < c->c.nouter; i++)
@@ -110,12 +111,28 @@ Ex contract_packed_b(Contract *c, const Aff *lane) {
     return loop_fetch(c->b, c->b_pack, loop_index(&c->nest, in_b(c, lane), NULL, 0));
 }
 
-void contract_pack_b(Contract *c) {
-    int loops;
-    open_sums(c, false, true, &loops);
+static void pack_b(Contract *c) {
     const Aff *lane = nest_var(&c->nest, nest_for(&c->nest, FOR_VECTOR, c->nr, NULL, c->width));
     nest_store(&c->nest, c->b_pack, loop_index(&c->nest, in_b(c, lane), NULL, 0), b_value(c, lane));
+    nest_close(&c->nest);
+}
+
+/* Sum by sum: what is read for all panels is near each other. */
+void contract_pack_b(Contract *c, const Aff *first_panel) {
+    int loops;
+    open_sums(c, false, true, &loops);
+    contract_open_panels(c, first_panel);
+    pack_b(c);
     contract_close(c, loops + 1);
+}
+
+void contract_open_panels(Contract *c, const Aff *first_panel) {
+    AffTable *t = affs(c);
+    int64_t panels = contract_panels(c);
+    const Aff *limit = panels % c->np ? aff_sub(t, aff_const(t, panels), first_panel) : NULL;
+    c->panel_inside = nest_var(&c->nest, nest_for(&c->nest, FOR_SERIAL, c->np, limit, 0));
+    c->panel = nest_stand(&c->nest, aff_add(t, first_panel, c->panel_inside), panels);
+    c->first_lane = aff_scale(t, c->panel, c->nr);
 }
 
 /* ---- all panels, in a kernel of their own ---- */
@@ -151,7 +168,9 @@ void contract_pack_panels(Contract *c) {
     p.k_cut = extent_of_sum(c, 0);
     p.kc = c->c.k;
     p.first_k = p.first_sum = aff_const(t, 0);
-    contract_pack_b(&p);
+    int loops;
+    open_sums(&p, false, true, &loops);
+    pack_b(&p);
     while (p.nest.heads.len) nest_close(&p.nest);
     nest_end(&p.nest);
 }

@@ -2,15 +2,16 @@
 #include "compiler/loop/contract.h"
 
 enum {
-    REUSE = 4,   /* blocks of rows that a packed panel must serve */
-    PAGE = 1024, /* bytes from one sum to the next at which a is packed: each is nearly a page of its own */
-    UNITS = 16   /* that a large contraction is cut into, for any number of threads */
+    REUSE = 4, /* blocks of rows that a packed panel must serve */
+    FAR = 128, /* bytes from one sum to the next from which a is packed: lines of the cache would be read for a few
+                  numbers */
+    UNITS = 16 /* that a large contraction is cut into, for any number of threads */
 };
 
-/* Most rows of a tile `vectors` wide: accumulators, one vector of a row, and what the instructions need beside. */
+/* Most rows of a tile `vectors` wide whose accumulators stay in registers, beside a row of b, an element of a, and the
+ * product where it is an instruction of its own. */
 static int64_t most_rows(const Machine *m, int vectors) {
-    int64_t spare = m->registers >= 32 ? 4 : m->fma ? 3 : 5;
-    int64_t rows = (m->registers - spare) / vectors;
+    int64_t rows = (m->registers - vectors - (m->fma ? 1 : 2)) / vectors;
     return rows > 12 ? 12 : rows < 1 ? 1 : rows;
 }
 
@@ -80,18 +81,18 @@ static bool is_load(const Contract *c, Ex e) { return ir_expr(c->b->g, e)->kind 
 static void choose_pack_a(Contract *c) {
     int row = c->c.nrows ? c->c.rows[c->c.nrows - 1] : -1, sum = c->c.ks[c->c.nks - 1];
     int64_t along_sums = load_stride(c->b->g, c->c.a, sum);
-    bool far = along_sums < INT64_MAX && along_sums * size_of(c) >= PAGE && c->c.n > c->nr;
+    bool far = along_sums < INT64_MAX && along_sums * size_of(c) >= FAR && c->c.n > c->nr && c->c.nrows == 1;
     c->pack_a = !is_load(c, c->c.a) || far;
     c->a_by_k = c->pack_a && row >= 0 && load_stride(c->b->g, c->c.a, row) == 1 && along_sums != 1;
 }
 
-/* Rows and panels of a unit: a block of a and the tile in a quarter of the second cache each, then smaller until there
- * are enough units. Where packing a is more than copying, its panels stay together. */
+/* Rows and panels of a unit: a block of a, one of b, and the tile in a quarter of the second cache each, then smaller
+ * until there are enough units. Where packing a is more than copying, its panels stay together. */
 static void choose_unit(Contract *c) {
     int64_t l2 = c->b->m->l2 / size_of(c), blocks = ceil_div(c->c.m, c->mr), panels = contract_panels(c);
     int64_t wanted = MIN(loop_tiles(INT64_MAX / 2, contract_nanoseconds(c)), UNITS), outer = outer_units(c);
     int64_t mb = MIN(blocks, MAX(l2 / 4 / (c->mr * c->kc), 1)), np = panels;
-    np = MIN(np, MAX(l2 / 4 / (mb * c->mr * c->nr), 1));
+    np = MIN(np, MAX(l2 / 4 / (MAX(mb * c->mr, c->kc) * c->nr), 1));
     bool together = c->pack_a && !is_load(c, c->c.a);
     while (outer * ceil_div(blocks, mb) * ceil_div(panels, np) < wanted) {
         bool rows = mb > 1 && (np == 1 || (together ? mb > REUSE : mb > np * 4));
