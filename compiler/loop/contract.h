@@ -59,8 +59,8 @@ void contract_set_row(Contract *c, const Aff *row);
 /** The body of an operand, or another expression over the node's variables, at the current point. */
 Ex contract_lowered(Contract *c, Ex e);
 
-/** Opens loops over the sums of the block, the last one by lanes where asked for; their number goes to *loops. */
-void contract_open_sums(Contract *c, bool vector, int *loops);
+/** Opens loops over the sums of the block for the register tile; how many. */
+int contract_open_sums(Contract *c);
 void contract_close(Contract *c, int loops);
 
 /** Opens the loop over the panels of the unit. */

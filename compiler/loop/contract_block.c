@@ -47,10 +47,10 @@ static void move_tile(Contract *c, int acc, int64_t rows, const Aff *to, Move ho
 
 void contract_block(Contract *c, int64_t rows, const Aff *from, bool partial) {
     AffTable *t = affs(c);
-    int acc = loop_buffer(c->b, BUF_REG, c->node->dtype, rows * c->nr, NULL), loops;
+    int acc = loop_buffer(c->b, BUF_REG, c->node->dtype, rows * c->nr, NULL);
     nest_decl(&c->nest, acc);
     move_tile(c, acc, rows, from, c->kc < c->c.k ? LOAD_TILE : CLEAR);
-    contract_open_sums(c, false, &loops);
+    int loops = contract_open_sums(c);
     const Aff *r = nest_var(&c->nest, nest_for(&c->nest, FOR_UNROLL, rows, NULL, 0));
     const Aff *lane = open_lanes(c, partial && c->pack_b == B_DIRECT), *row = aff_add(t, from, r);
     if (!c->pack_a) contract_set_row(c, aff_add(t, c->first_row, row));

@@ -21,33 +21,55 @@ void contract_close(Contract *c, int loops) {
     while (loops--) nest_close(&c->nest);
 }
 
-/* Both packed operands count the sums of a block through: one loop does. Else each index has its own. */
-static bool one_loop(const Contract *c, bool packing) { return !packing && c->pack_a && c->pack_b != B_DIRECT; }
-
-static void open_sums(Contract *c, bool vector, bool packing, int *loops) {
+/* Whether neighbours along sums i and i + 1 follow each other in operand `e`, as the places of one longer index. */
+static bool consecutive(const Contract *c, Ex e, int i) {
+    const Expr *x = ir_expr(c->b->g, e);
     AffTable *t = affs(c);
-    int64_t inner = c->kc / c->k_cut, extent = extent_of_sum(c, c->level);
-    const Aff *left = extent % c->k_cut ? aff_sub(t, aff_const(t, extent), c->first_k) : NULL;
-    *loops = 0;
-    if (one_loop(c, packing)) {
-        const Aff *limit = left ? aff_scale(t, left, inner) : NULL;
-        c->k_in_block = nest_var(&c->nest, nest_for(&c->nest, FOR_SERIAL, c->kc, limit, 0));
-        *loops = 1;
-        return;
-    }
-    c->k_in_block = aff_const(t, 0);
-    for (int i = c->level; i < c->c.nks; i++, ++*loops) {
-        int64_t count = i == c->level ? c->k_cut : extent_of_sum(c, i);
-        bool lanes = vector && i == c->c.nks - 1;
-        int v = nest_for(&c->nest, lanes ? FOR_VECTOR : FOR_SERIAL, count, i == c->level ? left : NULL,
-                         lanes ? c->width : 0);
-        const Aff *k = nest_var(&c->nest, v);
-        c->k_in_block = aff_add(t, aff_scale(t, c->k_in_block, count), k);
-        c->at[c->c.ks[i]] = i == c->level ? nest_stand(&c->nest, aff_add(t, c->first_k, k), extent) : k;
-    }
+    const Aff *rest;
+    int64_t slow, fast;
+    if (!is_plain_load(c->b->g, e)) return false;
+    const Aff *at = load_offset(c->b->g, x->load.node, x->load.at);
+    return aff_split(t, at, c->c.ks[i], &slow, &rest) && aff_split(t, at, c->c.ks[i + 1], &fast, &rest) &&
+           slow == fast * extent_of_sum(c, i + 1);
 }
 
-void contract_open_sums(Contract *c, bool vector, int *loops) { open_sums(c, vector, false, loops); }
+/* How many sums from number i on one loop can count through: `a`, `b` say which operands are read where they are. */
+static int together(const Contract *c, int i, bool a, bool b) {
+    int n = 1;
+    while (i + n < c->c.nks && (!a || consecutive(c, c->c.a, i + n - 1)) && (!b || consecutive(c, c->c.b, i + n - 1)))
+        n++;
+    return n;
+}
+
+/* One loop over sums i .. i + n - 1 of the block. */
+static void open_sum(Contract *c, int i, int n, bool lanes) {
+    AffTable *t = affs(c);
+    int64_t extent = extent_of_sum(c, i), inner = 1, count = i == c->level ? c->k_cut : extent;
+    for (int d = i + 1; d < i + n; d++) inner *= extent_of_sum(c, d);
+    const Aff *limit = NULL;
+    if (extent % count) limit = aff_scale(t, aff_sub(t, aff_const(t, extent), c->first_k), inner);
+    int v = nest_for(&c->nest, lanes ? FOR_VECTOR : FOR_SERIAL, count * inner, limit, lanes ? c->width : 0);
+    const Aff *k = nest_var(&c->nest, v), *rest = k;
+    c->k_in_block = aff_add(t, aff_scale(t, c->k_in_block, count * inner), k);
+    for (int d = i + n - 1; d > i; d--) {
+        c->at[c->c.ks[d]] = aff_mod(t, rest, extent_of_sum(c, d));
+        rest = aff_div(t, rest, extent_of_sum(c, d));
+    }
+    c->at[c->c.ks[i]] = i == c->level ? nest_stand(&c->nest, aff_add(t, c->first_k, rest), extent) : rest;
+}
+
+/* Loops over the sums of the block, as few as the operands that are read where they are allow. */
+static int open_sums(Contract *c, bool a, bool b, bool vector) {
+    int loops = 0;
+    c->k_in_block = aff_const(affs(c), 0);
+    for (int i = c->level, n; i < c->c.nks; i += n, loops++) {
+        n = together(c, i, a, b);
+        open_sum(c, i, n, vector && i + n == c->c.nks);
+    }
+    return loops;
+}
+
+int contract_open_sums(Contract *c) { return open_sums(c, !c->pack_a, c->pack_b == B_DIRECT, false); }
 
 /* ---- a ---- */
 
@@ -67,10 +89,9 @@ static const Aff *open_rows(Contract *c, bool vector) {
 }
 
 void contract_pack_a(Contract *c) {
-    int loops;
     const Aff *r = NULL;
     if (!c->a_by_k) r = open_rows(c, false);
-    open_sums(c, !c->a_by_k && extent_of_sum(c, c->c.nks - 1) >= 4, true, &loops);
+    int loops = open_sums(c, true, false, !c->a_by_k && extent_of_sum(c, c->c.nks - 1) >= 4);
     if (c->a_by_k) r = open_rows(c, true);
     nest_store(&c->nest, c->a_pack, loop_index(&c->nest, in_a(c, r), NULL, 0), contract_lowered(c, c->c.a));
     contract_close(c, loops + 1);
@@ -119,8 +140,7 @@ static void pack_b(Contract *c) {
 
 /* Sum by sum: what is read for all panels is near each other. */
 void contract_pack_b(Contract *c, const Aff *first_panel) {
-    int loops;
-    open_sums(c, false, true, &loops);
+    int loops = open_sums(c, false, true, false);
     contract_open_panels(c, first_panel);
     pack_b(c);
     contract_close(c, loops + 1);
@@ -168,8 +188,7 @@ void contract_pack_panels(Contract *c) {
     p.k_cut = extent_of_sum(c, 0);
     p.kc = c->c.k;
     p.first_k = p.first_sum = aff_const(t, 0);
-    int loops;
-    open_sums(&p, false, true, &loops);
+    open_sums(&p, false, true, false);
     pack_b(&p);
     while (p.nest.heads.len) nest_close(&p.nest);
     nest_end(&p.nest);

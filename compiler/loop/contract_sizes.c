@@ -79,9 +79,9 @@ static void cut_sums(Contract *c) {
 static bool is_load(const Contract *c, Ex e) { return ir_expr(c->b->g, e)->kind == EX_LOAD; }
 
 static void choose_pack_a(Contract *c) {
-    int row = c->c.nrows ? c->c.rows[c->c.nrows - 1] : -1, sum = c->c.ks[c->c.nks - 1];
+    int row = c->c.nrows == 1 ? c->c.rows[0] : -1, sum = c->c.ks[c->c.nks - 1];
     int64_t along_sums = load_stride(c->b->g, c->c.a, sum);
-    bool far = along_sums < INT64_MAX && along_sums * size_of(c) >= FAR && c->c.n > c->nr && c->c.nrows == 1;
+    bool far = along_sums < INT64_MAX && along_sums * size_of(c) >= FAR && c->c.n > c->nr && row >= 0;
     c->pack_a = !is_load(c, c->c.a) || far;
     c->a_by_k = c->pack_a && row >= 0 && load_stride(c->b->g, c->c.a, row) == 1 && along_sums != 1;
 }
@@ -112,7 +112,8 @@ static int scan_of_b(const Contract *c) { return loop_scan_of(c->b, c->c.b); }
 
 static void choose_pack_b(Contract *c) {
     int64_t units = ceil_div(c->c.m, c->mc);
-    bool pays = c->mc >= REUSE * c->mr && c->c.k * c->c.n * size_of(c) > c->b->m->l1 / 2;
+    bool large = c->c.k * c->c.n * size_of(c) > c->b->m->l1 / 2, masked = c->c.n % c->nr != 0;
+    bool pays = c->mc >= REUSE * c->mr && (large || masked);
     if (c->b->scan && scan_of_b(c) != c->b->scan)
         c->pack_b = B_PANELS;
     else if (!c->c.unit)

@@ -181,13 +181,23 @@ static bool unit_along(Graph *g, Ex e, int var, const int64_t *extents, int n) {
     return aff_split(g->affs, at, var, &coef, &rest) && coef == 1;
 }
 
-/* How well output index `var`, which only operand `e` uses, would do as lanes. */
-static double lane_score(Graph *g, const Node *n, Ex e, int var) {
+/* How well output index `var`, which only operand `e` uses, would do as lanes for `m` rows. What isn't consecutive
+ * along it is packed number by number, which takes about as long as some rows of products. */
+static double lane_score(Graph *g, const Node *n, Ex e, int var, double m) {
+    enum { PACKING = 32 };
     int64_t extent = n->comp.extents[var];
     double used = (double)extent / (double)((extent + 7) / 8 * 8);
     if (extent < SHORTEST) return 0;
-    if (!unit_along(g, e, var, n->comp.extents, n->rank + n->comp.nred)) used *= 0.6;
+    if (!unit_along(g, e, var, n->comp.extents, n->rank + n->comp.nred)) used *= m / (m + PACKING);
     return var == n->rank - 1 ? used : used * 0.8;
+}
+
+/* The output indices that `a` uses and `b` doesn't, as one number. */
+static double rows_of(const Node *n, const Factor *a, const Factor *b) {
+    double m = 1;
+    for (int v = 0; v < n->rank; v++)
+        if (a->uses[v] && !b->uses[v]) m *= (double)n->comp.extents[v];
+    return m;
 }
 
 static bool choose_lane(Graph *g, const Node *n, Contraction *c, const Factor *a, const Factor *b) {
@@ -197,7 +207,7 @@ static bool choose_lane(Graph *g, const Node *n, Contraction *c, const Factor *a
         const Factor *own = side ? b : a, *other = side ? a : b;
         for (int v = 0; v < n->rank; v++) {
             if (!own->uses[v] || other->uses[v]) continue;
-            double score = lane_score(g, n, own->e, v);
+            double score = lane_score(g, n, own->e, v, rows_of(n, other, own));
             if (score <= best) continue;
             best = score;
             c->lane = v;

@@ -10,7 +10,7 @@
 #include "compiler/pass/contraction.h"
 
 enum {
-    REUSE = 3,  /* how often an element must be read at least ... */
+    REUSE = 2,  /* how often an element must be read at least ... */
     LARGEST = 4 /* ... and how many times larger than the tensor it comes from the padded one may be */
 };
 
