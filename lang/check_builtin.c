@@ -289,8 +289,3 @@ Value builtin_fact(Checker *c, BuiltinCall *b) {
     arg_bad(c, b, 0, "a data set");
     return value_poison();
 }
-
-Value builtin_unsupported(Checker *c, BuiltinCall *b) {
-    err(c, b->at, unsupported, arena_printf(check_arena(c), "'%s'", b->builtin->name));
-    return value_poison();
-}
