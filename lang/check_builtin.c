@@ -158,10 +158,10 @@ static double sign_(double x) { return x > 0 ? 1 : x < 0 ? -1 : x; }
 static const struct {
     const char *name;
     double (*fn)(double);
-} numeric[] = {{"abs", fabs},    {"sign", sign_}, {"sqrt", sqrt},   {"rsqrt", rsqrt_},     {"exp", exp},
-               {"expm1", expm1}, {"log", log},    {"log1p", log1p}, {"sin", sin},          {"cos", cos},
-               {"tan", tan},     {"atan", atan},  {"tanh", tanh},   {"sigmoid", sigmoid_}, {"erf", erf},
-               {"floor", floor}, {"ceil", ceil},  {"trunc", trunc}, {"round", nearbyint}};
+} numeric[] = {{"abs", fabs},    {"sign", sign_},  {"sqrt", sqrt},   {"rsqrt", rsqrt_},     {"exp", exp},
+               {"expm1", expm1}, {"log", log},     {"log1p", log1p}, {"sin", sin},          {"cos", cos},
+               {"tan", tan},     {"atan", atan},   {"tanh", tanh},   {"sigmoid", sigmoid_}, {"erf", erf},
+               {"erfc", erfc},   {"floor", floor}, {"ceil", ceil},   {"trunc", trunc},      {"round", nearbyint}};
 
 static double apply_number(const char *name, double x) {
     for (size_t i = 0; i < COUNT(numeric); i++)
