@@ -72,8 +72,14 @@ static void put_type(Str *s, Type t) {
     str_add(s, "]");
 }
 
+/* The parts of a tuple are called "name.0" and so on, which is no name in C. */
 static const char *result_name(Driver *d, const Unit *u, size_t i) {
-    if (u->results.at[i].name) return u->results.at[i].name;
+    if (u->results.at[i].name) {
+        char *name = arena_printf(d->nnc->arena, "%s", u->results.at[i].name);
+        for (char *c = name; *c; c++)
+            if (*c == '.') *c = '_';
+        return name;
+    }
     return u->results.len == 1 ? "result" : arena_printf(d->nnc->arena, "result%zu", i);
 }
 

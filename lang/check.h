@@ -166,6 +166,7 @@ Term *term_cast(Checker *c, Term *t, DType to, Span at);
 Term *term_reshape(Checker *c, Term *t, int rank, const Dim *dims, Span at);
 Term *term_broadcast(Checker *c, Term *t, int rank, const Dim *dims, Span at);
 Term *term_slice(Checker *c, Term *t, const Dim *dims, const Dim *begin, const int64_t *step, Span at);
+Term *term_transpose(Checker *c, Term *t, const int *perm, Span at); /* keeps perm, an arena's */
 Term *term_gather(Checker *c, Term *t, Term *index, int axis, Span at);
 Term *term_reduce(Checker *c, const char *op, Term *t, const int *axes, int naxes, bool keep, Span at);
 Term *term_stop(Checker *c, Term *t, Span at);
@@ -345,6 +346,8 @@ Term *scan_tick(Checker *c, Term *tick, Span at);
 bool is_reducer_syntax(const Ast *callee);
 bool is_reducer(Checker *c, Scope *s, const Ast *callee);
 Value eval_reducer(Checker *c, Scope *s, Ast *call);
+/** y[.., j] = x[.., places[.., j]]: the elements of the last dim that `places` names. */
+Term *index_last(Checker *c, Term *x, Term *places, Span at);
 Value index_access(Checker *c, Term *t, const Value *items, const Span *places, int n, Span at);
 Term *affine_term(Checker *c, Affine *a, bool as_index, Span at);
 Value affine_binary(Checker *c, AstOperator op, Value a, Value b);
@@ -383,7 +386,10 @@ bool arg_bad(Checker *c, BuiltinCall *b, int arg, const char *wanted);
 bool arg_is_word(const BuiltinCall *b, int arg, const char *word);
 bool axis_in(Checker *c, int64_t axis, int rank, Span at, int *out);
 
-/* by file: check_builtin.c, check_reduce.c, check_make.c, check_shape.c, check_index.c */
+/** A tensor of random numbers, `op` as of T_RANDOM; NULL after a diagnostic. */
+Term *random_term(Checker *c, const BuiltinCall *b, const char *op, DType t, int rank, const Dim *dims);
+
+/* by file: check_builtin.c, check_reduce.c, check_sort.c, check_shape.c */
 Value builtin_scalar(Checker *c, BuiltinCall *b);
 Value builtin_round(Checker *c, BuiltinCall *b);
 Value builtin_pow(Checker *c, BuiltinCall *b);
@@ -395,13 +401,15 @@ Value builtin_cast(Checker *c, BuiltinCall *b);
 Value builtin_reduce(Checker *c, BuiltinCall *b);
 Value builtin_arg(Checker *c, BuiltinCall *b);
 Value builtin_extreme(Checker *c, BuiltinCall *b);
-Value builtin_cumsum(Checker *c, BuiltinCall *b);
+Value builtin_sort(Checker *c, BuiltinCall *b);
+Value builtin_topk(Checker *c, BuiltinCall *b);
 Value builtin_zeros(Checker *c, BuiltinCall *b);
 Value builtin_ones(Checker *c, BuiltinCall *b);
 Value builtin_full(Checker *c, BuiltinCall *b);
 Value builtin_arange(Checker *c, BuiltinCall *b);
 Value builtin_one_hot(Checker *c, BuiltinCall *b);
 Value builtin_random(Checker *c, BuiltinCall *b);
+Value builtin_permutation(Checker *c, BuiltinCall *b);
 Value builtin_bernoulli(Checker *c, BuiltinCall *b);
 Value builtin_shape(Checker *c, BuiltinCall *b);
 Value builtin_rank(Checker *c, BuiltinCall *b);
@@ -415,7 +423,6 @@ Value builtin_flip(Checker *c, BuiltinCall *b);
 Value builtin_grad(Checker *c, BuiltinCall *b);
 Value builtin_params(Checker *c, BuiltinCall *b);
 Value builtin_fact(Checker *c, BuiltinCall *b);
-Value builtin_unsupported(Checker *c, BuiltinCall *b);
 
 /* ---- data (check_data.c) ---- */
 

@@ -158,10 +158,10 @@ static double sign_(double x) { return x > 0 ? 1 : x < 0 ? -1 : x; }
 static const struct {
     const char *name;
     double (*fn)(double);
-} numeric[] = {{"abs", fabs},    {"sign", sign_}, {"sqrt", sqrt},   {"rsqrt", rsqrt_},     {"exp", exp},
-               {"expm1", expm1}, {"log", log},    {"log1p", log1p}, {"sin", sin},          {"cos", cos},
-               {"tan", tan},     {"atan", atan},  {"tanh", tanh},   {"sigmoid", sigmoid_}, {"erf", erf},
-               {"floor", floor}, {"ceil", ceil},  {"trunc", trunc}, {"round", nearbyint}};
+} numeric[] = {{"abs", fabs},    {"sign", sign_},  {"sqrt", sqrt},   {"rsqrt", rsqrt_},     {"exp", exp},
+               {"expm1", expm1}, {"log", log},     {"log1p", log1p}, {"sin", sin},          {"cos", cos},
+               {"tan", tan},     {"atan", atan},   {"tanh", tanh},   {"sigmoid", sigmoid_}, {"erf", erf},
+               {"erfc", erfc},   {"floor", floor}, {"ceil", ceil},   {"trunc", trunc},      {"round", nearbyint}};
 
 static double apply_number(const char *name, double x) {
     for (size_t i = 0; i < COUNT(numeric); i++)
@@ -287,10 +287,5 @@ Value builtin_fact(Checker *c, BuiltinCall *b) {
     if (b->args[0].kind == V_LIST && strcmp(b->builtin->name, "count") == 0) return value_int(c, b->args[0].list.len);
     if (b->args[0].kind == V_DATA) return data_fact(c, b->args[0].data, b->builtin->name, b->at);
     arg_bad(c, b, 0, "a data set");
-    return value_poison();
-}
-
-Value builtin_unsupported(Checker *c, BuiltinCall *b) {
-    err(c, b->at, unsupported, arena_printf(check_arena(c), "'%s'", b->builtin->name));
     return value_poison();
 }

@@ -90,17 +90,22 @@ static bool permutation(Checker *c, BuiltinCall *b, int rank, int *perm) {
     return true;
 }
 
+Term *term_transpose(Checker *c, Term *x, const int *perm, Span at) {
+    int rank = x->type.rank;
+    Dim *dims = ARENA_ARRAY(check_arena(c), Dim, rank + 1);
+    for (int i = 0; i < rank; i++) dims[i] = x->type.dims[perm[i]];
+    Term *t = term_new(c, T_TRANSPOSE, type_of(c, x->type.dtype, rank, dims), at, 1, &x);
+    t->naxes = rank;
+    t->axes = perm;
+    return t;
+}
+
 Value builtin_transpose(Checker *c, BuiltinCall *b) {
     Term *x = arg_tensor(c, b, 0);
     if (!x) return value_poison();
     int rank = x->type.rank, *perm = ARENA_ARRAY(check_arena(c), int, rank + 1);
     if (!permutation(c, b, rank, perm)) return value_poison();
-    Dim *dims = ARENA_ARRAY(check_arena(c), Dim, rank + 1);
-    for (int i = 0; i < rank; i++) dims[i] = x->type.dims[perm[i]];
-    Term *t = term_new(c, T_TRANSPOSE, type_of(c, x->type.dtype, rank, dims), b->at, 1, &x);
-    t->naxes = rank;
-    t->axes = perm;
-    return value_term(t);
+    return value_term(term_transpose(c, x, perm, b->at));
 }
 
 /* The part of x that begins at `from` along an axis, `size` long, by `step`. */

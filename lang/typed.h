@@ -47,18 +47,20 @@ typedef enum {
     T_CONCAT,    /* along axes[0] */
     T_GATHER,    /* arg[0][.., arg[1], ..] along axes[0]: result dims are those before, those of arg[1], those behind;
                     a negative index counts from the end; an index out of range gives NaN (0 for integers) */
-    T_MATMUL,    /* over the last two dims, earlier dims broadcast; rank 1 operands as in NumPy */
-    T_IOTA,      /* 0, 1, 2, ... along its only dim */
-    T_RANDOM,    /* `op`: "uniform" in [0, 1), "normal"; arg[0]: the stream, a scalar i32 of the run (seed), arg[1]: a
-                    scalar i32 that counts steps; `site`: the place in the program */
-    T_DEFINE,    /* index notation: element `indices` of the result is the scalar arg[0] */
-    T_INDEX,     /* in index notation: the value of index `indices[0]`, an i32 scalar */
-    T_ACCESS,    /* in index notation: the element of arg[0] at the scalar integer terms arg[1..]; what lies outside the
-                    tensor is never read: T_OP "select" decides by index conditions; a gathered index out of range
-                    gives NaN (0 for integers) */
-    T_FOLD,      /* in index notation: `op` (sum prod max min mean argmax argmin) of scalar arg[0] over `indices` */
-    T_GRAD,      /* the gradient of scalar arg[0] with respect to arg[1] (T_PARAM, T_INPUT or T_MARK) */
-    T_MARK,      /* arg[0], as something that a gradient can be taken for; each is its own */
+    T_SORT,   /* the places of arg[0]'s elements along its last dim in order, `op` "ascending" or "descending", as many
+                 as the term's own last dim says (int); NaN is the largest, equal ones stay in order of place */
+    T_MATMUL, /* over the last two dims, earlier dims broadcast; rank 1 operands as in NumPy */
+    T_IOTA,   /* 0, 1, 2, ... along its only dim */
+    T_RANDOM, /* `op`: "uniform" in [0, 1), "normal", "bits" (any i32); arg[0]: the stream, a scalar i32 of the run
+                 (seed), arg[1]: a scalar i32 that counts steps; `site`: the place in the program */
+    T_DEFINE, /* index notation: element `indices` of the result is the scalar arg[0] */
+    T_INDEX,  /* in index notation: the value of index `indices[0]`, an i32 scalar */
+    T_ACCESS, /* in index notation: the element of arg[0] at the scalar integer terms arg[1..]; what lies outside the
+                 tensor is never read: T_OP "select" decides by index conditions; a gathered index out of range
+                 gives NaN (0 for integers) */
+    T_FOLD,   /* in index notation: `op` (sum prod max min mean argmax argmin) of scalar arg[0] over `indices` */
+    T_GRAD,   /* the gradient of scalar arg[0] with respect to arg[1] (T_PARAM, T_INPUT or T_MARK) */
+    T_MARK,   /* arg[0], as something that a gradient can be taken for; each is its own */
     T_ITERATION, /* the number of the iteration of scan `site`, an i32 scalar from 0 on */
     T_CARRY,     /* the value of carry `slot` of scan `site` before the iteration */
     T_SCAN,      /* scan `site` of begin[0] iterations and `slot` carries: args are their first values, then their next

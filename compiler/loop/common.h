@@ -112,6 +112,7 @@ int64_t loop_flops(const Graph *g, Ref r);
 void loop_rows(Builder *b, const Group *group);
 void loop_contract(Builder *b, const Group *group);
 void loop_scatter(Builder *b, const Group *group);
+void loop_sort(Builder *b, const Group *group);
 void loop_copy(Builder *b, View from, View to, Span at); /* whole tensors */
 
 /* ---- scans: scan.c ---- */

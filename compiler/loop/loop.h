@@ -41,7 +41,7 @@ typedef struct {
     int scan;             /* of a carry: which scan's */
 } Buffer;
 
-typedef enum { LS_FOR, LS_DECL, LS_STORE, LS_ACCUM, LS_IF } LoopStmtKind;
+typedef enum { LS_FOR, LS_DECL, LS_STORE, LS_ACCUM, LS_IF, LS_SORT } LoopStmtKind;
 
 typedef enum {
     FOR_SERIAL,
@@ -80,6 +80,13 @@ struct LoopStmt {
             const Cond *conds; /* all of them */
             LoopBody then;
         } when; /* LS_IF */
+        struct {
+            int keys, to, room; /* buffers; `room`, of I64, is written over */
+            const Aff *keys_at, *to_at, *room_at;
+            int64_t n, k;
+            bool descending;
+        } sort; /* LS_SORT: to[to_at ...] become the places, from keys_at on, of the first k of n keys in order (as
+                   N_SORT). Not in a vector loop */
     };
 };
 
@@ -148,6 +155,11 @@ int loop_scan_below(const LoopUnit *u, const Kernel *k, int scope);
 /** A unit of nothing but multiply-adds in f32, for measuring the most that a machine can do: two inputs of one number
  * each and a third of *result_bytes that it writes. */
 LoopUnit *loop_peak(Nnc *nnc, const Machine *m, int64_t *result_bytes);
+
+/** How many elements of `room` an LS_SORT of n keys of type t takes: two lists of keys with their places, each of whole
+ * runs. */
+enum { LOOP_SORT_RUN = 8 };
+int64_t loop_sort_room(DType t, int64_t n);
 
 /** --dump=plan: buffers with offsets, kernels as text. */
 void loop_print(const LoopUnit *u, FILE *out);

@@ -259,6 +259,23 @@ static void check_store(Verify *v, const LoopStmt *s) {
     free(seen);
 }
 
+static void check_list(const Verify *v, int buffer, const Aff *at, int64_t n) {
+    check_place(v, buffer, &(Place){at, 0});
+    check_place(v, buffer, &(Place){aff_add(v->u->graph->affs, at, aff_const(v->u->graph->affs, n - 1)), 0});
+}
+
+static void check_sort(const Verify *v, const LoopStmt *s) {
+    const Buffer *b = v->u->buffers.at;
+    if (v->vector >= 0) fault(v, "a sort inside a vector loop", s->sort.to);
+    if (s->sort.k < 1 || s->sort.k > s->sort.n) fault(v, "a sort of another length", s->sort.to);
+    check_list(v, s->sort.keys, s->sort.keys_at, s->sort.n);
+    check_list(v, s->sort.to, s->sort.to_at, s->sort.k);
+    check_list(v, s->sort.room, s->sort.room_at, loop_sort_room(b[s->sort.keys].dtype, s->sort.n));
+    if (b[s->sort.to].dtype != DT_I32 || b[s->sort.room].dtype != DT_I64)
+        fault(v, "a sort into another type", s->sort.to);
+    if (b[s->sort.to].constant || b[s->sort.room].constant) fault(v, "a sort into a constant", s->sort.to);
+}
+
 static void check_body(Verify *v, const LoopBody *body) {
     for (size_t i = 0; i < body->len; i++) {
         const LoopStmt *s = body->at[i];
@@ -277,6 +294,7 @@ static void check_body(Verify *v, const LoopBody *body) {
                 fault(v, "a declaration of memory, or a second one", s->decl);
             v->declared[s->decl] = true;
             break;
+        case LS_SORT: check_sort(v, s); break;
         case LS_ACCUM:
         case LS_STORE: check_store(v, s);
         }
