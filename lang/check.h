@@ -432,18 +432,53 @@ bool train_reports(Checker *c, const TrainBlock *t, Name name); /* whether a loo
 /* What an optimizer's body is expanded for. */
 typedef struct Minimize {
     Name prefix; /* of its states: "adam1" */
-    Slot *param;
+    Name path;   /* of the parameter; NULL: all as one vector */
+    Type type;
     VEC(Slot *) states;
 } Minimize;
 
 /** Expands an optimizer's body in a frame that has `minimize` and all parameters bound; the new value of the parameter,
  * or NULL after a diagnostic. */
 Term *optimizer_body(Checker *c, Ast *fn, Scope *s);
-/** Whether an optimizer has the inputs (p, g); reports it where not. */
-bool optimizer_fits(Checker *c, const Ast *fn, Span at);
+/** The same of an optimizer with its hyper-parameters, in a frame of its own. */
+Term *optimizer_expand(Checker *c, const Update *up, Minimize *m, const Value *inputs, int n, Span at);
 void optimizer_state(Checker *c, Scope *s, const AstField *f);
 Flow exec_minimize(Checker *c, Scope *s, Ast *stmt);
 Flow exec_report(Checker *c, Scope *s, Ast *stmt);
+
+/* ---- optimizers of all parameters as one vector (check_vector.c) ---- */
+
+typedef enum {
+    OPTIMIZER_EACH,      /* (p, g): one parameter at a time */
+    OPTIMIZER_WHOLE,     /* (p, g, objective): all as one vector */
+    OPTIMIZER_RESIDUALS, /* (p: [P], r: [M], objective): likewise, for half the sum of the squares of r */
+    OPTIMIZER_BAD
+} OptimizerForm;
+OptimizerForm optimizer_form(const Ast *fn);
+
+typedef struct {
+    Term *at, *value, *gradient; /* the gradient of a scalar value */
+} Evaluation;
+
+typedef struct Objective {
+    Type point, type; /* of the vector, of the value */
+    Term *value;      /* what is minimized, a scalar or residuals [M]; NULL: of a declaration by itself */
+    Slot **params;    /* the parameters in the vector */
+    size_t n;
+    bool residuals;
+    VEC(Evaluation) known;
+} Objective;
+
+/** objective(q): (value, gradient), or the residuals. */
+Value call_objective(Checker *c, Objective *o, Args args, Span at);
+
+/** Updates parameters as one vector; the value (or the residuals) before, or NULL after a diagnostic. */
+Term *minimize_whole(Checker *c, const Ast *a, const Update *up, Name prefix, Slot **params, size_t n, Term *value);
+
+/* ---- copies of terms (term_replace.c) ---- */
+
+/** Makes of `roots` what they are with each term of `from` replaced by that of `to`, which has its type. */
+void terms_replace(Checker *c, Term **roots, int nroots, Term *const *from, Term *const *to, size_t n);
 
 /* ---- units (check_unit.c) ---- */
 
