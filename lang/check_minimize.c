@@ -261,6 +261,8 @@ static void update_all(Checker *c, Scope *s, Ast *a, Term *loss, const bool *cho
     Term **g = ARENA_ARRAY(check_arena(c), Term *, all + 1), **p = ARENA_ARRAY(check_arena(c), Term *, all + 1);
     for (size_t i = 0; i < all; i++)
         if (chosen[i]) params[n++] = u->order.at[i];
+    for (size_t i = 0; i < n; i++)
+        if (!grad_passes(c, loss, params[i]->now, a->minimize.value->at)) return;
     for (size_t i = 0; i < n; i++) g[i] = term_grad(c, loss, params[i]->now, a->minimize.value->at);
     Name prefix = optimizer_name(c, a->minimize.optimizer);
     Span at = a->minimize.optimizer->at;
