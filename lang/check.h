@@ -106,7 +106,7 @@ typedef struct UnitState {
     struct TrainBlock *block;
     Name optimizer_prefix; /* names of optimizer states begin with it */
     int minimizes;         /* made so far in the block */
-    int scans;             /* made so far */
+    VEC(Term *) loops;     /* scans and whiles by number; NULL: in the making, or not known */
     bool many_losses;
     VEC(UnitResult) reports;
     int first_term, errors;
@@ -128,7 +128,7 @@ struct Checker {
     NameMap reported;
     Frame *frame;
     UnitState *unit;
-    struct ScanContext *scan;     /* the scan whose body is being made */
+    struct ScanContext *scan;     /* the scan or while whose body is being made */
     struct IndexContext *indices; /* of the definition in index notation that is being made */
     int terms, work, nesting, index_ids;
     bool stopped;  /* a limit was reached: everything is poison from here on */
@@ -296,6 +296,10 @@ Term *term_grad(Checker *c, Term *e, Term *x, Span at);
 /** Which of the slots' current values `e` reaches, in their order. */
 void grad_reached(Checker *c, const Term *e, bool *reached);
 bool grad_reaches(Checker *c, const Term *e, const Term *x);
+/** Whether a gradient of `e` would get to `x` through what a loop carries. */
+bool grad_carried(Checker *c, const Term *e, const Term *x, const Term *loop);
+/** Whether no while stands between `e` and `x`; a diagnostic if one does. */
+bool grad_passes(Checker *c, const Term *e, const Term *x, Span at);
 
 /* ---- index notation (check_index.c, check_range.c) ---- */
 
@@ -320,21 +324,50 @@ typedef struct IndexContext {
 
 Flow exec_define(Checker *c, Scope *s, Ast *stmt);
 
-/* ---- scans (check_scan.c) ---- */
+/* ---- scans (check_scan.c) and whiles (check_while.c) ---- */
 
-/* The scan whose body is being made. */
+typedef struct {
+    Slot *slot;
+    Term *first, *carry;
+} CarriedState;
+
+typedef struct {
+    Term *e, *x;
+    Span at;
+} InnerGrad;
+
+/* The scan or while whose body is being made. */
 typedef struct ScanContext {
     struct ScanContext *up;
     Frame *frame; /* the function that it stands in */
     Scope *scope; /* of its body; the carries are bound there */
+    UnitState *unit;
     Term *iteration;
-    Dim extent;
+    Dim extent; /* of a while: NULL */
     VEC(Term *) yields;
-    bool tuple; /* what is yielded is one */
+    bool tuple;               /* what is yielded is one */
+    VEC(CarriedState) states; /* what a while carries beside names */
+    int ncarry;
+    int first_term;       /* terms from here on are made in the body */
+    VEC(InnerGrad) grads; /* taken in the body */
 } ScanContext;
 
 Value eval_scan(Checker *c, Scope *s, Ast *e);
 Flow exec_yield(Checker *c, Scope *s, Ast *a);
+Flow exec_while(Checker *c, Scope *s, Ast *a);
+
+/** Begins a loop: the number of its iteration and its first free carry. */
+void loop_begin(Checker *c, ScanContext *loop, Scope *s, Span at);
+/** Ends it with its term, or NULL where something is not known; gradients in its body are looked at. */
+void loop_end(Checker *c, ScanContext *loop, Term *t);
+/** The next carry of a loop, of the type of its first value. */
+Term *loop_carry(Checker *c, ScanContext *loop, Name name, Type t, Span at);
+/** What the body made of a carry, as a value of the carry's type; NULL after a diagnostic. */
+Term *loop_next(Checker *c, Value v, const Term *carry, Span at);
+/** The last value of carry `index` of a loop, or another result of type `t`. */
+Term *loop_result(Checker *c, Term *loop, int index, Type t);
+/** A state that is used in the body of a while is carried by it. */
+void while_carries(Checker *c, Slot *slot, Span at);
 
 /** Whether the body of a scan may assign to a binding: its own names only; a diagnostic if not. */
 bool scan_assigns(Checker *c, Scope *s, const Binding *b, AstName name);

@@ -314,6 +314,8 @@ static void minimize_with(Checker *c, Scope *s, Ast *a, Value v, const Update *u
     size_t n = 0, all = u->order.len, result = u->unit->results.len;
     for (size_t i = 0; i < all; i++)
         if (chosen[i]) params[n++] = u->order.at[i];
+    for (size_t i = 0; i < n; i++)
+        if (!grad_passes(c, value, params[i]->now, a->minimize.value->at)) return;
     UnitResult r = {.name = loss_name(c, a), .value = value, .at = a->at};
     arena_push(c, &u->unit->results, r);
     bool done;

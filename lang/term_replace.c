@@ -14,7 +14,8 @@ typedef struct {
     uint32_t *loops; /* by number: 1 + that of the copy; 0: none is needed */
 } Copy;
 
-static bool has_site(const Term *t) { return t->kind == T_ITERATION || t->kind == T_CARRY || t->kind == T_SCAN; }
+static bool is_loop(const Term *t) { return t->kind == T_SCAN || t->kind == T_WHILE; }
+static bool of_loop(const Term *t) { return is_loop(t) || t->kind == T_ITERATION || t->kind == T_CARRY; }
 
 /* Operands have smaller numbers, so one sweep from the largest down finds all. */
 static void reach(Copy *x, Term *const *roots, int n) {
@@ -26,13 +27,13 @@ static void reach(Copy *x, Term *const *roots, int n) {
     for (size_t i = x->size; i-- > 0;) {
         const Term *t = x->at[i];
         for (int k = 0; t && k < t->nargs; k++) x->at[t->args[k]->id] = t->args[k];
-        if (t && has_site(t)) x->nloops = MAX(x->nloops, (size_t)t->site + 1);
+        if (t && of_loop(t)) x->nloops = MAX(x->nloops, (size_t)t->site + 1);
     }
     x->loops = xcalloc(x->nloops + 1, sizeof *x->loops);
 }
 
 static bool depends(const Copy *x, const Term *t) {
-    if (x->to[t->id] || (has_site(t) && x->loops[t->site])) return true;
+    if (x->to[t->id] || (of_loop(t) && x->loops[t->site])) return true;
     for (int i = 0; i < t->nargs; i++)
         if (x->copied[t->args[i]->id]) return true;
     return false;
@@ -46,8 +47,9 @@ static void find_copied(Copy *x) {
         for (size_t i = 0; i < x->size; i++) {
             const Term *t = x->at[i];
             x->copied[i] = t && depends(x, t);
-            if (!x->copied[i] || t->kind != T_SCAN || x->loops[t->site]) continue;
-            x->loops[t->site] = 1 + (uint32_t)x->c->unit->scans++;
+            if (!x->copied[i] || !is_loop(t) || x->loops[t->site]) continue;
+            arena_push(x->c, &x->c->unit->loops, NULL);
+            x->loops[t->site] = (uint32_t)x->c->unit->loops.len;
             again = true;
         }
     }
@@ -59,8 +61,9 @@ static Term *copy_term(Copy *x, const Term *t) {
     Term *made = term_new(x->c, t->kind, t->type, t->at, t->nargs, args), copy = *t;
     copy.id = made->id;
     copy.args = made->args;
-    if (has_site(t)) copy.site = x->loops[t->site] - 1;
+    if (of_loop(t)) copy.site = x->loops[t->site] - 1;
     *made = copy;
+    if (is_loop(t)) x->c->unit->loops.at[copy.site] = made;
     return made;
 }
 

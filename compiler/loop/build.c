@@ -147,6 +147,7 @@ static void build_kernels(Builder *b, const CopyList *copies) {
     for (int i = 0; i < b->s->ngroups; i++) {
         const Group *group = &b->s->groups[i];
         b->scan = group->home ? b->scan_at[group->home] : 0;
+        b->decides = group->decides;
         switch (group->kind) {
         case GROUP_ROWS: loop_rows(b, group); break;
         case GROUP_CONTRACT: loop_contract(b, group); break;
@@ -155,6 +156,7 @@ static void build_kernels(Builder *b, const CopyList *copies) {
         }
     }
     b->scan = 0;
+    b->decides = false;
     for (size_t i = 0; i < copies->len; i++)
         loop_copy(b, whole(copies->at[i].from), whole(copies->at[i].to), copies->at[i].at);
 }
@@ -179,6 +181,7 @@ static void count_bytes(LoopUnit *u) {
             if (b->kind == BUF_MEMORY) kernel->bytes += b->elems * (int64_t)dtype_size(b->dtype);
         }
         for (int s = kernel->scan; s; s = u->scans[s].parent) {
+            if (u->scans[s].cond >= 0) continue; /* as if once: how often is known at run time */
             kernel->bytes *= u->scans[s].extent;
             kernel->flops *= u->scans[s].extent;
         }

@@ -23,6 +23,7 @@ typedef struct {
     const Schedule *s;
     View *memory;    /* per node: its place in memory, once it has one */
     int scan;        /* kernels that are begun run in it; 0: in none */
+    bool decides;    /* and come before its condition is tested */
     int *scan_at;    /* per node: the number of an N_SCAN among the unit's scans */
     View *local;     /* per node: its place within the kernel being written, where that is another one */
     uint32_t *stamp; /* per expression: the lowering that last met it ... */
@@ -118,7 +119,7 @@ void loop_copy(Builder *b, View from, View to, Span at); /* whole tensors */
 /** Finds the scans and gives their carries, results and yields their places. */
 void loop_find_scans(Builder *b);
 
-/** The copies that a scan takes: starting values, yields that are no kernel's result, next values. */
+/** The copies that a scan or while takes: starting values, yields that are no kernel's result, next values. */
 void loop_scan(Builder *b, const Group *group);
 
 /** The iteration number that LEAF_ITER `n` stands for in kernels of the scan. */

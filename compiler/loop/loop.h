@@ -90,20 +90,24 @@ typedef struct {
     int64_t flops, bytes; /* for all tiles and iterations together, for reports and the cost model */
     int scan;             /* the innermost scan that it runs in; 0: none */
     bool last;            /* runs after all others of an iteration: carries get their next values */
+    bool decides;         /* runs before the condition of the while that it is directly in is tested */
     int nvars;            /* variables 0 .. nvars-1; 0 is the tile, then the iteration numbers of the scans around, the
                              outermost first */
     int64_t *extents;     /* of the variables, for simplification */
     LoopBody body;
 } Kernel;
 
-/* A loop around kernels from .. to-1, which run in order for each iteration. */
+/* A loop around kernels from .. to-1, which run in order for each iteration: a scan, or a while. That one runs the
+ * first of them, tests its condition, and where it holds runs the others. */
 typedef struct {
-    int parent; /* the scan around it; 0: none */
+    int parent; /* the loop around it; 0: none */
     int depth;  /* 1 for the outermost: also the variable that is its iteration number in its kernels */
     int64_t extent;
     bool reverse; /* the iteration numbers run down */
+    int cond;     /* of a while: the buffer whose element 0 says whether to go on; -1: it has `extent` iterations */
+    bool decides; /* as for a kernel */
     int64_t cell; /* in BASE_ARENA: an int64_t for the iteration number, which the unit sets and kernels read */
-    size_t from, to;
+    size_t from, body, to; /* kernels from .. body-1 run before the condition is tested */
 } LoopScan;
 
 /* Which base a buffer counts from: fixed ones first, then the unit's inputs, then its results. */
@@ -116,7 +120,7 @@ typedef struct {
     const char *name;
     VEC(Buffer) buffers;
     VEC(Kernel *) kernels;
-    LoopScan *scans; /* 1 .. nscans, inner ones before those around them */
+    LoopScan *scans; /* scans and whiles, 1 .. nscans, inner ones before those around them */
     int nscans;
     int ninputs, nresults;
     int64_t arena_bytes; /* exact size of BASE_ARENA */

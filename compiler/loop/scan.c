@@ -1,5 +1,5 @@
-/* Scans: carries keep their place through the loop and hold the last values after it; a kernel whose result is yielded
- * writes it straight to its place among those of all iterations. */
+/* Scans and whiles: carries keep their place through the loop and hold the last values after it; a kernel whose result
+ * is yielded writes it straight to its place among those of all iterations. */
 #include "compiler/loop/common.h"
 
 static Ref scan_of(const Builder *b, int id) {
@@ -74,7 +74,9 @@ void loop_find_scans(Builder *b) {
         u->scans[b->scan_at[r]] = (LoopScan){.parent = parent,
                                              .depth = u->scans[parent].depth + 1,
                                              .extent = n->scan.extent,
-                                             .reverse = n->scan.reverse};
+                                             .reverse = n->scan.reverse,
+                                             .cond = -1,
+                                             .decides = b->s->groups[b->s->group_of[r]].decides};
     }
     for (Ref r = 1; r < g->nodes.len; r++)
         if (ir_node(g, r)->kind == N_SCAN) place_scan(b, r);
@@ -137,12 +139,32 @@ static void copy_next(Builder *b, Ref scan) {
     }
 }
 
+static bool runs_each_time(const Builder *b, Ref scan, Ref cond) {
+    const Node *n = ir_node(b->g, cond);
+    int group = b->s->group_of[cond];
+    return group >= 0 ? b->s->groups[group].home == scan
+                      : n->kind == N_LEAF && n->leaf.kind == LEAF_CARRY && n->leaf.slot == ir_node(b->g, scan)->scan.id;
+}
+
+/* Where a while finds its condition. What does not vary is kept for it: its own place may get another value. */
+static int condition(Builder *b, Ref scan) {
+    Ref cond = ir_node(b->g, scan)->scan.cond;
+    if (!cond) return -1;
+    View v = loop_memory(b, cond);
+    if (runs_each_time(b, scan, cond)) return v.buffer;
+    View copy = fresh(b, ir_node(b->g, cond));
+    loop_copy(b, v, copy, ir_node(b->g, scan)->at);
+    return copy.buffer;
+}
+
 void loop_scan(Builder *b, const Group *group) {
     Ref scan = group->members[0];
     const Node s = *ir_node(b->g, scan);
+    b->u->scans[b->scan_at[scan]].cond = condition(b, scan);
     for (int k = 0; k < s.scan.ncarry; k++)
         loop_copy(b, value_of(b, s.scan.init[k]), (View){.buffer = first_carry(b, b->scan_at[scan]) + k}, s.at);
     b->scan = b->scan_at[scan];
+    b->decides = false;
     copy_yields(b, scan);
     copy_next(b, scan);
 }

@@ -63,8 +63,8 @@ static void find_readers(Order *o) {
                 vec_push(&o->readers[a.buffer], (int)k);
             else if (o->writer[a.buffer] < 0)
                 o->writer[a.buffer] = (int)k;
-            else if (o->u->kernels.at[k]->last)
-                continue; /* the next value of a carry */
+            else if (o->u->kernels.at[k]->last) /* the next value of a carry, after the first */
+                add_edge(o, o->writer[a.buffer], (int)k);
             else
                 bug("buffer %d is written by kernels %d and %zu", a.buffer, o->writer[a.buffer], k);
         }
@@ -85,13 +85,15 @@ static bool could_overwrite(const Order *o, int b, int old) {
 
 /* Adds the kernels of one scope in order: those that run in scan `scope` itself (0: in none), and each scan inside as
  * one item, named after its first kernel. They run as early as their number allows, those that end an iteration at its
- * end. Where waiting for the readers of old values closes a circle, one of them gives up its place over the old value.
+ * end; in a while those that decide about an iteration come first. Where waiting for the readers of old values closes a
+ * circle, one of them gives up its place over the old value.
  */
 typedef struct {
     Order *o;
     const IntList *wishes;
     int scope;
-    int *item; /* per kernel: the item that it is part of; -1: none of this scope */
+    bool decide; /* the items that decide, or all others */
+    int *item;   /* per kernel: the item that it is part of; -1: none of this scope */
     int *hard, *waits;
     bool *queued;
     int items, done;
@@ -108,6 +110,7 @@ static void find_items(Scope *s) {
         int inner = loop_scan_below(u, kernel, s->scope);
         s->item[k] = -1;
         if (!inner && (kernel->scan != s->scope || kernel->last)) continue;
+        if (s->decide != (inner ? u->scans[inner].decides : kernel->decides)) continue;
         if (inner && first[inner] < 0) first[inner] = (int)k;
         s->item[k] = inner ? first[inner] : (int)k;
         s->items += s->item[k] == (int)k;
@@ -142,10 +145,10 @@ static void run_item(Scope *s, int item) {
         if (s->item[k] == item) count_waits(s, k, -1, true);
 }
 
-static void order_scope(Order *o, const IntList *wishes, int scope) {
+static void order_items(Order *o, const IntList *wishes, int scope, bool decide) {
     size_t n = o->u->kernels.len;
     IntList *ready = &o->ready[scope];
-    Scope s = {.o = o, .wishes = wishes, .scope = scope};
+    Scope s = {.o = o, .wishes = wishes, .scope = scope, .decide = decide};
     s.item = xcalloc(n, sizeof *s.item);
     s.hard = xcalloc(n, sizeof *s.hard);
     s.waits = xcalloc(n, sizeof *s.waits);
@@ -165,21 +168,31 @@ static void order_scope(Order *o, const IntList *wishes, int scope) {
         }
         run_item(&s, heap_pop(ready));
     }
-    for (size_t k = 0; k < n; k++)
-        if (o->u->kernels.at[k]->scan == scope && o->u->kernels.at[k]->last) vec_push(&o->order, (int)k);
     free(s.item);
     free(s.hard);
     free(s.waits);
     free(s.queued);
 }
 
+static void order_scope(Order *o, const IntList *wishes, int scope) {
+    if (scope && o->u->scans[scope].cond >= 0) order_items(o, wishes, scope, true);
+    order_items(o, wishes, scope, false);
+    for (size_t k = 0; k < o->u->kernels.len; k++)
+        if (o->u->kernels.at[k]->scan == scope && o->u->kernels.at[k]->last) vec_push(&o->order, (int)k);
+}
+
 /* Which kernels a scan runs, once they are in order. */
 static void find_extents(LoopUnit *u) {
-    for (size_t k = 0; k < u->kernels.len; k++)
-        for (int s = u->kernels.at[k]->scan; s; s = u->scans[s].parent) {
-            if (u->scans[s].from == u->scans[s].to) u->scans[s].from = k;
-            u->scans[s].to = k + 1;
+    for (size_t k = 0; k < u->kernels.len; k++) {
+        bool decides = u->kernels.at[k]->decides;
+        for (int i = u->kernels.at[k]->scan; i; i = u->scans[i].parent) {
+            LoopScan *s = &u->scans[i];
+            if (s->from == s->to) s->from = s->body = k;
+            s->to = k + 1;
+            if (decides) s->body = k + 1;
+            decides = s->decides;
         }
+    }
 }
 
 static void settle_homes(Order *o, int *home, const int *position) {
@@ -206,6 +219,14 @@ static bool runs_in(const LoopUnit *u, const Kernel *k, int scan) {
     return s != 0;
 }
 
+/* What a while tests is there before it, if nothing inside makes it. */
+static void wait_for_condition(Order *o, int scan) {
+    int cond = o->u->scans[scan].cond, k = cond < 0 ? -1 : o->writer[cond];
+    if (k < 0 || runs_in(o->u, o->u->kernels.at[k], scan)) return;
+    for (size_t i = 0; i < o->u->kernels.len; i++)
+        if (runs_in(o->u, o->u->kernels.at[i], scan)) add_edge(o, k, (int)i);
+}
+
 /* A reader of a carry outside of the scan reads the last value. */
 static void wait_for_scan(Order *o, int scan, int reader) {
     if (runs_in(o->u, o->u->kernels.at[reader], scan)) return;
@@ -228,6 +249,7 @@ void plan_order(LoopUnit *u, int *home) {
             add_edge(&o, o.writer[b], o.readers[b].at[i]);
             if (u->buffers.at[b].carry) wait_for_scan(&o, u->buffers.at[b].scan, o.readers[b].at[i]);
         }
+    for (int s = 1; s <= u->nscans; s++) wait_for_condition(&o, s);
     for (size_t b = 0; b < nb; b++) {
         if (home[b] < 0 || !could_overwrite(&o, (int)b, home[b])) continue;
         for (size_t i = 0; i < o.readers[home[b]].len; i++)
@@ -395,6 +417,10 @@ void plan_place(LoopUnit *u) {
             if (s.first[b] < 0) s.first[b] = (int)k;
             s.last[b] = (int)k;
         }
+    for (int i = 1; i <= u->nscans; i++) /* a condition is tested before the first kernel that depends on it */
+        if (u->scans[i].cond >= 0)
+            s.last[u->scans[i].cond] =
+                MAX(s.last[u->scans[i].cond], (int)MAX(u->scans[i].body, u->scans[i].from + 1) - 1);
     IntList lasting = find_lasting(&s);
     for (size_t k = 0; k < u->kernels.len; k++) place_kernel(&s, (int)k, &lasting);
     vec_free(&lasting);
