@@ -327,7 +327,7 @@ static void minimize_with(Checker *c, Scope *s, Ast *a, Value v, const Update *u
         if (done && form == OPTIMIZER_RESIDUALS) before = half_squares(c, before, a->minimize.value->at);
         u->unit->results.at[result].value = before;
     }
-    if (done) count->now = full ? term_select(c, full, u->step, count->now, a->at) : u->step;
+    if (done) count->now = full ? term_select(c, full, u->step, count->now, a->minimize.optimizer->at) : u->step;
 }
 
 Flow exec_minimize(Checker *c, Scope *s, Ast *a) {
