@@ -162,7 +162,8 @@ Term *loop_next(Checker *c, Value v, const Term *carry, Span at) {
     bool fits = dims_broadcast(c, type, t->type, &rank, &dims, &bad) && rank == type.rank;
     for (int i = 0; fits && i < rank; i++) fits = !dim_differs(c->dims, dims[i], type.dims[i]);
     if (!fits || dtype_join(c, type.dtype, t->type.dtype) != type.dtype) {
-        err(c, at, scan_carry, carry->name, type_text(c, type), type_text(c, t->type));
+        Diag *d = err(c, at, scan_carry, carry->name, type_text(c, type), type_text(c, t->type));
+        if (fits && !dtype_is_float(type.dtype)) diag_help(c->nnc, d, "int(...) makes an integer of it");
         return NULL;
     }
     return term_broadcast(c, term_cast(c, t, type.dtype, at), rank, type.dims, at);

@@ -208,13 +208,14 @@ static Term *while_term(Checker *c, const While *w, Term *cond, Span at) {
     return t;
 }
 
-/* Gives what was carried its last values; where the loop is NULL, those of names are unknown. */
+/* Gives what was carried its last values. Where the loop is NULL, after an error, the first ones stand for them if their
+ * types are right. */
 static void finish(Checker *c, const While *w, Scope *s, Term *loop) {
     for (int i = 0; i < w->n; i++) {
         const Carried *x = &w->names[i];
         Binding *b = scope_binding(s, x->name.name);
-        Term *last = loop ? loop_result(c, loop, x->carry->slot, x->carry->type) : NULL;
-        if (last) last->name = x->name.name;
+        Term *last = loop ? loop_result(c, loop, x->carry->slot, x->carry->type) : x->next ? x->first : NULL;
+        if (last && !last->name) last->name = x->name.name;
         b->value = last ? grad_mark(c, x->name.name, value_term(last), x->name.at) : value_poison();
     }
     for (size_t i = 0; i < w->loop.states.len; i++) {

@@ -92,7 +92,7 @@ static void add_attributes(Dump *d, const Term *t) {
     if (t->kind == T_CARRY || t->kind == T_RESULT) str_add(s, " %d", t->slot);
     if (t->kind == T_SCAN) add_dims(s, "in ", t->begin, 1);
     if (t->kind == T_REDUCE && t->keep) str_add(s, " keep");
-    if (t->begin) add_dims(s, "begin ", t->begin, t->type.rank);
+    if (t->begin && t->kind != T_SCAN) add_dims(s, "begin ", t->begin, t->type.rank);
     for (int i = 0; t->kind == T_SLICE && i < t->type.rank; i++)
         str_add(s, "%s%lld", i ? "," : " step ", (long long)t->step[i]);
     if (t->nindices || t->kind == T_DEFINE) add_indices(s, t);

@@ -228,6 +228,9 @@ void ir_uses(const Graph *g, Ref r, void (*visit)(Ref used, void *self), void *s
  * out. */
 void ir_mark_uses(const Graph *g, Ref r, bool *live);
 
+/** The same for a loop, without its carries. */
+void ir_mark_loop(const Graph *g, Ref r, bool *live);
+
 /** Per node: the innermost scan whose body it is part of, 0 for none; in the arena of the context. */
 const Ref *ir_homes(const Graph *g);
 

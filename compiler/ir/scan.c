@@ -124,6 +124,11 @@ void ir_mark_uses(const Graph *g, Ref r, bool *live) {
         return;
     }
     for (int k = 0; k < n->scan.ncarry; k++) live[n->scan.init[k]] = live[n->scan.next[k]] = true;
+    ir_mark_loop(g, r, live);
+}
+
+void ir_mark_loop(const Graph *g, Ref r, bool *live) {
+    const Node *n = ir_node(g, r);
     if (n->scan.cond) live[n->scan.cond] = true;
     for (Ref user = r + 1; user < g->nodes.len; user++) {
         const Node *u = ir_node(g, user);

@@ -196,7 +196,9 @@ void emit_kernels(const L *l, const LoopUnit *unit, const char *symbol, size_t f
     e.reads = xcalloc(nexprs, sizeof *e.reads);
     e.memo = xcalloc(nexprs, sizeof *e.memo);
     find_reads(&e);
-    for (size_t i = from; i < to; i++) emit_kernel(&e, unit->kernels.at[i], kernel_symbol(unit, symbol, i), internal);
+    for (size_t i = from; i < to; i++)
+        if (unit->kernels.at[i]->tiles > 0)
+            emit_kernel(&e, unit->kernels.at[i], kernel_symbol(unit, symbol, i), internal);
     free(e.slots);
     free(e.constants);
     free(e.bases);
@@ -246,12 +248,13 @@ static void call_parallel(const L *l, const UnitValues *u, V kernel, int64_t til
 
 static void call_kernel(const L *l, const LoopUnit *unit, const UnitValues *u, size_t number) {
     const char *name = kernel_symbol(unit, u->symbol, number);
+    if (!unit->kernels.at[number]->tiles) return;
     V kernel = LLVMGetNamedFunction(l->module, name);
     if (!kernel) kernel = LLVMAddFunction(l->module, name, kernel_type(l)); /* of another module */
     int64_t tiles = unit->kernels.at[number]->tiles;
     if (unit->parallel && tiles > 1)
         call_parallel(l, u, kernel, tiles);
-    else if (tiles > 0)
+    else
         call_in_order(l, u, kernel, tiles);
 }
 

@@ -112,7 +112,10 @@ int64_t loop_flops(const Graph *g, Ref r);
 void loop_rows(Builder *b, const Group *group);
 void loop_contract(Builder *b, const Group *group);
 void loop_scatter(Builder *b, const Group *group);
-void loop_copy(Builder *b, View from, View to, Span at); /* whole tensors */
+
+/** Whole tensors: a kernel for a copy, or its loop in one that is open. */
+void loop_copy(Builder *b, View from, View to, Span at);
+void nest_copy(Nest *n, View from, View to);
 
 /* ---- scans: scan.c ---- */
 

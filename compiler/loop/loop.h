@@ -39,6 +39,7 @@ typedef struct {
     const void *constant; /* BUF_MEMORY with base < 0: read-only data inside the module */
     bool carry;           /* of a scan: written before it and at the end of each iteration */
     int scan;             /* of a carry: which scan's */
+    int shares;           /* a carry whose place its next value has, this one; -1: none */
 } Buffer;
 
 typedef enum { LS_FOR, LS_DECL, LS_STORE, LS_ACCUM, LS_IF } LoopStmtKind;
@@ -86,7 +87,8 @@ struct LoopStmt {
 typedef struct {
     const char *name; /* "k3_dense" */
     Span at;
-    int64_t tiles;        /* how often it is called, with tile 0 .. tiles-1, in any order and on any thread */
+    int64_t tiles;        /* how often it is called, with tile 0 .. tiles-1, in any order and on any thread; 0: a copy
+                             of what is in its place already */
     int64_t flops, bytes; /* for all tiles and iterations together, for reports and the cost model */
     int scan;             /* the innermost scan that it runs in; 0: none */
     bool last;            /* runs after all others of an iteration: carries get their next values */

@@ -2,6 +2,8 @@
  * is yielded writes it straight to its place among those of all iterations. */
 #include "compiler/loop/common.h"
 
+enum { SMALL_CARRY = 64 }; /* elements */
+
 static Ref scan_of(const Builder *b, int id) {
     for (Ref r = 1; r < b->g->nodes.len; r++)
         if (ir_node(b->g, r)->kind == N_SCAN && ir_node(b->g, r)->scan.id == id) return r;
@@ -120,6 +122,25 @@ static int first_carry(const Builder *b, int scan) {
     return i;
 }
 
+/* Gives all carries values: the small ones in one kernel, each larger one in its own. */
+static void copy_carries(Builder *b, Ref scan, const View *from, bool last) {
+    const Node s = *ir_node(b->g, scan);
+    size_t before = b->u->kernels.len;
+    int first = first_carry(b, b->scan_at[scan]), small = 0;
+    Nest n;
+    for (int k = 0; k < s.scan.ncarry; k++) {
+        int64_t elems = b->u->buffers.at[first + k].elems;
+        if (!elems || elems > SMALL_CARRY) continue;
+        if (!small++) n = nest_begin(b, "copies", s.at, 1);
+        nest_copy(&n, from[k], (View){.buffer = first + k});
+    }
+    if (small) nest_end(&n);
+    for (int k = 0; k < s.scan.ncarry; k++)
+        if (b->u->buffers.at[first + k].elems > SMALL_CARRY)
+            loop_copy(b, from[k], (View){.buffer = first + k}, s.at);
+    for (size_t k = before; k < b->u->kernels.len; k++) b->u->kernels.at[k]->last = last;
+}
+
 /* What a carry becomes may be a carry itself: those are copied before any of them changes. */
 static void copy_next(Builder *b, Ref scan) {
     const Node s = *ir_node(b->g, scan);
@@ -132,11 +153,7 @@ static void copy_next(Builder *b, Ref scan) {
         loop_copy(b, from[k], copy, s.at);
         from[k] = copy;
     }
-    for (int k = 0; k < s.scan.ncarry; k++) {
-        size_t before = b->u->kernels.len;
-        loop_copy(b, from[k], (View){.buffer = first_carry(b, b->scan_at[scan]) + k}, s.at);
-        if (b->u->kernels.len > before) b->u->kernels.at[before]->last = true;
-    }
+    copy_carries(b, scan, from, true);
 }
 
 static bool runs_each_time(const Builder *b, Ref scan, Ref cond) {
@@ -161,8 +178,9 @@ void loop_scan(Builder *b, const Group *group) {
     Ref scan = group->members[0];
     const Node s = *ir_node(b->g, scan);
     b->u->scans[b->scan_at[scan]].cond = condition(b, scan);
-    for (int k = 0; k < s.scan.ncarry; k++)
-        loop_copy(b, value_of(b, s.scan.init[k]), (View){.buffer = first_carry(b, b->scan_at[scan]) + k}, s.at);
+    View *from = ARENA_ARRAY(b->arena, View, s.scan.ncarry);
+    for (int k = 0; k < s.scan.ncarry; k++) from[k] = value_of(b, s.scan.init[k]);
+    copy_carries(b, scan, from, false);
     b->scan = b->scan_at[scan];
     b->decides = false;
     copy_yields(b, scan);
