@@ -106,7 +106,7 @@ typedef struct UnitState {
     struct TrainBlock *block;
     Name optimizer_prefix; /* names of optimizer states begin with it */
     int minimizes;         /* made so far in the block */
-    int scans;             /* made so far */
+    VEC(Term *) loops;     /* scans and whiles by number; NULL: in the making, or not known */
     bool many_losses;
     VEC(UnitResult) reports;
     int first_term, errors;
@@ -128,7 +128,7 @@ struct Checker {
     NameMap reported;
     Frame *frame;
     UnitState *unit;
-    struct ScanContext *scan;     /* the scan whose body is being made */
+    struct ScanContext *scan;     /* the scan or while whose body is being made */
     struct IndexContext *indices; /* of the definition in index notation that is being made */
     int terms, work, nesting, index_ids;
     bool stopped;  /* a limit was reached: everything is poison from here on */
@@ -297,6 +297,10 @@ Term *term_grad(Checker *c, Term *e, Term *x, Span at);
 /** Which of the slots' current values `e` reaches, in their order. */
 void grad_reached(Checker *c, const Term *e, bool *reached);
 bool grad_reaches(Checker *c, const Term *e, const Term *x);
+/** Whether a gradient of `e` would get to `x` through what a loop carries. */
+bool grad_carried(Checker *c, const Term *e, const Term *x, const Term *loop);
+/** Whether no while stands between `e` and `x`; a diagnostic if one does. */
+bool grad_passes(Checker *c, const Term *e, const Term *x, Span at);
 
 /* ---- index notation (check_index.c, check_range.c) ---- */
 
@@ -321,21 +325,50 @@ typedef struct IndexContext {
 
 Flow exec_define(Checker *c, Scope *s, Ast *stmt);
 
-/* ---- scans (check_scan.c) ---- */
+/* ---- scans (check_scan.c) and whiles (check_while.c) ---- */
 
-/* The scan whose body is being made. */
+typedef struct {
+    Slot *slot;
+    Term *first, *carry;
+} CarriedState;
+
+typedef struct {
+    Term *e, *x;
+    Span at;
+} InnerGrad;
+
+/* The scan or while whose body is being made. */
 typedef struct ScanContext {
     struct ScanContext *up;
     Frame *frame; /* the function that it stands in */
     Scope *scope; /* of its body; the carries are bound there */
+    UnitState *unit;
     Term *iteration;
-    Dim extent;
+    Dim extent; /* of a while: NULL */
     VEC(Term *) yields;
-    bool tuple; /* what is yielded is one */
+    bool tuple;               /* what is yielded is one */
+    VEC(CarriedState) states; /* what a while carries beside names */
+    int ncarry;
+    int first_term;       /* terms from here on are made in the body */
+    VEC(InnerGrad) grads; /* taken in the body */
 } ScanContext;
 
 Value eval_scan(Checker *c, Scope *s, Ast *e);
 Flow exec_yield(Checker *c, Scope *s, Ast *a);
+Flow exec_while(Checker *c, Scope *s, Ast *a);
+
+/** Begins a loop: the number of its iteration and its first free carry. */
+void loop_begin(Checker *c, ScanContext *loop, Scope *s, Span at);
+/** Ends it with its term, or NULL where something is not known; gradients in its body are looked at. */
+void loop_end(Checker *c, ScanContext *loop, Term *t);
+/** The next carry of a loop, of the type of its first value. */
+Term *loop_carry(Checker *c, ScanContext *loop, Name name, Type t, Span at);
+/** What the body made of a carry, as a value of the carry's type; NULL after a diagnostic. */
+Term *loop_next(Checker *c, Value v, const Term *carry, Span at);
+/** The last value of carry `index` of a loop, or another result of type `t`. */
+Term *loop_result(Checker *c, Term *loop, int index, Type t);
+/** A state that is used in the body of a while is carried by it. */
+void while_carries(Checker *c, Slot *slot, Span at);
 
 /** Whether the body of a scan may assign to a binding: its own names only; a diagnostic if not. */
 bool scan_assigns(Checker *c, Scope *s, const Binding *b, AstName name);
@@ -439,18 +472,53 @@ bool train_reports(Checker *c, const TrainBlock *t, Name name); /* whether a loo
 /* What an optimizer's body is expanded for. */
 typedef struct Minimize {
     Name prefix; /* of its states: "adam1" */
-    Slot *param;
+    Name path;   /* of the parameter; NULL: all as one vector */
+    Type type;
     VEC(Slot *) states;
 } Minimize;
 
 /** Expands an optimizer's body in a frame that has `minimize` and all parameters bound; the new value of the parameter,
  * or NULL after a diagnostic. */
 Term *optimizer_body(Checker *c, Ast *fn, Scope *s);
-/** Whether an optimizer has the inputs (p, g); reports it where not. */
-bool optimizer_fits(Checker *c, const Ast *fn, Span at);
+/** The same of an optimizer with its hyper-parameters, in a frame of its own. */
+Term *optimizer_expand(Checker *c, const Update *up, Minimize *m, const Value *inputs, int n, Span at);
 void optimizer_state(Checker *c, Scope *s, const AstField *f);
 Flow exec_minimize(Checker *c, Scope *s, Ast *stmt);
 Flow exec_report(Checker *c, Scope *s, Ast *stmt);
+
+/* ---- optimizers of all parameters as one vector (check_vector.c) ---- */
+
+typedef enum {
+    OPTIMIZER_EACH,      /* (p, g): one parameter at a time */
+    OPTIMIZER_WHOLE,     /* (p, g, objective): all as one vector */
+    OPTIMIZER_RESIDUALS, /* (p: [P], r: [M], objective): likewise, for half the sum of the squares of r */
+    OPTIMIZER_BAD
+} OptimizerForm;
+OptimizerForm optimizer_form(const Ast *fn);
+
+typedef struct {
+    Term *at, *value, *gradient; /* the gradient of a scalar value */
+} Evaluation;
+
+typedef struct Objective {
+    Type point, type; /* of the vector, of the value */
+    Term *value;      /* what is minimized, a scalar or residuals [M]; NULL: of a declaration by itself */
+    Slot **params;    /* the parameters in the vector */
+    size_t n;
+    bool residuals;
+    VEC(Evaluation) known;
+} Objective;
+
+/** objective(q): (value, gradient), or the residuals. */
+Value call_objective(Checker *c, Objective *o, Args args, Span at);
+
+/** Updates parameters as one vector; the value (or the residuals) before, or NULL after a diagnostic. */
+Term *minimize_whole(Checker *c, const Ast *a, const Update *up, Name prefix, Slot **params, size_t n, Term *value);
+
+/* ---- copies of terms (term_replace.c) ---- */
+
+/** Makes of `roots` what they are with each term of `from` replaced by that of `to`, which has its type. */
+void terms_replace(Checker *c, Term **roots, int nroots, Term *const *from, Term *const *to, size_t n);
 
 /* ---- units (check_unit.c) ---- */
 

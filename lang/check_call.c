@@ -196,6 +196,7 @@ Value call_value(Checker *c, Value f, Args args, Span at) {
     case V_INSTANCE: return call_instance(c, f.instance, args, at);
     case V_MODEL: return call_model(c, f, args, at);
     case V_OPTIMIZER: return make_update(c, f, args, at);
+    case V_OBJECTIVE: return call_objective(c, f.objective, args, at);
     default: {
         Diag *d = err(c, at, not_callable, value_text(c, f));
         if (f.kind == V_TENSOR) diag_help(c->nnc, d, "elements are taken with brackets: x[0]");

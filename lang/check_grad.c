@@ -44,6 +44,67 @@ bool grad_reaches(Checker *c, const Term *e, const Term *x) {
     return yes;
 }
 
+/* ---- what stands between ---- */
+
+/* A walk from an expression to what a gradient of it reaches: through a loop from a result to the carry or yield that
+ * it is, from a carry to its first and its next value. */
+typedef struct {
+    uint8_t *seen; /* by id: 1 where it was met on the way, 2 where what `loop` carries was met before it */
+    VEC(const Term *) todo;
+    VEC(uint8_t) how;
+    const Term *loop;
+} Between;
+
+static void meet(Between *b, const Term *t, uint8_t how) {
+    if (blocks(t) || (b->seen[t->id] & how)) return;
+    b->seen[t->id] |= how;
+    vec_push(&b->todo, t);
+    vec_push(&b->how, how);
+}
+
+static void meet_carry(Between *b, const Term *loop, int k, uint8_t how) {
+    if (loop == b->loop) how = 2;
+    meet(b, loop->args[k], how);
+    meet(b, loop->args[loop->slot + k], how);
+}
+
+static void meet_operands(Checker *c, Between *b, const Term *t, uint8_t how) {
+    const Term *loop = t->kind == T_RESULT ? t->args[0] : t->kind == T_CARRY ? c->unit->loops.at[t->site] : NULL;
+    if (loop && t->slot < loop->slot)
+        meet_carry(b, loop, t->slot, how);
+    else if (loop)
+        meet(b, loop->args[loop->slot + t->slot], how);
+    else
+        for (int i = 0; i < t->nargs; i++) meet(b, t->args[i], how);
+}
+
+bool grad_carried(Checker *c, const Term *e, const Term *x, const Term *loop) {
+    Between b = {.seen = xcalloc((size_t)c->terms + 1, 1), .loop = loop};
+    meet(&b, e, 1);
+    while (b.todo.len && !(b.seen[x->id] & 2)) {
+        const Term *t = b.todo.at[--b.todo.len];
+        if (t != x) meet_operands(c, &b, t, b.how.at[b.todo.len]);
+        b.how.len = b.todo.len;
+    }
+    bool yes = b.seen[x->id] & 2;
+    free(b.seen);
+    vec_free(&b.todo);
+    vec_free(&b.how);
+    return yes;
+}
+
+bool grad_passes(Checker *c, const Term *e, const Term *x, Span at) {
+    for (size_t i = 0; i < c->unit->loops.len; i++) {
+        const Term *loop = c->unit->loops.at[i];
+        if (!loop || loop->kind != T_WHILE || !grad_carried(c, e, x, loop)) continue;
+        Diag *d = err(c, at, grad_while);
+        diag_label(c->nnc, d, loop->at, "the loop");
+        diag_help(c->nnc, d, "stop(...) takes what it gives as a constant; a scan has a gradient");
+        return false;
+    }
+    return true;
+}
+
 /* ---- grad(e, x) ---- */
 
 Term *term_grad(Checker *c, Term *e, Term *x, Span at) { return term_new(c, T_GRAD, x->type, at, 2, (Term *[]){e, x}); }
@@ -64,6 +125,8 @@ static Value grad_of_one(Checker *c, Term *e, Value x, Span at, Span x_at) {
         err(c, x_at, grad_of_integer, type_text(c, t->type));
         return value_poison();
     }
+    if (!grad_passes(c, e, t, at)) return value_poison();
+    if (c->scan) arena_push(c, &c->scan->grads, ((InnerGrad){e, t, at}));
     if (!grad_reaches(c, e, t)) { /* constant in x */
         Term *zero = term_number(c, 0, t->type.dtype, at);
         return value_term(term_broadcast(c, zero, t->type.rank, t->type.dims, at));

@@ -164,17 +164,27 @@ Value eval_unary(Checker *c, AstOperator op, Value a, Ast *e) {
 
 /* ---- if as an expression ---- */
 
+/* Of two tuples each pair. */
+static Value chosen(Checker *c, Term *cond, Value a, Value b, const Span *places, Span at) {
+    if (a.kind == V_POISON || b.kind == V_POISON) return value_poison();
+    if (a.kind == V_TUPLE && b.kind == V_TUPLE && a.list.len == b.list.len) {
+        Value *items = ARENA_ARRAY(check_arena(c), Value, a.list.len + 1);
+        for (int i = 0; i < a.list.len; i++) items[i] = chosen(c, cond, a.list.at[i], b.list.at[i], places, at);
+        return value_list(c, V_TUPLE, items, a.list.len);
+    }
+    Term *t[3];
+    if (!values_to_terms(c, 3, (Value[]){value_term(cond), a, b}, places, t)) return value_poison();
+    return value_term(term_apply(c, "select", 3, t, places, "if", at));
+}
+
 /* Both branches are values of the program: accesses in them happen only under the condition. */
 static Value eval_select(Checker *c, Scope *s, Term *cond, Ast *e) {
     bool guards = c->indices && cond->indexed;
     if (guards) c->indices->guards++;
     Value a = eval_expr(c, s, e->when.then), b = eval_expr(c, s, e->when.els);
     if (guards) c->indices->guards--;
-    if (a.kind == V_POISON || b.kind == V_POISON) return value_poison();
     Span places[] = {e->when.cond->at, e->when.then->at, e->when.els->at};
-    Term *t[3];
-    if (!values_to_terms(c, 3, (Value[]){value_term(cond), a, b}, places, t)) return value_poison();
-    return value_term(term_apply(c, "select", 3, t, places, "if", e->at));
+    return chosen(c, cond, a, b, places, e->at);
 }
 
 Value eval_if(Checker *c, Scope *s, Ast *e) {

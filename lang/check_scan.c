@@ -55,19 +55,72 @@ static Term *index_of(Checker *c, const Range *r, Term *iteration, Span at) {
     return term_binary(c, "add", t, dim_term(c, r->lo, at), at);
 }
 
+/* Of a while it is not known how many numbers it takes: the golden section of all of them keeps them apart. */
 Term *scan_tick(Checker *c, Term *tick, Span at) {
-    for (const ScanContext *s = c->scan; s && tick; s = s->up)
-        tick = term_binary(c, "add", term_binary(c, "mul", tick, dim_term(c, s->extent, at), at), s->iteration, at);
+    for (const ScanContext *s = c->scan; s && tick; s = s->up) {
+        Term *room = s->extent ? dim_term(c, s->extent, at) : term_number(c, (double)(int32_t)0x9E3779B1, DT_I32, at);
+        tick = term_binary(c, "add", term_binary(c, "mul", tick, room, at), s->iteration, at);
+    }
     return tick;
+}
+
+/* ---- loops of both kinds ---- */
+
+void loop_begin(Checker *c, ScanContext *loop, Scope *s, Span at) {
+    UnitState *u = c->unit;
+    loop->up = c->scan;
+    loop->frame = c->frame;
+    loop->unit = u;
+    loop->scope = scope_new(c, s);
+    loop->first_term = c->terms;
+    loop->iteration = term_new(c, T_ITERATION, type_scalar(DT_I32), at, 0, NULL);
+    c->scan = loop;
+    if (!u) return;
+    loop->iteration->site = (uint32_t)u->loops.len;
+    arena_push(c, &u->loops, NULL);
+}
+
+void loop_end(Checker *c, ScanContext *loop, Term *t) {
+    c->scan = loop->up;
+    if (!t || !c->unit) return;
+    t->site = loop->iteration->site;
+    c->unit->loops.at[t->site] = t;
+    for (size_t i = 0; i < loop->grads.len; i++) {
+        InnerGrad g = loop->grads.at[i];
+        if (g.x->id >= loop->first_term) continue; /* another one in each iteration */
+        if (grad_carried(c, g.e, g.x, t)) {
+            Diag *d = err(c, g.at, grad_carried);
+            diag_label(c->nnc, d, t->at, "the loop");
+            diag_help(c->nnc, d, "stop(...) around what the loop carries takes it as a constant");
+        } else if (c->scan) {
+            arena_push(c, &c->scan->grads, g);
+        }
+    }
+}
+
+Term *loop_carry(Checker *c, ScanContext *loop, Name name, Type type, Span at) {
+    Term *t = term_new(c, T_CARRY, type, at, 0, NULL);
+    t->site = loop->iteration->site;
+    t->slot = loop->ncarry++;
+    t->name = name;
+    return t;
+}
+
+Term *loop_result(Checker *c, Term *loop, int index, Type type) {
+    Term *t = term_new(c, T_RESULT, type, loop->at, 1, &loop);
+    t->slot = index;
+    return t;
 }
 
 /* ---- what a body may do ---- */
 
 bool scan_assigns(Checker *c, Scope *s, const Binding *b, AstName name) {
     if (!c->scan) return true;
-    if (b->var) {
-        err(c, name.at, scan_state, name.name);
-        return false;
+    if (b->var) { /* a while carries it */
+        bool scans = false;
+        for (const ScanContext *l = c->scan; l; l = l->up) scans = scans || l->extent;
+        if (scans) err(c, name.at, scan_state, name.name);
+        return !scans;
     }
     if (c->scan->frame != c->frame) return true;
     for (const Scope *in = s; in; in = in == c->scan->scope ? NULL : in->up)
@@ -100,8 +153,7 @@ static Term *first_value(Checker *c, Scope *s, const AstField *f) {
     return t && value_is_number(v) ? term_to_float(c, t, f->value->at) : t;
 }
 
-/* What the body made of a carry, as a value of the carry's type; NULL after a diagnostic. */
-static Term *next_value(Checker *c, Value v, const Term *carry, Span at) {
+Term *loop_next(Checker *c, Value v, const Term *carry, Span at) {
     Term *t = value_to_term(c, v, carry, at);
     if (!t) return NULL;
     int rank, bad;
@@ -110,7 +162,8 @@ static Term *next_value(Checker *c, Value v, const Term *carry, Span at) {
     bool fits = dims_broadcast(c, type, t->type, &rank, &dims, &bad) && rank == type.rank;
     for (int i = 0; fits && i < rank; i++) fits = !dim_differs(c->dims, dims[i], type.dims[i]);
     if (!fits || dtype_join(c, type.dtype, t->type.dtype) != type.dtype) {
-        err(c, at, scan_carry, carry->name, type_text(c, type), type_text(c, t->type));
+        Diag *d = err(c, at, scan_carry, carry->name, type_text(c, type), type_text(c, t->type));
+        if (fits && !dtype_is_float(type.dtype)) diag_help(c->nnc, d, "int(...) makes an integer of it");
         return NULL;
     }
     return term_broadcast(c, term_cast(c, t, type.dtype, at), rank, type.dims, at);
@@ -121,17 +174,13 @@ static Term *next_value(Checker *c, Value v, const Term *carry, Span at) {
 /* args: first values, carries' own terms, next values, yields. False where any is not known. */
 static bool make_body(Checker *c, Ast *e, ScanContext *scan, const Range *r, Term **first, Term **next) {
     const AstFields *carries = &e->scan.carries;
-    uint32_t site = c->unit ? (uint32_t)c->unit->scans++ : 0;
-    scan->iteration = term_new(c, T_ITERATION, type_scalar(DT_I32), e->scan.var.at, 0, NULL);
-    scan->iteration->site = site;
     scope_define(c, scan->scope, e->scan.var.name, value_term(index_of(c, r, scan->iteration, e->scan.var.at)),
                  e->scan.var.at);
     bool known = true;
     for (int i = 0; i < carries->len; i++) {
         const AstName *name = &carries->at[i].name;
-        Term *t = first[i] ? term_new(c, T_CARRY, first[i]->type, name->at, 0, NULL) : NULL;
+        Term *t = first[i] ? loop_carry(c, scan, name->name, first[i]->type, name->at) : NULL;
         known = known && t;
-        if (t) t->site = site, t->slot = i, t->name = name->name;
         next[i] = t;
         scope_define(c, scan->scope, name->name, grad_mark(c, name->name, value_term(t), name->at), name->at);
     }
@@ -139,17 +188,11 @@ static bool make_body(Checker *c, Ast *e, ScanContext *scan, const Range *r, Ter
     for (int i = 0; i < carries->len; i++) {
         const AstName *name = &carries->at[i].name;
         const Binding *b = scope_binding(scan->scope, name->name);
-        next[i] = next[i] ? next_value(c, b->value, next[i], name->at) : NULL;
+        next[i] = next[i] ? loop_next(c, b->value, next[i], name->at) : NULL;
         known = known && next[i];
     }
     for (size_t i = 0; i < scan->yields.len; i++) known = known && scan->yields.at[i];
     return known;
-}
-
-static Term *result_term(Checker *c, Term *scan, int index, Type type) {
-    Term *t = term_new(c, T_RESULT, type, scan->at, 1, &scan);
-    t->slot = index;
-    return t;
 }
 
 static Type stacked(Checker *c, Dim extent, Type t) {
@@ -164,13 +207,13 @@ static Value results(Checker *c, Scope *s, Ast *e, const ScanContext *scan, Term
     int ncarry = e->scan.carries.len, nyield = (int)scan->yields.len;
     for (int i = 0; i < ncarry; i++) {
         const AstName *name = &e->scan.carries.at[i].name;
-        Term *last = result_term(c, t, i, t->args[i]->type);
+        Term *last = loop_result(c, t, i, t->args[i]->type);
         last->name = name->name;
         scope_define(c, s, name->name, grad_mark(c, name->name, value_term(last), name->at), name->at);
     }
     Value *items = ARENA_ARRAY(check_arena(c), Value, nyield + 1);
     for (int i = 0; i < nyield; i++)
-        items[i] = value_term(result_term(c, t, ncarry + i, stacked(c, scan->extent, scan->yields.at[i]->type)));
+        items[i] = value_term(loop_result(c, t, ncarry + i, stacked(c, scan->extent, scan->yields.at[i]->type)));
     if (nyield == 1 && !scan->tuple) return items[0];
     Value v = value_list(c, V_TUPLE, NULL, 0);
     v.list.at = items;
@@ -190,18 +233,19 @@ Value eval_scan(Checker *c, Scope *s, Ast *e) {
     Term **args = ARENA_ARRAY(check_arena(c), Term *, 2 * ncarry + 1);
     for (int i = 0; i < ncarry; i++) args[i] = first_value(c, s, &e->scan.carries.at[i]);
     if (!scan_range(c, s, e->scan.range, &r)) return unknown(c, s, e);
-    ScanContext scan = {.up = c->scan, .frame = c->frame, .scope = scope_new(c, s), .extent = r.extent};
-    c->scan = &scan;
-    bool known = make_body(c, e, &scan, &r, args, args + ncarry);
-    c->scan = scan.up;
-    if (!known) return unknown(c, s, e);
+    ScanContext scan = {.extent = r.extent};
+    loop_begin(c, &scan, s, e->scan.var.at);
+    if (!make_body(c, e, &scan, &r, args, args + ncarry)) {
+        loop_end(c, &scan, NULL);
+        return unknown(c, s, e);
+    }
     int nyield = (int)scan.yields.len;
     Term **all = ARENA_ARRAY(check_arena(c), Term *, 2 * ncarry + nyield + 1);
     if (ncarry) memcpy(all, args, sizeof(Term *) * 2 * (size_t)ncarry);
     if (nyield) memcpy(all + 2 * ncarry, scan.yields.at, sizeof(Term *) * (size_t)nyield);
     Term *t = term_new(c, T_SCAN, type_scalar(type_float(c)), e->at, 2 * ncarry + nyield, all);
-    t->site = scan.iteration->site;
     t->slot = ncarry;
     t->begin = arena_copy(check_arena(c), &r.extent, sizeof r.extent);
+    loop_end(c, &scan, t);
     return results(c, s, e, &scan, t);
 }

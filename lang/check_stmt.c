@@ -153,6 +153,7 @@ bool exec_poisoned(Checker *c, Scope *s, Ast *a) {
         returns = exec_poisoned(c, s, a->when.els) || returns;
     }
     if (a->kind == AST_FOR) returns = exec_poisoned(c, s, a->loop.body);
+    if (a->kind == AST_WHILE) returns = exec_poisoned(c, s, a->loop_while.body);
     return returns;
 }
 
@@ -247,11 +248,6 @@ static Flow exec_expr(Checker *c, Scope *s, Ast *a) {
     return FLOW_NEXT;
 }
 
-static Flow unsupported(Checker *c, Ast *a, const char *what) {
-    err(c, a->at, unsupported, what);
-    return FLOW_NEXT;
-}
-
 static Flow misplaced(Checker *c, Ast *a, const char *what, const char *where) {
     err(c, a->at, misplaced, what, where);
     return FLOW_NEXT;
@@ -264,15 +260,15 @@ Flow exec_block(Checker *c, Scope *s, Ast *block) {
 }
 
 Flow exec_statement(Checker *c, Scope *s, Ast *a) {
-    bool in_loop = c->unit && c->unit->in_loop && !c->frame->fn;
     bool in_scan = c->scan && c->scan->frame == c->frame;
+    bool in_loop = c->unit && c->unit->in_loop && !c->frame->fn && !c->scan;
     switch (a->kind) {
     case AST_BLOCK: return exec_block(c, s, a);
     case AST_LET: exec_let(c, s, a); break;
     case AST_DEFINE: return exec_define(c, s, a);
     case AST_ASSIGN: exec_assign(c, s, a); break;
     case AST_RETURN:
-        if (in_scan) return misplaced(c, a, "return", "a function, outside of its scans");
+        if (in_scan) return misplaced(c, a, "return", "a function, outside of its scans and whiles");
         return c->frame->fn ? exec_return(c, s, a) : misplaced(c, a, "return", "a function");
     case AST_WHEN: return exec_when(c, s, a);
     case AST_FOR: return exec_for(c, s, a);
@@ -283,8 +279,8 @@ Flow exec_statement(Checker *c, Scope *s, Ast *a) {
     case AST_REPORT: return in_loop ? exec_report(c, s, a) : misplaced(c, a, "report", "a loop of a train block");
     case AST_LOAD: return misplaced(c, a, "load", "a train block, before its loops");
     case AST_STOP_WHEN: return misplaced(c, a, "stop_when", "a train block, after its loops");
-    case AST_WHILE: return unsupported(c, a, "'while'");
-    case AST_YIELD: return in_scan ? exec_yield(c, s, a) : misplaced(c, a, "yield", "a scan");
+    case AST_WHILE: return exec_while(c, s, a);
+    case AST_YIELD: return in_scan && c->scan->extent ? exec_yield(c, s, a) : misplaced(c, a, "yield", "a scan");
     default: return misplaced(c, a, "this", "the top level of a file");
     }
     return FLOW_NEXT;

@@ -48,11 +48,9 @@ Variable *variable_at(Checker *c, Name path, Type t, bool is_param, bool of_opti
     return var;
 }
 
-Slot *variable_slot(Checker *c, Variable *var, Span at) {
+static Slot *new_slot(Checker *c, Variable *var, Span at) {
     UnitState *u = c->unit;
-    Slot *slot = map_get(&u->slots, var->path);
-    if (slot) return slot;
-    slot = ARENA_NEW(check_arena(c), Slot);
+    Slot *slot = ARENA_NEW(check_arena(c), Slot);
     slot->var = var;
     slot->first = slot->now = term_new(c, var->is_param ? T_PARAM : T_STATE, var->type, at, 0, NULL);
     slot->first->slot = var->slot;
@@ -60,6 +58,14 @@ Slot *variable_slot(Checker *c, Variable *var, Span at) {
     slot->first->name = dot ? intern(c->nnc->names, dot + 1) : var->path;
     map_put(c, &u->slots, var->path, slot);
     arena_push(c, &u->order, slot);
+    return slot;
+}
+
+Slot *variable_slot(Checker *c, Variable *var, Span at) {
+    UnitState *u = c->unit;
+    Slot *slot = map_get(&u->slots, var->path);
+    if (!slot) slot = new_slot(c, var, at);
+    if (!var->is_param) while_carries(c, slot, at);
     return slot;
 }
 
@@ -127,6 +133,8 @@ static Term *fit(Checker *c, Variable *var, Value v, Span at) {
 
 void init_value(Checker *c, Variable *var, Scope *s, Ast *init, bool drawn) {
     UnitState *unit = c->unit;
+    ScanContext *scan = c->scan;
+    c->scan = NULL; /* a first value is the same in each iteration */
     c->init.symbolic = unit->symbolic;
     c->init.vars = unit->vars;
     c->unit = &c->init;
@@ -140,6 +148,7 @@ void init_value(Checker *c, Variable *var, Scope *s, Ast *init, bool drawn) {
         frame_pop(c);
     }
     c->unit = unit;
+    c->scan = scan;
     if (!var->init) init_zero(c, var);
 }
 

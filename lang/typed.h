@@ -61,11 +61,13 @@ typedef enum {
     T_FOLD,   /* in index notation: `op` (sum prod max min mean argmax argmin) of scalar arg[0] over `indices` */
     T_GRAD,   /* the gradient of scalar arg[0] with respect to arg[1] (T_PARAM, T_INPUT or T_MARK) */
     T_MARK,   /* arg[0], as something that a gradient can be taken for; each is its own */
-    T_ITERATION, /* the number of the iteration of scan `site`, an i32 scalar from 0 on */
-    T_CARRY,     /* the value of carry `slot` of scan `site` before the iteration */
+    T_ITERATION, /* the number of the iteration of scan or while `site`, an i32 scalar from 0 on */
+    T_CARRY,     /* the value of carry `slot` of scan or while `site` before the iteration */
     T_SCAN,      /* scan `site` of begin[0] iterations and `slot` carries: args are their first values, then their next
                     values, then what is yielded; the body is whatever depends on T_ITERATION and T_CARRY */
-    T_RESULT,    /* of scan arg[0]: the last value of carry `slot`, or stacked yield `slot` less the carries */
+    T_WHILE,  /* while `site` of `slot` carries: args are their first values, then their next values, then a bool that
+                 is computed before each iteration, which takes place where it is true */
+    T_RESULT, /* of loop arg[0]: the last value of carry `slot`, or stacked yield `slot` less the carries */
     T_KINDS
 } TermKind;
 
@@ -91,7 +93,7 @@ struct Term {
         int slot;
         Name op;
     };
-    uint32_t site; /* T_RANDOM; of a scan its number in the unit */
+    uint32_t site; /* T_RANDOM; of a scan or while its number in the unit */
     int naxes;
     const int *axes;
     bool keep;

@@ -27,6 +27,7 @@ static const char *const kinds[] = {[T_NUMBER] = "number",
                                     [T_ITERATION] = "iteration",
                                     [T_CARRY] = "carry",
                                     [T_SCAN] = "scan",
+                                    [T_WHILE] = "while",
                                     [T_RESULT] = "result",
                                     [T_ACCESS] = "access",
                                     [T_FOLD] = "fold",
@@ -87,11 +88,12 @@ static void add_attributes(Dump *d, const Term *t) {
     Str *s = &d->line;
     if (t->kind == T_REDUCE || t->kind == T_FOLD || t->kind == T_RANDOM || t->kind == T_SORT) str_add(s, " %s", t->op);
     for (int i = 0; i < t->naxes; i++) str_add(s, "%s%d", i ? "," : " axes ", t->axes[i]);
-    if (t->kind == T_ITERATION || t->kind == T_CARRY || t->kind == T_SCAN) str_add(s, " %u", t->site);
+    bool of_loop = t->kind == T_ITERATION || t->kind == T_CARRY || t->kind == T_SCAN || t->kind == T_WHILE;
+    if (of_loop) str_add(s, " %u", t->site);
     if (t->kind == T_CARRY || t->kind == T_RESULT) str_add(s, " %d", t->slot);
     if (t->kind == T_SCAN) add_dims(s, "in ", t->begin, 1);
     if (t->kind == T_REDUCE && t->keep) str_add(s, " keep");
-    if (t->begin) add_dims(s, "begin ", t->begin, t->type.rank);
+    if (t->begin && t->kind != T_SCAN) add_dims(s, "begin ", t->begin, t->type.rank);
     for (int i = 0; t->kind == T_SLICE && i < t->type.rank; i++)
         str_add(s, "%s%lld", i ? "," : " step ", (long long)t->step[i]);
     if (t->nindices || t->kind == T_DEFINE) add_indices(s, t);

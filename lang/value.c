@@ -116,6 +116,7 @@ const char *value_text(Checker *c, Value v) {
                                         [V_PART] = "a part of a model",
                                         [V_OPTIMIZER] = "an optimizer",
                                         [V_UPDATE] = "an optimizer",
+                                        [V_OBJECTIVE] = "an objective",
                                         [V_DATA] = "a data set"};
     if (v.kind == V_STRING) return arena_printf(check_arena(c), "the string \"%s\"", v.text);
     if (v.kind == V_LIST) return list_text(c, v);

@@ -33,6 +33,7 @@ typedef enum {
     V_PART,      /* a part of a model, by path */
     V_OPTIMIZER, /* an optimizer's declaration */
     V_UPDATE,    /* an optimizer with its hyper-parameters */
+    V_OBJECTIVE, /* what an optimizer of all parameters evaluates what is minimized with */
     V_DATA
 } ValueKind;
 
@@ -106,6 +107,7 @@ struct Value {
         Instance *instance;
         Name path;
         Update *update;
+        struct Objective *objective;
         DataSet *data;
     };
 };

@@ -216,6 +216,7 @@ static const Ref *copy_refs(Graph *to, const Ref *from, int n, const Ref *refs) 
 static Ref copy_scan(Graph *to, const Node *n, const Ref *refs) {
     return ir_scan(to,
                    &(ScanDesc){.id = n->scan.id,
+                               .cond = refs && n->scan.cond ? refs[n->scan.cond] : n->scan.cond,
                                .extent = n->scan.extent,
                                .reverse = n->scan.reverse,
                                .ncarry = n->scan.ncarry,

@@ -92,7 +92,7 @@ typedef enum {
     N_GRAD,    /* the gradient of scalar `of` with respect to node `wrt`; replaced by pass_autodiff */
     N_MARK,    /* `of` itself, but a node of its own that a gradient can be taken for; removed after autodiff */
     N_SCAN,    /* a loop: the nodes that reach its LEAF_ITER or LEAF_CARRY are its body, computed once an iteration */
-    N_RESULT,  /* what a scan gives: the last value of a carry, or the values of a yield over a new first dim */
+    N_RESULT,  /* what a loop gives: the last value of a carry, or the values of a yield over a new first dim */
     N_KINDS
 } NodeKind;
 
@@ -142,9 +142,11 @@ typedef struct {
             Ref of, wrt;
         } grad; /* N_GRAD; N_MARK uses `of` */
         struct {
-            int id; /* its own in the graph: `slot` of its LEAF_ITER and LEAF_CARRYs */
-            int64_t extent;
-            bool reverse; /* the iteration numbers run from extent-1 down to 0 */
+            int id;   /* its own in the graph: `slot` of its LEAF_ITER and LEAF_CARRYs */
+            Ref cond; /* 0: the loop has `extent` iterations. Otherwise a while: a bool of the body, computed before
+                         each iteration, which takes place where it holds; there are no yields */
+            int64_t extent; /* of a while: more than it ever gets to */
+            bool reverse;   /* the iteration numbers run from extent-1 down to 0 */
             int ncarry, nyield;
             const Ref *init, *next; /* of each carry: before the first iteration, after each */
             const Ref *yield;       /* what is stacked by the iteration number; 0: nothing uses it any more */
@@ -203,7 +205,9 @@ Ref ir_grad(Graph *g, Ref of, Ref wrt, Span at);
 Ref ir_mark(Graph *g, Ref of, Span at); /* never shared */
 void ir_output(Graph *g, OutKind kind, int slot, Ref node, Name name);
 
-/* ---- scans: scan.c ---- */
+/* ---- scans and whiles: scan.c ---- */
+
+enum { WHILE_EXTENT = INT32_MAX };
 
 /** The iteration number and the carries of scan `id`, which is made after its body; a new scan's id is g->nscans. */
 Ref ir_iteration(Graph *g, int id, Span at);
@@ -212,6 +216,7 @@ Ref ir_carry(Graph *g, int id, int index, DType dtype, int rank, const int64_t *
 /** The loop over a body that has been made; `desc` is copied. Never shared. */
 typedef struct {
     int id;
+    Ref cond; /* 0: `extent` iterations */
     int64_t extent;
     bool reverse;
     int ncarry, nyield;
@@ -223,15 +228,23 @@ Ref ir_result(Graph *g, Ref scan, int index, Span at);
 /** The values of `node`, a part of the body or a carry, in all iterations: one more yield, unless it is one. */
 Ref ir_stacked(Graph *g, Ref scan, Ref node);
 
-/** Calls `visit` for every node that node r is computed from (a scan: its starting values, next values and yields). */
+/** Calls `visit` for every node that node r is computed from (a loop: starting values, next values, yields, condition).
+ */
 void ir_uses(const Graph *g, Ref r, void (*visit)(Ref used, void *self), void *self);
 
 /** Marks what live node r is computed from. All users of r have been looked at: a yield that none of them takes is left
  * out. */
 void ir_mark_uses(const Graph *g, Ref r, bool *live);
 
+/** The same for a loop, without its carries. */
+void ir_mark_loop(const Graph *g, Ref r, bool *live);
+
 /** Per node: the innermost scan whose body it is part of, 0 for none; in the arena of the context. */
 const Ref *ir_homes(const Graph *g);
+
+/** Per node: whether it is part of a while's body that the condition needs, and so comes before the condition is
+ * tested; in the arena of the context. */
+const bool *ir_deciders(const Graph *g, const Ref *homes);
 
 /** Gives a node a name for people, unless it has one. */
 void ir_name(Graph *g, Ref r, Name name);

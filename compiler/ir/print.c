@@ -295,15 +295,19 @@ static void print_place_of(Str *out, const Graph *g, Span at) {
     str_add(out, "    # %s:%d:%d", s->path, line, column);
 }
 
-/* scan 0 in 7 reverse (%1 -> %5, %2 -> %6) yields (%5, none) */
+/* scan 0 in 7 reverse (%1 -> %5, %2 -> %6) yields (%5, none)
+ * while 0 if %7 (%1 -> %5, %2 -> %6) */
 static void print_scan(Str *out, const Node *n) {
-    str_add(out, "scan %d in %lld%s (", n->scan.id, (long long)n->scan.extent, n->scan.reverse ? " reverse" : "");
+    if (n->scan.cond)
+        str_add(out, "while %d if %%%u (", n->scan.id, n->scan.cond);
+    else
+        str_add(out, "scan %d in %lld%s (", n->scan.id, (long long)n->scan.extent, n->scan.reverse ? " reverse" : "");
     for (int k = 0; k < n->scan.ncarry; k++)
         str_add(out, "%s%%%u -> %%%u", k ? ", " : "", n->scan.init[k], n->scan.next[k]);
-    str_add(out, ") yields (");
+    str_add(out, n->scan.cond ? ")" : ") yields (");
     for (int k = 0; k < n->scan.nyield; k++)
         str_add(out, n->scan.yield[k] ? "%s%%%u" : "%snone", k ? ", " : "", n->scan.yield[k]);
-    str_add(out, ")");
+    if (!n->scan.cond) str_add(out, ")");
 }
 
 /* sort %4 descending first 10 "order" */

@@ -300,20 +300,26 @@ static void read_refs(Reader *r, Refs *first, Refs *second) {
     read_expect(r, ")");
 }
 
-/* 'scan' id 'in' extent [ 'reverse' ] pairs 'yields' nodes */
-static Ref read_scan(Reader *r, Span at) {
+/* 'scan' id 'in' extent [ 'reverse' ] pairs 'yields' nodes | 'while' id 'if' node pairs */
+static Ref read_scan(Reader *r, bool is_while, Span at) {
     Refs init = {0}, next = {0}, yield = {0};
     ScanDesc s = {.id = read_small(r)};
-    read_expect(r, "in");
-    s.extent = read_integer(r);
-    if (s.extent < 0) read_fail(r, "a scan cannot have a negative length");
-    s.reverse = read_accept(r, "reverse");
+    read_expect(r, is_while ? "if" : "in");
+    if (is_while) {
+        s.cond = read_ref(r);
+    } else {
+        s.extent = read_integer(r);
+        if (s.extent < 0) read_fail(r, "a scan cannot have a negative length");
+        s.reverse = read_accept(r, "reverse");
+    }
     read_refs(r, &init, &next);
-    read_expect(r, "yields");
-    read_refs(r, &yield, NULL);
+    if (!is_while) {
+        read_expect(r, "yields");
+        read_refs(r, &yield, NULL);
+    }
     for (size_t i = 1; i < r->g->nodes.len && !r->failed; i++)
         if (r->g->nodes.at[i].kind == N_SCAN && r->g->nodes.at[i].scan.id == s.id)
-            read_fail(r, "scan %d stands above", s.id);
+            read_fail(r, "loop %d stands above", s.id);
     s.init = init.at, s.next = next.at, s.yield = yield.at;
     s.ncarry = (int)init.len, s.nyield = (int)yield.len;
     Ref node = r->failed ? 0 : ir_scan(r->g, &s, at);
@@ -365,7 +371,9 @@ static void read_node(Reader *r) {
     else if (read_accept(r, "carry"))
         node = read_inside(r, true, &dims, at);
     else if (read_accept(r, "scan"))
-        node = read_scan(r, at);
+        node = read_scan(r, false, at);
+    else if (read_accept(r, "while"))
+        node = read_scan(r, true, at);
     else if (read_accept(r, "result"))
         node = read_result(r, at);
     else if (read_accept(r, "constant")) {

@@ -1,6 +1,6 @@
-/* Scans. The body of a scan is no graph of its own: it is those nodes that reach the scan's iteration number or one of
- * its carries. What does not vary from iteration to iteration is so outside by itself, and whatever works on nodes
- * works on those of bodies too. */
+/* Scans and whiles. The body of a loop is no graph of its own: it is those nodes that reach the loop's iteration number
+ * or one of its carries. What does not vary from iteration to iteration is so outside by itself, and whatever works on
+ * nodes works on those of bodies too. */
 #include "compiler/ir/private.h"
 
 #include <stdlib.h>
@@ -31,12 +31,18 @@ static const Ref *keep(Graph *g, const Ref *refs, int n) {
 
 Ref ir_scan(Graph *g, const ScanDesc *d, Span at) {
     g->nscans = MAX(g->nscans, d->id + 1);
-    return ir_append(g,
-                     &(Node){.kind = N_SCAN,
-                             .dtype = DT_I32,
-                             .at = at,
-                             .scan = {d->id, d->extent, d->reverse, d->ncarry, d->nyield, keep(g, d->init, d->ncarry),
-                                      keep(g, d->next, d->ncarry), keep(g, d->yield, d->nyield)}});
+    return ir_append(g, &(Node){.kind = N_SCAN,
+                                .dtype = DT_I32,
+                                .at = at,
+                                .scan = {.id = d->id,
+                                         .cond = d->cond,
+                                         .extent = d->cond ? WHILE_EXTENT : d->extent,
+                                         .reverse = d->reverse,
+                                         .ncarry = d->ncarry,
+                                         .nyield = d->nyield,
+                                         .init = keep(g, d->init, d->ncarry),
+                                         .next = keep(g, d->next, d->ncarry),
+                                         .yield = keep(g, d->yield, d->nyield)}});
 }
 
 Ref ir_result(Graph *g, Ref scan, int index, Span at) {
@@ -60,6 +66,7 @@ Ref ir_result(Graph *g, Ref scan, int index, Span at) {
 Ref ir_stacked(Graph *g, Ref scan, Ref node) {
     Node *s = ir_node(g, scan);
     Span at = s->at;
+    if (s->scan.cond) bug("node %u keeps what each of its iterations computes, but their number is not known", scan);
     int k = 0;
     while (k < s->scan.nyield && s->scan.yield[k] != node) k++;
     if (k == s->scan.nyield) {
@@ -103,6 +110,7 @@ void ir_uses(const Graph *g, Ref r, void (*visit)(Ref used, void *self), void *s
         for (int k = 0; k < n->scan.ncarry; k++) visit(n->scan.init[k], self), visit(n->scan.next[k], self);
         for (int k = 0; k < n->scan.nyield; k++)
             if (n->scan.yield[k]) visit(n->scan.yield[k], self);
+        if (n->scan.cond) visit(n->scan.cond, self);
         break;
     default: break;
     }
@@ -117,6 +125,12 @@ void ir_mark_uses(const Graph *g, Ref r, bool *live) {
         return;
     }
     for (int k = 0; k < n->scan.ncarry; k++) live[n->scan.init[k]] = live[n->scan.next[k]] = true;
+    ir_mark_loop(g, r, live);
+}
+
+void ir_mark_loop(const Graph *g, Ref r, bool *live) {
+    const Node *n = ir_node(g, r);
+    if (n->scan.cond) live[n->scan.cond] = true;
     for (Ref user = r + 1; user < g->nodes.len; user++) {
         const Node *u = ir_node(g, user);
         if (!live[user] || u->kind != N_RESULT || u->result.of != r || u->result.index < n->scan.ncarry) continue;
@@ -164,4 +178,27 @@ const Ref *ir_homes(const Graph *g) {
     free(bits);
     free(scan);
     return home;
+}
+
+static bool runs_in(const Ref *home, Ref r, Ref loop) {
+    while (r && r != loop) r = home[r];
+    return r != 0;
+}
+
+const bool *ir_deciders(const Graph *g, const Ref *home) {
+    size_t n = g->nodes.len;
+    bool *decides = ARENA_ARRAY(g->nnc->arena, bool, n), *needed = xcalloc(n, sizeof *needed);
+    for (Ref loop = 1; loop < n; loop++) {
+        const Node *x = ir_node(g, loop);
+        if (x->kind != N_SCAN || !x->scan.cond) continue;
+        memset(needed, 0, n * sizeof *needed);
+        needed[x->scan.cond] = true;
+        for (Ref r = x->scan.cond; r > 0; r--) {
+            if (!needed[r] || !runs_in(home, home[r], loop)) continue;
+            decides[r] = decides[r] || home[r] == loop;
+            ir_uses(g, r, mark, needed);
+        }
+    }
+    free(needed);
+    return decides;
 }

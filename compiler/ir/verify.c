@@ -306,6 +306,12 @@ static bool scan_fault(Check *c, const Node *n) {
         if (!init || !next || init >= c->node || next >= c->node) return FAULT(c, "carry %d is not made before it", k);
         if (!same_type(ir_node(g, init), ir_node(g, next))) return FAULT(c, "carry %d changes its type", k);
     }
+    if (n->scan.cond) {
+        const Node *cond = ir_node(g, n->scan.cond < c->node ? n->scan.cond : 0);
+        if (cond->kind == N_NONE || cond->dtype != DT_BOOL || cond->rank)
+            return FAULT(c, "its condition is no bool before it");
+        if (n->scan.nyield || n->scan.reverse) return FAULT(c, "a while that yields or runs down");
+    }
     for (int k = 0; k < n->scan.nyield; k++)
         if (n->scan.yield[k] >= c->node) return FAULT(c, "yield %d is not made before it", k);
     for (Ref r = 1; r < c->node; r++) {

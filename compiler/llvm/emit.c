@@ -197,7 +197,8 @@ void emit_kernels(const L *l, const LoopUnit *unit, const char *symbol, size_t f
     e.memo = xcalloc(nexprs, sizeof *e.memo);
     find_reads(&e);
     for (size_t i = from; i < to; i++)
-        emit_kernel(&e, unit->kernels.at[i], emit_kernel_symbol(unit, symbol, i), internal);
+        if (unit->kernels.at[i]->tiles > 0)
+            emit_kernel(&e, unit->kernels.at[i], emit_kernel_symbol(unit, symbol, i), internal);
     free(e.slots);
     free(e.constants);
     free(e.bases);
@@ -247,17 +248,53 @@ static void call_parallel(const L *l, const UnitValues *u, V kernel, int64_t til
 
 static void call_kernel(const L *l, const LoopUnit *unit, const UnitValues *u, size_t number) {
     const char *name = emit_kernel_symbol(unit, u->symbol, number);
+    if (!unit->kernels.at[number]->tiles) return;
     V kernel = LLVMGetNamedFunction(l->module, name);
     if (!kernel) kernel = LLVMAddFunction(l->module, name, kernel_type(l)); /* of another module */
     int64_t tiles = unit->kernels.at[number]->tiles;
     if (unit->parallel && tiles > 1)
         call_parallel(l, u, kernel, tiles);
-    else if (tiles > 0)
+    else
         call_in_order(l, u, kernel, tiles);
 }
 
-/* Kernels from .. to-1, which run in `scope` and the scans inside it. A scan is a loop that leaves the number of the
- * iteration in its cell. */
+static void call_kernels(const L *l, const LoopUnit *unit, const UnitValues *u, int scope, size_t from, size_t to);
+
+/* Whether element 0 of a bool buffer is true. */
+static V test(const L *l, const UnitValues *u, const Buffer *b) {
+    V base = l_load(l, l->ptr, l_gep(l, l->ptr, u->bases, l_i64(l, b->base)), 0);
+    V truth = l_load(l, l->i8, l_gep(l, l->i8, base, l_i64(l, b->offset)), 0);
+    return LLVMBuildICmp(l->b, LLVMIntNE, truth, LLVMConstInt(l->i8, 0, false), "");
+}
+
+/* A loop that leaves the number of the iteration in its cell. */
+static void call_loop(const L *l, const LoopUnit *unit, const UnitValues *u, int number) {
+    const LoopScan *s = &unit->scans[number];
+    if (s->extent == 0) return;
+    LLVMBasicBlockRef before = l_here(l), loop = l_block(l, "loop"), after = l_block(l, "loop.end");
+    LLVMBuildBr(l->b, loop);
+    l_at(l, loop);
+    V i = LLVMBuildPhi(l->b, l->i64, "iteration");
+    V shown = s->reverse ? LLVMBuildNSWSub(l->b, l_i64(l, s->extent - 1), i, "") : i;
+    V arena = l_load(l, l->ptr, l_gep(l, l->ptr, u->bases, l_i64(l, BASE_ARENA)), 0);
+    LLVMBuildStore(l->b, shown, l_gep(l, l->i8, arena, l_i64(l, s->cell)));
+    call_kernels(l, unit, u, number, s->from, s->body);
+    if (s->cond >= 0) {
+        LLVMBasicBlockRef body = l_block(l, "loop.body");
+        LLVMBuildCondBr(l->b, test(l, u, &unit->buffers.at[s->cond]), body, after);
+        l_at(l, body);
+    }
+    call_kernels(l, unit, u, number, s->body, s->to);
+    V next = LLVMBuildAdd(l->b, i, l_i64(l, 1), "");
+    LLVMAddIncoming(i, (V[]){l_i64(l, 0), next}, (LLVMBasicBlockRef[]){before, l_here(l)}, 2);
+    if (s->cond >= 0)
+        LLVMBuildBr(l->b, loop);
+    else
+        LLVMBuildCondBr(l->b, LLVMBuildICmp(l->b, LLVMIntSLT, next, l_i64(l, s->extent), ""), loop, after);
+    l_at(l, after);
+}
+
+/* Kernels from .. to-1, which run in `scope` and the loops inside it. */
 static void call_kernels(const L *l, const LoopUnit *unit, const UnitValues *u, int scope, size_t from, size_t to) {
     for (size_t k = from; k < to; k++) {
         int inner = loop_scan_below(unit, unit->kernels.at[k], scope);
@@ -265,22 +302,8 @@ static void call_kernels(const L *l, const LoopUnit *unit, const UnitValues *u, 
             call_kernel(l, unit, u, k);
             continue;
         }
-        const LoopScan *s = &unit->scans[inner];
-        if (s->extent > 0) {
-            LLVMBasicBlockRef before = l_here(l), loop = l_block(l, "scan"), after = l_block(l, "scan.end");
-            LLVMBuildBr(l->b, loop);
-            l_at(l, loop);
-            V i = LLVMBuildPhi(l->b, l->i64, "iteration");
-            V number = s->reverse ? LLVMBuildNSWSub(l->b, l_i64(l, s->extent - 1), i, "") : i;
-            V arena = l_load(l, l->ptr, l_gep(l, l->ptr, u->bases, l_i64(l, BASE_ARENA)), 0);
-            LLVMBuildStore(l->b, number, l_gep(l, l->i8, arena, l_i64(l, s->cell)));
-            call_kernels(l, unit, u, inner, s->from, s->to);
-            V next = LLVMBuildNSWAdd(l->b, i, l_i64(l, 1), "");
-            LLVMAddIncoming(i, (V[]){l_i64(l, 0), next}, (LLVMBasicBlockRef[]){before, l_here(l)}, 2);
-            LLVMBuildCondBr(l->b, LLVMBuildICmp(l->b, LLVMIntSLT, next, l_i64(l, s->extent), ""), loop, after);
-            l_at(l, after);
-        }
-        k = s->to - 1;
+        call_loop(l, unit, u, inner);
+        k = unit->scans[inner].to - 1;
     }
 }
 

@@ -128,17 +128,21 @@ static void place_outputs(Builder *b, const VarLayout *vars, CopyList *copies, C
     vec_free(&leaves);
 }
 
-void loop_copy(Builder *b, View from, View to, Span at) {
+void nest_copy(Nest *n, View from, View to) {
+    Builder *b = n->b;
     const Buffer *f = &b->u->buffers.at[from.buffer];
     int64_t elems = MIN(f->elems, b->u->buffers.at[to.buffer].elems);
-    if (!elems) return;
-    int width = loop_lanes(b, f->dtype);
-    Nest n = nest_begin(b, "copy", at, 1);
-    int v = nest_for(&n, elems > 1 ? FOR_VECTOR : FOR_SERIAL, elems, NULL, elems > 1 ? width : 0);
-    const Aff *i = nest_var(&n, v), *read = from.base ? aff_add(b->affs, from.base, i) : i;
+    int v = elems > 1 ? nest_for(n, FOR_VECTOR, elems, NULL, loop_lanes(b, f->dtype)) : 0;
+    const Aff *i = elems > 1 ? nest_var(n, v) : aff_const(b->affs, 0);
     const Aff *write = to.base ? aff_add(b->affs, to.base, i) : i;
-    nest_store(&n, to.buffer, write, loop_fetch(b, from.buffer, read));
-    nest_close(&n);
+    nest_store(n, to.buffer, write, loop_fetch(b, from.buffer, from.base ? aff_add(b->affs, from.base, i) : i));
+    if (elems > 1) nest_close(n);
+}
+
+void loop_copy(Builder *b, View from, View to, Span at) {
+    if (!MIN(b->u->buffers.at[from.buffer].elems, b->u->buffers.at[to.buffer].elems)) return;
+    Nest n = nest_begin(b, "copy", at, 1);
+    nest_copy(&n, from, to);
     nest_end(&n);
 }
 
@@ -148,6 +152,7 @@ static void build_kernels(Builder *b, const CopyList *copies) {
     for (int i = 0; i < b->s->ngroups; i++) {
         const Group *group = &b->s->groups[i];
         b->scan = group->home ? b->scan_at[group->home] : 0;
+        b->decides = group->decides;
         switch (group->kind) {
         case GROUP_ROWS: loop_rows(b, group); break;
         case GROUP_CONTRACT: loop_contract(b, group); break;
@@ -157,6 +162,7 @@ static void build_kernels(Builder *b, const CopyList *copies) {
         }
     }
     b->scan = 0;
+    b->decides = false;
     for (size_t i = 0; i < copies->len; i++)
         loop_copy(b, whole(copies->at[i].from), whole(copies->at[i].to), copies->at[i].at);
 }
@@ -181,6 +187,7 @@ static void count_bytes(LoopUnit *u) {
             if (b->kind == BUF_MEMORY) kernel->bytes += b->elems * (int64_t)dtype_size(b->dtype);
         }
         for (int s = kernel->scan; s; s = u->scans[s].parent) {
+            if (u->scans[s].cond >= 0) continue; /* as if once: how often is known at run time */
             kernel->bytes *= u->scans[s].extent;
             kernel->flops *= u->scans[s].extent;
         }

@@ -24,6 +24,7 @@ typedef struct {
     View *memory;    /* per node: its place in memory, once it has one */
     int scan;        /* kernels that are begun run in it; 0: in none */
     const Ref *home; /* per node: the N_SCAN whose body it is in, or 0 */
+    bool decides;    /* and come before its condition is tested */
     int *scan_at;    /* per node: the number of an N_SCAN among the unit's scans */
     View *local;     /* per node: its place within the kernel being written, where that is another one */
     uint32_t *stamp; /* per expression: the lowering that last met it ... */
@@ -113,14 +114,17 @@ void loop_rows(Builder *b, const Group *group);
 void loop_contract(Builder *b, const Group *group);
 void loop_scatter(Builder *b, const Group *group);
 void loop_sort(Builder *b, const Group *group);
-void loop_copy(Builder *b, View from, View to, Span at); /* whole tensors */
+
+/** Whole tensors: a kernel for a copy, or its loop in one that is open. */
+void loop_copy(Builder *b, View from, View to, Span at);
+void nest_copy(Nest *n, View from, View to);
 
 /* ---- scans: scan.c ---- */
 
 /** Finds the scans and gives their carries, results and yields their places. */
 void loop_find_scans(Builder *b);
 
-/** The copies that a scan takes: starting values, yields that are no kernel's result, next values. */
+/** The copies that a scan or while takes: starting values, yields that are no kernel's result, next values. */
 void loop_scan(Builder *b, const Group *group);
 
 /** The innermost scan on which the value of `e`, an expression of the graph, depends; 0: none. */

@@ -39,6 +39,7 @@ typedef struct {
     const void *constant; /* BUF_MEMORY with base < 0: read-only data inside the module */
     bool carry;           /* of a scan: written before it and at the end of each iteration */
     int scan;             /* of a carry: which scan's */
+    int shares;           /* a carry whose place its next value has, this one; -1: none */
 } Buffer;
 
 typedef enum { LS_FOR, LS_DECL, LS_STORE, LS_ACCUM, LS_IF, LS_SORT } LoopStmtKind;
@@ -93,24 +94,29 @@ struct LoopStmt {
 typedef struct {
     const char *name; /* "k3_dense" */
     Span at;
-    int64_t tiles;        /* how often it is called, with tile 0 .. tiles-1, in any order and on any thread */
+    int64_t tiles;        /* how often it is called, with tile 0 .. tiles-1, in any order and on any thread; 0: a copy
+                             of what is in its place already */
     int64_t flops, bytes; /* for all tiles and iterations together, for reports and the cost model */
     int scan;             /* the innermost scan that it runs in; 0: none */
     bool last;            /* runs after all others of an iteration: carries get their next values */
+    bool decides;         /* runs before the condition of the while that it is directly in is tested */
     int nvars;            /* variables 0 .. nvars-1; 0 is the tile, then the iteration numbers of the scans around, the
                              outermost first */
     int64_t *extents;     /* of the variables, for simplification */
     LoopBody body;
 } Kernel;
 
-/* A loop around kernels from .. to-1, which run in order for each iteration. */
+/* A loop around kernels from .. to-1, which run in order for each iteration: a scan, or a while. That one runs the
+ * first of them, tests its condition, and where it holds runs the others. */
 typedef struct {
-    int parent; /* the scan around it; 0: none */
+    int parent; /* the loop around it; 0: none */
     int depth;  /* 1 for the outermost: also the variable that is its iteration number in its kernels */
     int64_t extent;
     bool reverse; /* the iteration numbers run down */
+    int cond;     /* of a while: the buffer whose element 0 says whether to go on; -1: it has `extent` iterations */
+    bool decides; /* as for a kernel */
     int64_t cell; /* in BASE_ARENA: an int64_t for the iteration number, which the unit sets and kernels read */
-    size_t from, to;
+    size_t from, body, to; /* kernels from .. body-1 run before the condition is tested */
 } LoopScan;
 
 /* Which base a buffer counts from: fixed ones first, then the unit's inputs, then its results. */
@@ -123,7 +129,7 @@ typedef struct {
     const char *name;
     VEC(Buffer) buffers;
     VEC(Kernel *) kernels;
-    LoopScan *scans; /* 1 .. nscans, inner ones before those around them */
+    LoopScan *scans; /* scans and whiles, 1 .. nscans, inner ones before those around them */
     int nscans;
     int ninputs, nresults;
     int64_t arena_bytes; /* exact size of BASE_ARENA */

@@ -24,6 +24,7 @@ Nest nest_begin(Builder *b, const char *what, Span at, int64_t tiles) {
     n.k->at = at;
     n.k->tiles = tiles;
     n.k->scan = b->scan;
+    n.k->decides = b->decides;
     new_var(&n, tiles, NULL);
     int depth = b->scan ? b->u->scans[b->scan].depth : 0;
     for (int d = 0; d < depth; d++) new_var(&n, 0, NULL);

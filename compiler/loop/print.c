@@ -101,6 +101,15 @@ static void print_buffer(const LoopUnit *u, size_t i, FILE *out) {
     fprintf(out, b->name ? "    # %s\n" : "\n", b->name);
 }
 
+static void print_loop(const LoopScan *s, FILE *out) {
+    if (s->cond >= 0)
+        fprintf(out, "\nwhile v%d: %zu kernels, of which %zu before buffer%d[0] is tested\n", s->depth, s->to - s->from,
+                s->body - s->from, s->cond);
+    else
+        fprintf(out, "\nscan v%d in 0..%lld%s: %zu kernels\n", s->depth, (long long)s->extent,
+                s->reverse ? " reverse" : "", s->to - s->from);
+}
+
 void loop_print(const LoopUnit *u, FILE *out) {
     fprintf(out, "unit %s: %zu kernels, arena %lld bytes\n", u->name, u->kernels.len, (long long)u->arena_bytes);
     for (size_t i = 0; i < u->buffers.len; i++) print_buffer(u, i, out);
@@ -108,9 +117,7 @@ void loop_print(const LoopUnit *u, FILE *out) {
         const Kernel *kernel = u->kernels.at[k];
         Str text = {0};
         for (int s = 1; s <= u->nscans; s++)
-            if (u->scans[s].from == k && u->scans[s].to > k)
-                fprintf(out, "\nscan v%d in 0..%lld%s: %zu kernels\n", u->scans[s].depth, (long long)u->scans[s].extent,
-                        u->scans[s].reverse ? " reverse" : "", u->scans[s].to - k);
+            if (u->scans[s].from == k && u->scans[s].to > k) print_loop(&u->scans[s], out);
         fprintf(out, "\nkernel %s tiles %lld    # %lld flops, %lld bytes\n", kernel->name, (long long)kernel->tiles,
                 (long long)kernel->flops, (long long)kernel->bytes);
         print_body(&text, u, &kernel->body, 1);

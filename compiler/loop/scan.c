@@ -1,6 +1,8 @@
-/* Scans: carries keep their place through the loop and hold the last values after it; a kernel whose result is yielded
- * writes it straight to its place among those of all iterations. */
+/* Scans and whiles: carries keep their place through the loop and hold the last values after it; a kernel whose result
+ * is yielded writes it straight to its place among those of all iterations. */
 #include "compiler/loop/common.h"
+
+enum { SMALL_CARRY = 64 }; /* elements */
 
 static Ref scan_of(const Builder *b, int id) {
     for (Ref r = 1; r < b->g->nodes.len; r++)
@@ -75,7 +77,9 @@ void loop_find_scans(Builder *b) {
         u->scans[b->scan_at[r]] = (LoopScan){.parent = parent,
                                              .depth = u->scans[parent].depth + 1,
                                              .extent = n->scan.extent,
-                                             .reverse = n->scan.reverse};
+                                             .reverse = n->scan.reverse,
+                                             .cond = -1,
+                                             .decides = b->s->groups[b->s->group_of[r]].decides};
     }
     for (Ref r = 1; r < g->nodes.len; r++)
         if (ir_node(g, r)->kind == N_SCAN) place_scan(b, r);
@@ -138,6 +142,25 @@ static int first_carry(const Builder *b, int scan) {
     return i;
 }
 
+/* Gives all carries values: the small ones in one kernel, each larger one in its own. */
+static void copy_carries(Builder *b, Ref scan, const View *from, bool last) {
+    const Node s = *ir_node(b->g, scan);
+    size_t before = b->u->kernels.len;
+    int first = first_carry(b, b->scan_at[scan]), small = 0;
+    Nest n;
+    for (int k = 0; k < s.scan.ncarry; k++) {
+        int64_t elems = b->u->buffers.at[first + k].elems;
+        if (!elems || elems > SMALL_CARRY) continue;
+        if (!small++) n = nest_begin(b, "copies", s.at, 1);
+        nest_copy(&n, from[k], (View){.buffer = first + k});
+    }
+    if (small) nest_end(&n);
+    for (int k = 0; k < s.scan.ncarry; k++)
+        if (b->u->buffers.at[first + k].elems > SMALL_CARRY)
+            loop_copy(b, from[k], (View){.buffer = first + k}, s.at);
+    for (size_t k = before; k < b->u->kernels.len; k++) b->u->kernels.at[k]->last = last;
+}
+
 /* What a carry becomes may be a carry itself: those are copied before any of them changes. */
 static void copy_next(Builder *b, Ref scan) {
     const Node s = *ir_node(b->g, scan);
@@ -150,19 +173,36 @@ static void copy_next(Builder *b, Ref scan) {
         loop_copy(b, from[k], copy, s.at);
         from[k] = copy;
     }
-    for (int k = 0; k < s.scan.ncarry; k++) {
-        size_t before = b->u->kernels.len;
-        loop_copy(b, from[k], (View){.buffer = first_carry(b, b->scan_at[scan]) + k}, s.at);
-        if (b->u->kernels.len > before) b->u->kernels.at[before]->last = true;
-    }
+    copy_carries(b, scan, from, true);
+}
+
+static bool runs_each_time(const Builder *b, Ref scan, Ref cond) {
+    const Node *n = ir_node(b->g, cond);
+    int group = b->s->group_of[cond];
+    return group >= 0 ? b->s->groups[group].home == scan
+                      : n->kind == N_LEAF && n->leaf.kind == LEAF_CARRY && n->leaf.slot == ir_node(b->g, scan)->scan.id;
+}
+
+/* Where a while finds its condition. What does not vary is kept for it: its own place may get another value. */
+static int condition(Builder *b, Ref scan) {
+    Ref cond = ir_node(b->g, scan)->scan.cond;
+    if (!cond) return -1;
+    View v = loop_memory(b, cond);
+    if (runs_each_time(b, scan, cond)) return v.buffer;
+    View copy = fresh(b, ir_node(b->g, cond));
+    loop_copy(b, v, copy, ir_node(b->g, scan)->at);
+    return copy.buffer;
 }
 
 void loop_scan(Builder *b, const Group *group) {
     Ref scan = group->members[0];
     const Node s = *ir_node(b->g, scan);
-    for (int k = 0; k < s.scan.ncarry; k++)
-        loop_copy(b, value_of(b, s.scan.init[k]), (View){.buffer = first_carry(b, b->scan_at[scan]) + k}, s.at);
+    b->u->scans[b->scan_at[scan]].cond = condition(b, scan);
+    View *from = ARENA_ARRAY(b->arena, View, s.scan.ncarry);
+    for (int k = 0; k < s.scan.ncarry; k++) from[k] = value_of(b, s.scan.init[k]);
+    copy_carries(b, scan, from, false);
     b->scan = b->scan_at[scan];
+    b->decides = false;
     copy_yields(b, scan);
     copy_next(b, scan);
 }

@@ -303,7 +303,16 @@ static void check_body(Verify *v, const LoopBody *body) {
         if (body->at[i]->kind == LS_DECL) v->declared[body->at[i]->decl] = false;
 }
 
+static void check_scan(const LoopUnit *u, const LoopScan *s) {
+    if (s->from > s->body || s->body > s->to) bug("a loop's kernels are in no order");
+    if (s->cond < 0 && s->body > s->from) bug("kernels of a scan wait for a condition");
+    const Buffer *b = s->cond < 0 ? NULL : &u->buffers.at[s->cond];
+    if (b && (b->kind != BUF_MEMORY || b->constant || b->dtype != DT_BOOL || b->elems != 1))
+        bug("buffer %d is no condition of a while", s->cond);
+}
+
 void loop_verify(const LoopUnit *u) {
+    for (int s = 1; s <= u->nscans; s++) check_scan(u, &u->scans[s]);
     for (size_t k = 0; k < u->kernels.len; k++) {
         Verify v = {.u = u, .k = u->kernels.at[k], .vector = -1};
         v.bound = xcalloc((size_t)v.k->nvars, sizeof *v.bound);

@@ -95,15 +95,17 @@ static Ref leaf(Lower *l, const Term *t) {
     return ir_leaf(l->g, kind, t->slot, t->type.dtype, t->type.rank, lower_dims(l, t->type), name, t->at);
 }
 
-static Ref scan(Lower *l, const Term *t) {
-    int ncarry = t->slot, nyield = t->nargs - 2 * ncarry;
+static Ref loop(Lower *l, const Term *t) {
+    int ncarry = t->slot, rest = t->nargs - 2 * ncarry;
+    bool counted = t->kind == T_SCAN;
     Ref *refs = ARENA_ARRAY(l->nnc->arena, Ref, t->nargs + 1);
     for (int i = 0; i < t->nargs; i++) refs[i] = lower_ref(l, t->args[i]);
     return ir_scan(l->g,
                    &(ScanDesc){.id = (int)t->site,
-                               .extent = lower_dim(t->begin[0]),
+                               .cond = counted ? 0 : refs[2 * ncarry],
+                               .extent = counted ? lower_dim(t->begin[0]) : 0,
                                .ncarry = ncarry,
-                               .nyield = nyield,
+                               .nyield = counted ? rest : 0,
                                .init = refs,
                                .next = refs + ncarry,
                                .yield = refs + 2 * ncarry},
@@ -124,7 +126,8 @@ static Ref term(Lower *l, const Term *t) {
     case T_CARRY:
         return ir_carry(l->g, (int)t->site, t->slot, t->type.dtype, t->type.rank, lower_dims(l, t->type), t->name,
                         t->at);
-    case T_SCAN: return scan(l, t);
+    case T_SCAN:
+    case T_WHILE: return loop(l, t);
     case T_RESULT: return ir_result(l->g, lower_ref(l, t->args[0]), t->slot, t->at);
     case T_MARK: return ir_mark(l->g, lower_ref(l, t->args[0]), t->at);
     default: return lower_tensor(l, t);

@@ -70,11 +70,12 @@ static bool in_body(const Ref *home, Ref r, Ref scan) {
 
 static Ref copy_inner_scan(Graph *g, const Node *n, const Ref *refs, int id) {
     int ncarry = n->scan.ncarry, nyield = n->scan.nyield;
-    Ref *to = ARENA_ARRAY(g->nnc->arena, Ref, 2 * ncarry + nyield);
+    Ref *to = ARENA_ARRAY(g->nnc->arena, Ref, 2 * ncarry + nyield), cond = n->scan.cond ? refs[n->scan.cond] : 0;
     for (int k = 0; k < ncarry; k++) to[k] = refs[n->scan.init[k]], to[ncarry + k] = refs[n->scan.next[k]];
     for (int k = 0; k < nyield; k++) to[2 * ncarry + k] = refs[n->scan.yield[k]];
     return ir_scan(
-        g, &(ScanDesc){id, n->scan.extent, n->scan.reverse, ncarry, nyield, to, to + ncarry, to + 2 * ncarry}, n->at);
+        g, &(ScanDesc){id, cond, n->scan.extent, n->scan.reverse, ncarry, nyield, to, to + ncarry, to + 2 * ncarry},
+        n->at);
 }
 
 /* Node `r` of the forward body; inner scans get new numbers in ids[]. */
@@ -259,6 +260,7 @@ void autodiff_scan(Autodiff *ad, Ref r) {
     bool any = false;
     for (int k = 0; k < ncarry; k++) any |= (dlast[k] = result_gradient(ad, r, k)) != 0;
     for (int k = 0; k < nyield; k++) any |= (dyield[k] = result_gradient(ad, r, ncarry + k)) != 0;
+    if (any && l.scan.scan.cond) bug("a gradient leads through while %%%u", r);
     if (any) run_level(ad, &l, dlast, dyield);
     vec_free(&l.leaving);
 }

@@ -23,6 +23,7 @@ typedef struct {
     IntList *after;   /* per kernel: kernels that wait for it */
     IntList *readers; /* per buffer */
     int *writer;      /* per buffer; -1 */
+    int *copy;        /* per buffer: the kernel that makes it the next value of a carry, where it could be in its place */
     IntList *ready;   /* per scope: a heap, the first item on top */
     IntList order;
 } Order;
@@ -63,8 +64,8 @@ static void find_readers(Order *o) {
                 vec_push(&o->readers[a.buffer], (int)k);
             else if (o->writer[a.buffer] < 0)
                 o->writer[a.buffer] = (int)k;
-            else if (o->u->kernels.at[k]->last)
-                continue; /* the next value of a carry */
+            else if (o->u->kernels.at[k]->last) /* the next value of a carry, after the first */
+                add_edge(o, o->writer[a.buffer], (int)k);
             else
                 bug("buffer %d is written by kernels %d and %zu", a.buffer, o->writer[a.buffer], k);
         }
@@ -76,22 +77,48 @@ static bool touches(const Accesses *acc, int buffer, bool write) {
     return false;
 }
 
+static bool runs_in(const LoopUnit *u, int kernel, int scan) {
+    int s = u->kernels.at[kernel]->scan;
+    while (s && s != scan) s = u->scans[s].parent;
+    return s != 0;
+}
+
+/* The next value of a carry would like to be made where the carry is: kernels that only copy show which. */
+static void find_next_values(Order *o, int *home) {
+    const LoopUnit *u = o->u;
+    for (size_t k = 0; k < u->kernels.len; k++) {
+        const Accesses *acc = &o->accesses[k];
+        if (!u->kernels.at[k]->last || acc->len != 2) continue;
+        int from = acc->at[0].buffer, to = acc->at[1].buffer, writer = o->writer[from];
+        const Buffer *f = &u->buffers.at[from], *t = &u->buffers.at[to];
+        bool fits = f->base == BASE_ARENA && !f->constant && !f->carry && f->elems == t->elems && f->dtype == t->dtype;
+        if (!fits || writer < 0 || home[from] >= 0) continue;
+        if (u->kernels.at[writer]->scan != t->scan || u->kernels.at[writer]->decides) continue;
+        for (size_t i = 0; i < o->readers[from].len; i++) fits = fits && runs_in(u, o->readers[from].at[i], t->scan);
+        if (!fits) continue;
+        home[from] = to;
+        o->copy[from] = (int)k;
+    }
+}
+
 /* Whether the writer of b could write over its old value, as far as the kernel itself is concerned. */
 static bool could_overwrite(const Order *o, int b, int old) {
     int k = o->writer[b];
-    return k >= 0 && o->writer[old] < 0 &&
+    return k >= 0 && (o->writer[old] < 0 || o->u->buffers.at[old].carry) &&
            (!touches(&o->accesses[k], old, false) || plan_overwrites(o->u, o->u->kernels.at[k], old, b));
 }
 
 /* Adds the kernels of one scope in order: those that run in scan `scope` itself (0: in none), and each scan inside as
  * one item, named after its first kernel. They run as early as their number allows, those that end an iteration at its
- * end. Where waiting for the readers of old values closes a circle, one of them gives up its place over the old value.
+ * end; in a while those that decide about an iteration come first. Where waiting for the readers of old values closes a
+ * circle, one of them gives up its place over the old value.
  */
 typedef struct {
     Order *o;
     const IntList *wishes;
     int scope;
-    int *item; /* per kernel: the item that it is part of; -1: none of this scope */
+    bool decide; /* the items that decide, or all others */
+    int *item;   /* per kernel: the item that it is part of; -1: none of this scope */
     int *hard, *waits;
     bool *queued;
     int items, done;
@@ -108,6 +135,7 @@ static void find_items(Scope *s) {
         int inner = loop_scan_below(u, kernel, s->scope);
         s->item[k] = -1;
         if (!inner && (kernel->scan != s->scope || kernel->last)) continue;
+        if (s->decide != (inner ? u->scans[inner].decides : kernel->decides)) continue;
         if (inner && first[inner] < 0) first[inner] = (int)k;
         s->item[k] = inner ? first[inner] : (int)k;
         s->items += s->item[k] == (int)k;
@@ -142,10 +170,10 @@ static void run_item(Scope *s, int item) {
         if (s->item[k] == item) count_waits(s, k, -1, true);
 }
 
-static void order_scope(Order *o, const IntList *wishes, int scope) {
+static void order_items(Order *o, const IntList *wishes, int scope, bool decide) {
     size_t n = o->u->kernels.len;
     IntList *ready = &o->ready[scope];
-    Scope s = {.o = o, .wishes = wishes, .scope = scope};
+    Scope s = {.o = o, .wishes = wishes, .scope = scope, .decide = decide};
     s.item = xcalloc(n, sizeof *s.item);
     s.hard = xcalloc(n, sizeof *s.hard);
     s.waits = xcalloc(n, sizeof *s.waits);
@@ -165,21 +193,37 @@ static void order_scope(Order *o, const IntList *wishes, int scope) {
         }
         run_item(&s, heap_pop(ready));
     }
-    for (size_t k = 0; k < n; k++)
-        if (o->u->kernels.at[k]->scan == scope && o->u->kernels.at[k]->last) vec_push(&o->order, (int)k);
     free(s.item);
     free(s.hard);
     free(s.waits);
     free(s.queued);
 }
 
+static void order_scope(Order *o, const IntList *wishes, int scope) {
+    if (scope && o->u->scans[scope].cond >= 0) order_items(o, wishes, scope, true);
+    order_items(o, wishes, scope, false);
+    for (size_t k = 0; k < o->u->kernels.len; k++)
+        if (o->u->kernels.at[k]->scan == scope && o->u->kernels.at[k]->last) vec_push(&o->order, (int)k);
+}
+
 /* Which kernels a scan runs, once they are in order. */
 static void find_extents(LoopUnit *u) {
-    for (size_t k = 0; k < u->kernels.len; k++)
-        for (int s = u->kernels.at[k]->scan; s; s = u->scans[s].parent) {
-            if (u->scans[s].from == u->scans[s].to) u->scans[s].from = k;
-            u->scans[s].to = k + 1;
+    for (size_t k = 0; k < u->kernels.len; k++) {
+        bool decides = u->kernels.at[k]->decides;
+        for (int i = u->kernels.at[k]->scan; i; i = u->scans[i].parent) {
+            LoopScan *s = &u->scans[i];
+            if (s->from == s->to) s->from = s->body = k;
+            s->to = k + 1;
+            if (decides) s->body = k + 1;
+            decides = s->decides;
         }
+    }
+}
+
+/* Whether a new value in the place of `old` would be in the way of this reader: behind a loop its last value is read. */
+static bool replaces(const Order *o, int old, int reader) {
+    const Buffer *b = &o->u->buffers.at[old];
+    return !b->carry || runs_in(o->u, reader, b->scan);
 }
 
 static void settle_homes(Order *o, int *home, const int *position) {
@@ -187,11 +231,17 @@ static void settle_homes(Order *o, int *home, const int *position) {
         if (home[b] < 0) continue;
         int old = home[b], k = o->writer[b];
         bool fine = could_overwrite(o, (int)b, old);
-        for (size_t i = 0; i < o->readers[old].len && fine; i++) fine = position[o->readers[old].at[i]] <= position[k];
+        for (size_t i = 0; i < o->readers[old].len && fine; i++)
+            fine = !replaces(o, old, o->readers[old].at[i]) || position[o->readers[old].at[i]] <= position[k];
         if (!fine) continue;
+        home[b] = -1;
+        if (o->u->buffers.at[old].carry) {
+            o->u->buffers.at[b].shares = old;
+            o->u->kernels.at[o->copy[b]]->tiles = 0;
+            continue;
+        }
         o->u->buffers.at[b].base = o->u->buffers.at[old].base;
         o->u->buffers.at[b].offset = o->u->buffers.at[old].offset;
-        home[b] = -1;
     }
 }
 
@@ -200,17 +250,19 @@ static void free_lists(IntList *lists, size_t n) {
     free(lists);
 }
 
-static bool runs_in(const LoopUnit *u, const Kernel *k, int scan) {
-    int s = k->scan;
-    while (s && s != scan) s = u->scans[s].parent;
-    return s != 0;
+/* What a while tests is there before it, if nothing inside makes it. */
+static void wait_for_condition(Order *o, int scan) {
+    int cond = o->u->scans[scan].cond, k = cond < 0 ? -1 : o->writer[cond];
+    if (k < 0 || runs_in(o->u, k, scan)) return;
+    for (int i = 0; i < (int)o->u->kernels.len; i++)
+        if (runs_in(o->u, i, scan)) add_edge(o, k, i);
 }
 
 /* A reader of a carry outside of the scan reads the last value. */
 static void wait_for_scan(Order *o, int scan, int reader) {
-    if (runs_in(o->u, o->u->kernels.at[reader], scan)) return;
-    for (size_t k = 0; k < o->u->kernels.len; k++)
-        if (runs_in(o->u, o->u->kernels.at[k], scan)) add_edge(o, (int)k, reader);
+    if (runs_in(o->u, reader, scan)) return;
+    for (int k = 0; k < (int)o->u->kernels.len; k++)
+        if (runs_in(o->u, k, scan)) add_edge(o, k, reader);
 }
 
 void plan_order(LoopUnit *u, int *home) {
@@ -220,6 +272,7 @@ void plan_order(LoopUnit *u, int *home) {
     o.after = xcalloc(nk, sizeof *o.after);
     o.readers = xcalloc(nb, sizeof *o.readers);
     o.writer = xcalloc(nb, sizeof *o.writer);
+    o.copy = xcalloc(nb, sizeof *o.copy);
     o.ready = xcalloc((size_t)u->nscans + 1, sizeof *o.ready);
     IntList *wishes = xcalloc(nk, sizeof *wishes);
     find_readers(&o);
@@ -228,10 +281,14 @@ void plan_order(LoopUnit *u, int *home) {
             add_edge(&o, o.writer[b], o.readers[b].at[i]);
             if (u->buffers.at[b].carry) wait_for_scan(&o, u->buffers.at[b].scan, o.readers[b].at[i]);
         }
+    for (int s = 1; s <= u->nscans; s++) wait_for_condition(&o, s);
+    find_next_values(&o, home);
     for (size_t b = 0; b < nb; b++) {
         if (home[b] < 0 || !could_overwrite(&o, (int)b, home[b])) continue;
-        for (size_t i = 0; i < o.readers[home[b]].len; i++)
-            if (o.readers[home[b]].at[i] != o.writer[b]) vec_push(&wishes[o.readers[home[b]].at[i]], o.writer[b]);
+        for (size_t i = 0; i < o.readers[home[b]].len; i++) {
+            int reader = o.readers[home[b]].at[i];
+            if (reader != o.writer[b] && replaces(&o, home[b], reader)) vec_push(&wishes[reader], o.writer[b]);
+        }
     }
     order_scope(&o, wishes, 0);
     Kernel **sorted = ARENA_ARRAY(u->nnc->arena, Kernel *, nk);
@@ -248,6 +305,7 @@ void plan_order(LoopUnit *u, int *home) {
     free_lists(o.readers, nb);
     free_lists(o.ready, (size_t)u->nscans + 1);
     free(o.writer);
+    free(o.copy);
     vec_free(&o.order);
 }
 
@@ -272,7 +330,9 @@ static int64_t room(const Buffer *b) {
     return MAX((bytes + 63) / 64 * 64, 64);
 }
 
-static bool in_arena(const Buffer *b) { return b->kind == BUF_MEMORY && b->base == BASE_ARENA && !b->constant; }
+static bool in_arena(const Buffer *b) {
+    return b->kind == BUF_MEMORY && b->base == BASE_ARENA && !b->constant && b->shares < 0;
+}
 
 /* The smallest gap that is large enough, or new room at the end, into which a gap there grows. */
 static int64_t take(Space *s, int64_t bytes) {
@@ -395,8 +455,14 @@ void plan_place(LoopUnit *u) {
             if (s.first[b] < 0) s.first[b] = (int)k;
             s.last[b] = (int)k;
         }
+    for (int i = 1; i <= u->nscans; i++) /* a condition is tested before the first kernel that depends on it */
+        if (u->scans[i].cond >= 0)
+            s.last[u->scans[i].cond] =
+                MAX(s.last[u->scans[i].cond], (int)MAX(u->scans[i].body, u->scans[i].from + 1) - 1);
     IntList lasting = find_lasting(&s);
     for (size_t k = 0; k < u->kernels.len; k++) place_kernel(&s, (int)k, &lasting);
+    for (size_t b = 0; b < n; b++)
+        if (u->buffers.at[b].shares >= 0) u->buffers.at[b].offset = u->buffers.at[u->buffers.at[b].shares].offset;
     vec_free(&lasting);
     vec_free(&s.gaps);
     for (int i = 1; i <= u->nscans; i++, s.end += 64) u->scans[i].cell = s.end;

@@ -94,7 +94,11 @@ static void check_kernels(Check *c, const Accesses *acc, const bool *leaf, int s
         }
         const LoopScan *s = &c->u->scans[inner];
         if (s->from != k) bug("the kernels of a scan do not stand together");
-        for (int turn = 0; turn < 2; turn++) check_kernels(c, acc, leaf, inner, s->from, s->to);
+        for (int turn = 0; turn < 2; turn++) {
+            check_kernels(c, acc, leaf, inner, s->from, s->body);
+            if (s->cond >= 0) check_read(c, s->cond, leaf);
+            check_kernels(c, acc, leaf, inner, s->body, s->to);
+        }
         k = s->to - 1;
     }
 }

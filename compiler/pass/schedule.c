@@ -32,8 +32,9 @@ typedef struct {
     Arena *arena;
     VEC(Open) groups;
     int *group_of;
-    int *last_reader; /* per node: a group that reads it; -1 */
-    const Ref *home;  /* per node: the scan whose body it is in */
+    int *last_reader;    /* per node: a group that reads it; -1 */
+    const Ref *home;     /* per node: the scan whose body it is in */
+    const bool *decides; /* per node: ir_deciders */
     size_t words;
 } Scheduler;
 
@@ -116,7 +117,7 @@ static int fits(const Scheduler *s, int group, Ref r) {
     const Node *first = ir_node(s->g, o->members[0]);
     bool alone = o->g.kind == GROUP_SCATTER || o->g.kind == GROUP_SORT || o->g.kind == GROUP_SCAN;
     if (alone || o->g.nmembers >= MOST_MEMBERS) return -1;
-    if (o->g.home != s->home[r]) return -1;
+    if (o->g.home != s->home[r] || o->g.decides != s->decides[r]) return -1;
     Reads reads = {.s = s, .group = group, .rows = MIN(o->g.nrow, n->rank)};
     walk_node(s->g, n, read_rows, &reads);
     while (reads.rows && !equal_dims(n, first, reads.rows)) reads.rows--;
@@ -169,6 +170,7 @@ static int new_group(Scheduler *s, Ref r) {
     Open o = {.members = ARENA_ARRAY(s->arena, Ref, MOST_MEMBERS), .after = ARENA_ARRAY(s->arena, uint64_t, s->words)};
     o.g.nrow = n->rank;
     o.g.home = s->home[r];
+    o.g.decides = s->decides[r];
     o.g.kind = n->kind == N_SCAN                            ? GROUP_SCAN
                : n->kind == N_SORT                          ? GROUP_SORT
                : n->kind == N_SCATTER                       ? GROUP_SCATTER
@@ -249,6 +251,7 @@ const Schedule *pass_schedule(Nnc *nnc, Graph *g) {
     s.group_of = ARENA_ARRAY(nnc->arena, int, g->nodes.len);
     s.last_reader = ARENA_ARRAY(nnc->arena, int, g->nodes.len);
     s.home = ir_homes(g);
+    s.decides = ir_deciders(g, s.home);
     for (Ref r = 0; r < g->nodes.len; r++) s.group_of[r] = s.last_reader[r] = -1;
     for (Ref r = 1; r < g->nodes.len; r++) {
         const Node *n = ir_node(g, r);

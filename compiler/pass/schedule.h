@@ -9,13 +9,14 @@ typedef enum {
     GROUP_CONTRACT, /* members[0] is a sum of products; the others work on the tiles of its result */
     GROUP_SCATTER,  /* one scatter */
     GROUP_SORT,     /* one sort */
-    GROUP_SCAN      /* one scan: the end of its body */
+    GROUP_SCAN      /* one scan or while: the end of its body */
 } GroupKind;
 
 typedef struct {
     GroupKind kind;
     int nrow;
-    Ref home;           /* the scan whose body it is part of; 0: none */
+    Ref home;           /* the scan or while whose body it is part of; 0: none */
+    bool decides;       /* and comes before the condition of that while is tested */
     const Ref *members; /* in topological order */
     int nmembers;
 } Group;

@@ -19,6 +19,7 @@ typedef struct {
     Ex *memo;       /* per expression of `from`: the rewritten one */
     bool *barrier;  /* per node of `from`: a gradient is asked for it */
     bool gradients; /* some are asked for */
+    Loops *loops;
 } Simplify;
 
 static Ex rewrite(Simplify *s, Ex e);
@@ -82,7 +83,7 @@ static Ref rewrite_node(Simplify *s, Ref r) {
         const Place *place = rewrite_place(s, n->scatter.place, n->rank);
         return ir_scatter(s->g, n->rank, n->dims, place, n->scatter.ndomain, n->scatter.extents, body, n->at);
     }
-    return ir_copy(s->g, s->from, r, s->refs);
+    return loops_copy(s->loops, s->g, r, s->refs);
 }
 
 /* ---- what there is to do ---- */
@@ -91,12 +92,15 @@ static Ref rewrite_node(Simplify *s, Ref r) {
 static bool *survey(Simplify *s) {
     const Graph *g = s->from;
     bool *live = ARENA_ARRAY(g->nnc->arena, bool, g->nodes.len);
+    for (Ref r = 1; r < g->nodes.len; r++)
+        if (ir_node(g, r)->kind == N_GRAD) s->barrier[ir_node(g, r)->grad.wrt] = true;
+    s->loops = loops_find(g, s->barrier);
     for (size_t i = 0; i < g->outputs.len; i++) live[g->outputs.at[i].node] = true;
     for (Ref r = (Ref)g->nodes.len - 1; r > 0; r--) {
-        const Node *n = ir_node(g, r);
         if (!live[r]) continue;
-        ir_mark_uses(g, r, live);
-        if (n->kind == N_GRAD) s->barrier[n->grad.wrt] = s->gradients = true;
+        s->gradients = s->gradients || ir_node(g, r)->kind == N_GRAD;
+        Ref again = loops_mark(s->loops, r, live);
+        if (again != r) r = again + 1;
     }
     return live;
 }

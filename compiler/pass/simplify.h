@@ -12,4 +12,18 @@ Ex simplify_load(Graph *g, Ref n, const Place *at, bool reshapes);
 /** The comprehension, its sum narrowed and its invariant factors taken out. */
 Ref simplify_sum(Graph *g, int rank, int nred, const int64_t *extents, Ex body, Span at);
 
+/* ---- loops: simplify_loop.c ---- */
+
+typedef struct Loops Loops;
+
+/** The loops of a graph; `barrier` nodes stay what they are. */
+Loops *loops_find(const Graph *g, const bool *barrier);
+
+/** Marks what live node r needs, of a loop only the carries that something reads. Nodes are gone through from the last to
+ * the first; the number returned is r, or the one to go back to. */
+Ref loops_mark(Loops *l, Ref r, bool *live);
+
+/** ir_copy, but carries that nothing reads or that never change are left out. */
+Ref loops_copy(const Loops *l, Graph *to, Ref r, const Ref *refs);
+
 #endif

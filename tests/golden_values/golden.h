@@ -24,12 +24,12 @@ typedef struct {
 } Outcome;
 
 /* How a case is written in .nn: a row of rules.def. */
-typedef enum { RULE_FUNCTION, RULE_LAYER, RULE_OPTIMIZER, RULE_INITIALIZER } RuleKind;
+typedef enum { RULE_FUNCTION, RULE_LAYER, RULE_OPTIMIZER, RULE_CLOSED_LOOP, RULE_INITIALIZER } RuleKind;
 
 typedef struct {
     RuleKind kind;
     const char *op, *conditions;
-    const char *make; /* layer, optimizer, initializer */
+    const char *make; /* layer, optimizer (also of a closed loop), initializer */
     const char *body; /* function, layer; optimizer: what is added to the loss; initializer: a property; or NULL */
     const char *parameters; /* layer */
 } Rule;
@@ -76,9 +76,18 @@ void golden_remove(char *path);
 /** How cases are compiled: quietly, in one thread, for NNC_CPU where that is set. */
 Options golden_options(const char *path, bool f64);
 
+/** The bytes of the parameter whose name ends in ".NAME", or NULL; copies numbers there. */
+char *golden_parameter(Driver *d, const char *name);
+void golden_copy_in(char *bytes, const RtArray *a, bool f64);
+
+/** One step on row `row` of the data; the loss before it goes to `loss`, in the program's float type. */
+void golden_call_step(Driver *d, const Code *code, int32_t row, double *loss);
+
 Outcome golden_run(const Case *c, const Rule *r, bool f64);
 /** An optimizer on given gradients: one compiled step is called for each of them. */
 Outcome golden_run_optimizer(const Case *c, const Rule *r, bool f64);
+/** An optimizer that minimizes a test function, step by step. */
+Outcome golden_run_closed_loop(const Case *c, const Rule *r, bool f64);
 /** An initializer: the mean, deviation and bounds of one draw. */
 Outcome golden_run_initializer(const Case *c, const Rule *r, bool f64);
 

@@ -55,6 +55,7 @@ static size_t file_of(Files *files, const char *folder, const char *name) {
 static Verdict judge(const Job *j) {
     for (int f64 = golden_f64_only(&j->c); f64 < 2 - golden_f32_only(j->rule); f64++) {
         Outcome o = j->rule->kind == RULE_OPTIMIZER     ? golden_run_optimizer(&j->c, j->rule, f64)
+                    : j->rule->kind == RULE_CLOSED_LOOP ? golden_run_closed_loop(&j->c, j->rule, f64)
                     : j->rule->kind == RULE_INITIALIZER ? golden_run_initializer(&j->c, j->rule, f64)
                                                         : golden_run(&j->c, j->rule, f64);
         if (o.verdict == GOLDEN_PASSED) continue;

@@ -66,20 +66,18 @@ static void write_gradients(const Case *c, const char *path, int n) {
     }
 }
 
-/* The bytes of parameter p<i>, or NULL. */
-static char *parameter(Driver *d, int i) {
+char *golden_parameter(Driver *d, const char *name) {
     Program *p = driver_program(d);
-    char end[16];
-    snprintf(end, sizeof end, ".p%d", i);
+    size_t n = strlen(name);
     for (size_t k = 0; k < p->params.len; k++) {
-        const char *path = p->params.at[k]->path;
-        if (strlen(path) > strlen(end) && strcmp(path + strlen(path) - strlen(end), end) == 0)
+        const char *path = p->params.at[k]->path, *dot = path + strlen(path) - n - 1;
+        if (dot > path && *dot == '.' && strcmp(dot + 1, name) == 0)
             return driver_variables(d)->bytes + driver_variables(d)->layout.param[k];
     }
     return NULL;
 }
 
-static void copy_in(char *bytes, const RtArray *a, bool f64) {
+void golden_copy_in(char *bytes, const RtArray *a, bool f64) {
     for (int64_t k = 0; k < rt_array_elements(a); k++) {
         double x = rt_element(a->data, a->dtype, k);
         if (f64)
@@ -89,15 +87,15 @@ static void copy_in(char *bytes, const RtArray *a, bool f64) {
     }
 }
 
-static void call_step(Driver *d, const Code *code, const RtData *data, int32_t row) {
-    double results[MOST];
+void golden_call_step(Driver *d, const Code *code, int32_t row, double *loss) {
+    const RtData *data = driver_rt_data(driver_program(d)->trains.at[0]->loops.at[0].data);
     int32_t scalars[] = {row, 0, row, 1}; /* rows, seed, tick, epoch */
     VEC(const void *) bases = {0};
     vec_push(&bases, driver_arena(d));
     vec_push(&bases, driver_variables(d)->bytes);
     for (int i = 0; i < data->nfields; i++) vec_push(&bases, data->fields[i].data);
     for (size_t i = 0; i < COUNT(scalars); i++) vec_push(&bases, &scalars[i]);
-    for (int i = 0; i < MOST; i++) vec_push(&bases, &results[i]);
+    vec_push(&bases, loss);
     code->run((void *const *)bases.at, NULL);
     vec_free(&bases);
 }
@@ -113,14 +111,15 @@ static void follow(Driver *d, const Case *c, const Code *code, int n, bool f64, 
         traj[i].dtype = f64 ? RT_F64 : RT_F32;
         if (!rt_array_alloc(&traj[i], "the trajectory", &err)) bug("%s", err.text);
         snprintf(name, sizeof name, "p%d", i);
-        copy_in(parameter(d, i), &case_input(c, name)->array, f64);
+        golden_copy_in(golden_parameter(d, name), &case_input(c, name)->array, f64);
     }
-    const RtData *data = driver_rt_data(driver_program(d)->trains.at[0]->loops.at[0].data);
     for (int64_t t = 0; t < steps; t++) {
-        call_step(d, code, data, (int32_t)t);
+        double loss;
+        golden_call_step(d, code, (int32_t)t, &loss);
         for (int i = 0; i < n; i++) {
             size_t bytes = (size_t)(rt_array_elements(&traj[i]) / steps) * rt_dtype_size(traj[i].dtype);
-            memcpy((char *)traj[i].data + (size_t)t * bytes, parameter(d, i), bytes);
+            snprintf(name, sizeof name, "p%d", i);
+            memcpy((char *)traj[i].data + (size_t)t * bytes, golden_parameter(d, name), bytes);
         }
     }
     for (int i = 0; i < n; i++) {

@@ -8,11 +8,13 @@ static const Rule rules[] = {
 #define RULE(op, conditions, body) {RULE_FUNCTION, op, conditions, NULL, body, NULL},
 #define LAYER(op, conditions, make, body, parameters) {RULE_LAYER, op, conditions, make, body, parameters},
 #define OPTIMIZER(op, conditions, make, loss) {RULE_OPTIMIZER, op, conditions, make, loss, NULL},
+#define CLOSED_LOOP(op, conditions, make) {RULE_CLOSED_LOOP, op, conditions, make, NULL, NULL},
 #define INITIALIZER(op, conditions, make, property) {RULE_INITIALIZER, op, conditions, make, property, NULL},
 #include "tests/golden_values/rules.def"
 #undef RULE
 #undef LAYER
 #undef OPTIMIZER
+#undef CLOSED_LOOP
 #undef INITIALIZER
 };
 

@@ -12,8 +12,9 @@ typedef struct {
     const Graph *g;
     void **values; /* by node */
     InterpEnv *env;
-    const bool *needed; /* the nodes that outputs reach */
-    const Ref *home;    /* ir_homes */
+    const bool *needed;  /* the nodes that outputs reach */
+    const Ref *home;     /* ir_homes */
+    const bool *decides; /* ir_deciders */
 } Interp;
 
 /* A body ready to be evaluated. */
@@ -275,7 +276,7 @@ static bool *reached(const Graph *g) {
 
 /* ---- scans ---- */
 
-static void run_scope(const Interp *in, Ref scope);
+static void run_scope(const Interp *in, Ref scope, bool decide);
 
 /* The values of the iteration number and the carries of a scan, where its body uses them. */
 static void set_inside(const Interp *in, const Node *scan, int64_t t, void *const *carries) {
@@ -305,7 +306,9 @@ static void run_scan(const Interp *in, Ref r) {
     for (int64_t i = 0; i < n->scan.extent; i++) {
         int64_t t = n->scan.reverse ? n->scan.extent - 1 - i : i;
         set_inside(in, n, t, out);
-        run_scope(in, r);
+        run_scope(in, r, true);
+        if (n->scan.cond && !scalar_read(DT_BOOL, in->values[n->scan.cond], 0).i) break;
+        run_scope(in, r, false);
         for (int k = 0; k < nyield; k++) {
             if (!n->scan.yield[k] || !in->needed[n->scan.yield[k]]) continue;
             size_t bytes = bytes_of(ir_node(in->g, n->scan.yield[k]));
@@ -343,16 +346,18 @@ static void run_node(const Interp *in, Ref r) {
     }
 }
 
-/* The nodes outside of all scans, or of the body of one; inner scans' bodies are theirs. */
-static void run_scope(const Interp *in, Ref scope) {
+/* The nodes outside of all loops, or of the body of one, those that decide about an iteration or the others; inner
+ * loops' bodies are theirs. */
+static void run_scope(const Interp *in, Ref scope, bool decide) {
     for (Ref r = 1; r < in->g->nodes.len; r++)
-        if (in->needed[r] && in->home[r] == scope) run_node(in, r);
+        if (in->needed[r] && in->home[r] == scope && in->decides[r] == decide) run_node(in, r);
 }
 
 void interp_run(const Graph *g, InterpEnv *env) {
     bool *needed = reached(g);
-    Interp in = {g, xcalloc(g->nodes.len, sizeof *in.values), env, needed, ir_homes(g)};
-    run_scope(&in, 0);
+    const Ref *home = ir_homes(g);
+    Interp in = {g, xcalloc(g->nodes.len, sizeof *in.values), env, needed, home, ir_deciders(g, home)};
+    run_scope(&in, 0, false);
     env->outputs = xcalloc(g->outputs.len, sizeof *env->outputs);
     for (size_t i = 0; i < g->outputs.len; i++) {
         Ref r = g->outputs.at[i].node;

@@ -154,7 +154,9 @@ static void run_kernels(Run *r, int scope, size_t from, size_t to) {
         const LoopScan *s = &r->u->scans[inner];
         for (int64_t i = 0; i < s->extent; i++) {
             r->iteration[inner] = s->reverse ? s->extent - 1 - i : i;
-            run_kernels(r, inner, s->from, s->to);
+            run_kernels(r, inner, s->from, s->body);
+            if (s->cond >= 0 && !scalar_read(DT_BOOL, r->data[s->cond], 0).i) break;
+            run_kernels(r, inner, s->body, s->to);
         }
         k = s->to - 1;
     }
