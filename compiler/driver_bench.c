@@ -75,6 +75,8 @@ static void call_kernel(Bench *b, size_t k) {
     b->seconds[k] += driver_now() - start;
 }
 
+static void call_loop(Bench *b, int number);
+
 /* Kernels from .. to-1 of `scope`, one by one, as the unit itself calls them. */
 static void call_kernels(Bench *b, int scope, size_t from, size_t to) {
     const LoopUnit *u = b->code->loops;
@@ -84,13 +86,23 @@ static void call_kernels(Bench *b, int scope, size_t from, size_t to) {
             call_kernel(b, k);
             continue;
         }
-        const LoopScan *s = &u->scans[inner];
-        int64_t *cell = (int64_t *)((char *)b->d->arena + s->cell);
-        for (int64_t i = 0; i < s->extent; i++) {
-            *cell = s->reverse ? s->extent - 1 - i : i;
-            call_kernels(b, inner, s->from, s->to);
-        }
-        k = s->to - 1;
+        call_loop(b, inner);
+        k = u->scans[inner].to - 1;
+    }
+}
+
+/* All iterations of a scan or while. */
+static void call_loop(Bench *b, int number) {
+    const LoopUnit *u = b->code->loops;
+    const LoopScan *s = &u->scans[number];
+    char *arena = b->d->arena;
+    int64_t *cell = (int64_t *)(arena + s->cell);
+    const Buffer *cond = s->cond >= 0 ? &u->buffers.at[s->cond] : NULL;
+    for (int64_t i = 0; cond || i < s->extent; i++) {
+        *cell = s->reverse ? s->extent - 1 - i : i;
+        call_kernels(b, number, s->from, s->body);
+        if (cond && !((const bool *)b->bases[cond->base])[cond->offset]) break;
+        call_kernels(b, number, s->body, s->to);
     }
 }
 
