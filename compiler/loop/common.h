@@ -23,6 +23,7 @@ typedef struct {
     const Schedule *s;
     View *memory;    /* per node: its place in memory, once it has one */
     int scan;        /* kernels that are begun run in it; 0: in none */
+    const Ref *home; /* per node: the N_SCAN whose body it is in, or 0 */
     int *scan_at;    /* per node: the number of an N_SCAN among the unit's scans */
     View *local;     /* per node: its place within the kernel being written, where that is another one */
     uint32_t *stamp; /* per expression: the lowering that last met it ... */
@@ -121,6 +122,9 @@ void loop_find_scans(Builder *b);
 
 /** The copies that a scan takes: starting values, yields that are no kernel's result, next values. */
 void loop_scan(Builder *b, const Group *group);
+
+/** The innermost scan on which the value of `e`, an expression of the graph, depends; 0: none. */
+int loop_scan_of(const Builder *b, Ex e);
 
 /** The iteration number that LEAF_ITER `n` stands for in kernels of the scan. */
 Ex loop_iteration(Builder *b, const Node *n);
