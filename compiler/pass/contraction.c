@@ -74,15 +74,16 @@ static void mark(const Graph *g, Ex e, void *self) {
     for (int i = 0; x->kind == EX_GUARD && i < x->guard.n; i++) mark_aff(self, x->guard.at[i].aff);
 }
 
-static int split_factors(Graph *g, Ex e, Factor *to, int n) {
+/* The factors of a product, at most `room` of them: what is left over stays a product. */
+static int split_factors(Graph *g, Ex e, Factor *to, int room) {
     const Expr *x = ir_expr(g, e);
-    if (x->kind != EX_MUL || n >= FACTORS - 1) {
-        to[n] = (Factor){.e = e};
-        return n + 1;
+    if (x->kind != EX_MUL || room < 2) {
+        *to = (Factor){.e = e};
+        return 1;
     }
     Ex right = x->arg[1];
-    n = split_factors(g, x->arg[0], to, n);
-    return split_factors(g, right, to, n);
+    int n = split_factors(g, x->arg[0], to, room - 1);
+    return n + split_factors(g, right, to + n, room - n);
 }
 
 /* ---- guards ---- */
@@ -262,7 +263,7 @@ bool contraction_of(Graph *g, Ref r, Contraction *c) {
     if (n->kind != N_COMP || n->comp.combine != RED_SUM || (n->dtype != DT_F32 && n->dtype != DT_F64)) return false;
     const Expr body = *ir_expr(g, n->comp.body);
     bool guarded = body.kind == EX_GUARD && is_zero(g, body.arg[1]);
-    int nvars = n->rank + n->comp.nred, nf = split_factors(g, guarded ? body.arg[0] : n->comp.body, f, 0);
+    int nvars = n->rank + n->comp.nred, nf = split_factors(g, guarded ? body.arg[0] : n->comp.body, f, FACTORS);
     if (nf < 2) return false;
     for (int i = 0; i < nf; i++) {
         f[i].uses = ARENA_ARRAY(g->nnc->arena, bool, nvars + 1);
