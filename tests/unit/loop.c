@@ -75,6 +75,13 @@ Test(loop, vectors_and_matrices) {
                      "%5 = f32[70] sum k0:90 of mul(%1[i0, k0], %3[k0])\nresult 0 = %4\nresult 1 = %5\n");
 }
 
+Test(loop, products_of_many_factors) {
+    expect_text_same(
+        "%1 = input 0 \"x\" f32[20, 30]\n%2 = input 1 \"y\" f32[30, 20]\n"
+        "%3 = f32[20, 20] sum k0:30 of {\n    t0 = mul(%1[i0, k0], %2[k0, i1])\n    t1 = mul(t0, t0)\n"
+        "    t2 = mul(t1, t1)\n    t3 = mul(t2, t2)\n    mul(t3, mul(%1[i0, k0], t1))\n}\nresult 0 = %3\n");
+}
+
 Test(loop, passes_through_what_it_is_given) {
     expect_text_same("%1 = param 0 \"p\" f32[5]\n%2 = param 1 \"q\" f32[5]\n%3 = input 0 \"x\" f32[5]\n"
                      "result 0 = %3\nresult 1 = %1\nparam 0 = %2\nparam 1 = %1\n");
