@@ -274,8 +274,8 @@ static void update_all(Checker *c, Scope *s, Ast *a, Term *loss, const bool *cho
     const Update *up = optimizer_of(c, s, a->minimize.optimizer);
     if (up && options(c, s, a, prefix, params, g, n, &full)) {
         for (size_t i = 0; i < n; i++) p[i] = expand_update(c, up, prefix, params[i], g[i], full, at);
-        for (size_t i = 0; i < n; i++)
-            if (p[i]) params[i]->now = term_mark(c, p[i], at);
+        for (size_t i = 0; i < n; i++) /* for the statements after it a value like any other */
+            if (p[i]) params[i]->now = term_mark(c, term_stop(c, p[i], at), at);
         count->now = full ? term_select(c, full, u->step, count->now, at) : u->step;
     }
     u->step = NULL;
