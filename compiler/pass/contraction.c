@@ -48,15 +48,16 @@ static void mark(const Graph *g, Ex e, void *self) {
     for (int i = 0; x->kind == EX_GUARD && i < x->guard.n; i++) mark_aff(self, x->guard.at[i].aff);
 }
 
-static int split_factors(Graph *g, Ex e, Factor *to, int n) {
+/* Factors n .. of a product, of which there may be `most` in all: the last ones stay products. */
+static int split_factors(Graph *g, Ex e, Factor *to, int n, int most) {
     const Expr *x = ir_expr(g, e);
-    if (x->kind != EX_MUL || n >= FACTORS - 1) {
+    if (x->kind != EX_MUL || n + 2 > most) {
         to[n] = (Factor){.e = e};
         return n + 1;
     }
     Ex right = x->arg[1];
-    n = split_factors(g, x->arg[0], to, n);
-    return split_factors(g, right, to, n);
+    n = split_factors(g, x->arg[0], to, n, most - 1);
+    return split_factors(g, right, to, n, most);
 }
 
 /* ---- guards ---- */
@@ -208,7 +209,7 @@ bool contraction_of(Graph *g, Ref r, Contraction *c) {
     if (n->kind != N_COMP || n->comp.combine != RED_SUM || (n->dtype != DT_F32 && n->dtype != DT_F64)) return false;
     const Expr body = *ir_expr(g, n->comp.body);
     bool guarded = body.kind == EX_GUARD && is_zero(g, body.arg[1]);
-    int nvars = n->rank + n->comp.nred, nf = split_factors(g, guarded ? body.arg[0] : n->comp.body, f, 0);
+    int nvars = n->rank + n->comp.nred, nf = split_factors(g, guarded ? body.arg[0] : n->comp.body, f, 0, FACTORS);
     if (nf < 2) return false;
     for (int i = 0; i < nf; i++) {
         f[i].uses = ARENA_ARRAY(g->nnc->arena, bool, nvars + 1);
