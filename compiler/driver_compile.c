@@ -72,15 +72,13 @@ static void put_type(Str *s, Type t) {
     str_add(s, "]");
 }
 
-/* The parts of a tuple are called "name.0" and so on, which is no name in C. */
+/* The parts of a tuple are named f.0, f.1, ...: f_0, f_1 in C. */
 static const char *result_name(Driver *d, const Unit *u, size_t i) {
-    if (u->results.at[i].name) {
-        char *name = arena_printf(d->nnc->arena, "%s", u->results.at[i].name);
-        for (char *c = name; *c; c++)
-            if (*c == '.') *c = '_';
-        return name;
-    }
-    return u->results.len == 1 ? "result" : arena_printf(d->nnc->arena, "result%zu", i);
+    Name name = u->results.at[i].name;
+    if (!name) return u->results.len == 1 ? "result" : arena_printf(d->nnc->arena, "result%zu", i);
+    char *c_name = arena_printf(d->nnc->arena, "%s", name);
+    for (char *p = strchr(c_name, '.'); p; p = strchr(p, '.')) *p = '_';
+    return c_name;
 }
 
 static void put_function(Driver *d, Str *s, const Function *f) {

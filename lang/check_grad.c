@@ -83,8 +83,8 @@ bool grad_carried(Checker *c, const Term *e, const Term *x, const Term *loop) {
     meet(&b, e, 1);
     while (b.todo.len && !(b.seen[x->id] & 2)) {
         const Term *t = b.todo.at[--b.todo.len];
-        if (t != x) meet_operands(c, &b, t, b.how.at[b.todo.len]);
-        b.how.len = b.todo.len;
+        uint8_t how = b.how.at[--b.how.len];
+        if (t != x) meet_operands(c, &b, t, how);
     }
     bool yes = b.seen[x->id] & 2;
     free(b.seen);

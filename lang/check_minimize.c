@@ -264,8 +264,8 @@ static bool minimize_each(Checker *c, Scope *s, const Ast *a, const Update *up, 
     if (!options(c, s, a, prefix, params, g, n, full)) return false;
     Span at = a->minimize.optimizer->at;
     for (size_t i = 0; i < n; i++) p[i] = update_one(c, up, prefix, params[i], g[i], *full, at);
-    for (size_t i = 0; i < n; i++)
-        if (p[i]) params[i]->now = term_mark(c, p[i], at);
+    for (size_t i = 0; i < n; i++) /* for the statements after it a value like any other */
+        if (p[i]) params[i]->now = term_mark(c, term_stop(c, p[i], at), at);
     return true;
 }
 

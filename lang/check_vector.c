@@ -153,7 +153,7 @@ Term *minimize_whole(Checker *c, const Ast *a, const Update *up, Name prefix, Sl
     Value inputs[] = {
         value_term(p), value_term(o.residuals ? here.value : here.gradient), {.kind = V_OBJECTIVE, .objective = &o}};
     Term *next = optimizer_expand(c, up, &m, inputs, 3, at);
-    Term **parts = next ? parts_of(c, next, params, n, at) : NULL;
+    Term **parts = next ? parts_of(c, term_stop(c, next, at), params, n, at) : NULL;
     for (size_t i = 0; next && i < n; i++) params[i]->now = parts[i];
     return here.value;
 }

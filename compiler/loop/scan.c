@@ -146,8 +146,8 @@ static int first_carry(const Builder *b, int scan) {
 static void copy_carries(Builder *b, Ref scan, const View *from, bool last) {
     const Node s = *ir_node(b->g, scan);
     size_t before = b->u->kernels.len;
-    int first = first_carry(b, b->scan_at[scan]), small = 0;
-    Nest n;
+    int first = s.scan.ncarry ? first_carry(b, b->scan_at[scan]) : 0, small = 0;
+    Nest n = {0};
     for (int k = 0; k < s.scan.ncarry; k++) {
         int64_t elems = b->u->buffers.at[first + k].elems;
         if (!elems || elems > SMALL_CARRY) continue;

@@ -1,9 +1,7 @@
 /* Closed loops: an optimizer on a test function, whose loss and point are followed. */
-#include "runtime/npy.h"
-#include "tests/golden_values/golden.h"
+#include "tests/golden_values/steps.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* The test function that a case names, of a vector x. */
@@ -33,15 +31,7 @@ static int64_t count_steps(const Case *c) {
 }
 
 /* A row of data for each step, and one to evaluate the last point with. */
-static void write_steps(const Case *c, const char *path) {
-    RtArray a = {.dtype = RT_F32, .rank = 1, .dims = {count_steps(c) + 1}};
-    RtError err;
-    Str file = {0};
-    str_add(&file, "%.*s/g0.npy", (int)(strrchr(path, '/') - path), path);
-    if (!rt_array_alloc(&a, "the steps", &err) || !rt_npy_write(file.at, &a, &err)) bug("%s", err.text);
-    rt_array_free(&a);
-    vec_free(&file);
-}
+static void write_rows(const char *path, const void *c) { steps_write_rows(path, count_steps(c) + 1); }
 
 static RtArray values(int64_t steps, int64_t n) {
     RtArray a = {.dtype = RT_F64, .rank = n ? 2 : steps ? 1 : 0, .dims = {steps, n}};
@@ -51,17 +41,16 @@ static RtArray values(int64_t steps, int64_t n) {
 }
 
 /* The program computes in f64: the cases mean nothing in f32. */
-static void follow(Driver *d, const Case *c, const Code *code, Outcome *o) {
+static void follow(Steps *s, const Case *c, Outcome *o) {
     const RtArray *start = &case_input(c, "x0")->array;
     int64_t steps = count_steps(c), n = start->dims[0];
     RtArray losses = values(steps, 0), last = values(0, 0), points = values(steps, n);
-    char *x = golden_parameter(d, "x");
-    golden_copy_in(x, start, true);
+    steps_set(s, "x", start);
     for (int64_t t = 0; t < steps; t++) {
-        golden_call_step(d, code, (int32_t)t, (double *)losses.data + t);
-        memcpy((double *)points.data + t * n, x, (size_t)n * sizeof(double));
+        steps_call(s, (int32_t)t, (double *)losses.data + t);
+        memcpy((double *)points.data + t * n, steps_get(s, "x"), (size_t)n * sizeof(double));
     }
-    golden_call_step(d, code, (int32_t)steps, last.data);
+    steps_call(s, (int32_t)steps, last.data);
     golden_compare(c, cJSON_GetObjectItemCaseSensitive(c->outputs, "loss_before"), &losses, true, o);
     golden_compare(c, cJSON_GetObjectItemCaseSensitive(c->outputs, "traj_x"), &points, true, o);
     golden_compare(c, cJSON_GetObjectItemCaseSensitive(c->outputs, "final_loss"), &last, true, o);
@@ -73,22 +62,13 @@ static void follow(Driver *d, const Case *c, const Code *code, Outcome *o) {
 Outcome golden_run_closed_loop(const Case *c, const Rule *r, bool f64) {
     Outcome o = {.verdict = GOLDEN_FAILED, .worst = 0, .where = "the program"};
     Str source = {0};
-    if (!put_program(&source, c, r)) bug("%s: the rule names an attribute that the case lacks", c->id);
-    char *path = golden_write(source.at);
-    write_steps(c, path);
-    Options options = golden_options(path, f64);
-    Driver *d = driver_open(&options);
-    Code *code = NULL, *init = NULL;
-    if (d) code = driver_add_unit(d, program_loop_unit(driver_program(d), driver_program(d)->trains.at[0], 0, 1));
-    if (code) init = driver_add_init(d);
-    if (init && driver_build(d, true) && driver_init_variables(d, init, 0)) {
-        follow(d, c, code, &o);
-    } else {
-        if (d) driver_failed(d);
+    Steps s;
+    if (!f64 || !put_program(&source, c, r)) bug("%s: the rule names an attribute that the case lacks", c->id);
+    if (steps_open(&s, source.at, f64, write_rows, c))
+        follow(&s, c, &o);
+    else
         o.worst = INFINITY;
-    }
-    driver_close(d);
-    golden_remove(path);
+    steps_close(&s);
     vec_free(&source);
     return o;
 }

@@ -76,12 +76,10 @@ void golden_remove(char *path);
 /** How cases are compiled: quietly, in one thread, for NNC_CPU where that is set. */
 Options golden_options(const char *path, bool f64);
 
-/** The bytes of the parameter whose name ends in ".NAME", or NULL; copies numbers there. */
-char *golden_parameter(Driver *d, const char *name);
-void golden_copy_in(char *bytes, const RtArray *a, bool f64);
-
-/** One step on row `row` of the data; the loss before it goes to `loss`, in the program's float type. */
-void golden_call_step(Driver *d, const Code *code, int32_t row, double *loss);
+/** The bytes of the parameter or state whose name is `name` (of `len` bytes) or ends in ".NAME"; NULL where there is
+ * none.
+ */
+char *golden_variable(Driver *d, const char *name, size_t len);
 
 Outcome golden_run(const Case *c, const Rule *r, bool f64);
 /** An optimizer on given gradients: one compiled step is called for each of them. */

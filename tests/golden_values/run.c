@@ -80,8 +80,7 @@ typedef struct {
     const Rule *rule;
 } Parameters;
 
-/* The bytes of the parameter or state whose name ends in ".NAME"; NULL where there is none. */
-static char *find_variable(Driver *d, const char *name, size_t len) {
+char *golden_variable(Driver *d, const char *name, size_t len) {
     Program *p = driver_program(d);
     Variables *v = driver_variables(d);
     for (size_t i = 0; i < p->params.len + p->states.len; i++) {
@@ -123,7 +122,7 @@ static void set_parameters(Driver *d, void *self) {
     const char *words = s->rule->parameters;
     for (Placement p; golden_placement(&words, &p);) {
         const RtTensor *t = case_input(s->c, p.input);
-        char *bytes = t ? find_variable(d, p.name, p.name_len) : NULL;
+        char *bytes = t ? golden_variable(d, p.name, p.name_len) : NULL;
         if (!bytes) continue;
         RtArray part = t->array;
         if (p.parts > 1) {

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { MOST_DIM = 9, MOST_RANK = 3, MOST_VARS = 6, MOST_NODES = 256 };
+enum { MOST_DIM = 9, MOST_RANK = 3, MOST_VARS = 6, MOST_NODES = 256, MOST_CARRIES = 4, MOST_DEPTH = 2 };
 
 typedef struct {
     Graph *g;
@@ -15,6 +15,7 @@ typedef struct {
     double bound[MOST_NODES];   /* of floats[i] */
     int nfloats, nints, leaves; /* the first `leaves` of floats are leaves */
     int params;
+    int loops, depth; /* which kinds of loops there are; around what is made now */
 } Gen;
 
 /* A domain: the variables and how far they run. */
@@ -308,11 +309,93 @@ static void make_sort(Gen *r) {
     keep(r, comp(r, RED_NONE, &d, d.n, ex_load(r->g, r->floats[which], at)), r->bound[which]);
 }
 
+static void make_loop(Gen *r);
+
 static void make_node(Gen *r) {
     static void (*const makers[])(Gen *) = {make_elementwise, make_elementwise, make_elementwise, make_reduction,
                                             make_reduction,   make_contraction, make_contraction, make_reshape,
                                             make_concat,      make_scatter,     make_integers,    make_sort};
+    if (r->loops && r->depth < MOST_DEPTH && chance(r, 8)) {
+        make_loop(r);
+        return;
+    }
     makers[pick(r, 0, (int)COUNT(makers) - 1)](r);
+}
+
+/* ---- loops ---- */
+
+enum { CARRIED = 2 }; /* the bound of what is carried */
+
+typedef struct {
+    Domain dims; /* of all carries but the counter of a while */
+    int n;       /* carries */
+    Ref init[MOST_CARRIES + 1], next[MOST_CARRIES + 1], leaf[MOST_CARRIES];
+    Ref yield[2];
+} Loop;
+
+static Ref carried_value(Gen *r, const Domain *d) {
+    return comp(r, RED_NONE, d, d->n, tame(r, random_value(r, d, 1), CARRIED).e);
+}
+
+static void begin_carries(Gen *r, Loop *l, int id) {
+    l->dims = random_dims(r, (int)pick(r, 0, 2));
+    l->n = (int)pick(r, 1, MOST_CARRIES);
+    for (int k = 0; k < l->n; k++) l->init[k] = carried_value(r, &l->dims);
+    for (int k = 0; k < l->n; k++) {
+        l->leaf[k] = ir_carry(r->g, id, k, r->t, l->dims.n, l->dims.extent, NULL, nowhere);
+        keep(r, l->leaf[k], CARRIED);
+    }
+}
+
+/* Mostly new values; some carries change places or stay as they are. */
+static void end_carries(Gen *r, Loop *l) {
+    for (int k = 0; k < l->n; k++)
+        l->next[k] = chance(r, 20) ? l->leaf[pick(r, 0, l->n - 1)] : carried_value(r, &l->dims);
+}
+
+/* One more carry that counts, and the condition that it is below a whole number. */
+static Ref count_up(Gen *r, Loop *l, int id) {
+    Graph *g = r->g;
+    Ref leaf = ir_carry(g, id, l->n, DT_I32, 0, NULL, NULL, nowhere);
+    Domain none = {0};
+    Ex now = ex_load(g, leaf, NULL), limit = chance(r, 50) ? clamped(r, &none, 4) : ex_int(g, DT_I32, pick(r, 0, 3));
+    l->init[l->n] = comp(r, RED_NONE, &none, 0, ex_int(g, DT_I32, 0));
+    l->next[l->n++] = comp(r, RED_NONE, &none, 0, ex_op(g, EX_ADD, now, ex_int(g, DT_I32, 1), 0));
+    return comp(r, RED_NONE, &none, 0, ex_op(g, EX_LT, now, limit, 0));
+}
+
+static void make_body(Gen *r) {
+    r->depth++;
+    for (int64_t i = pick(r, 1, 4); i > 0 && r->nfloats + r->nints < MOST_NODES - 8; i--) make_node(r);
+    r->depth--;
+}
+
+/* Nodes of the body are no operands of what follows it: its results are. */
+static void make_loop(Gen *r) {
+    Graph *g = r->g;
+    int nfloats = r->nfloats, nints = r->nints;
+    if (nfloats + nints >= MOST_NODES / 2) return;
+    int id = g->nscans++;
+    bool is_while = r->loops == RANDOM_WHILES || (r->loops & RANDOM_WHILES && chance(r, 50));
+    ScanDesc s = {.id = id, .extent = pick(r, 0, 4), .reverse = !is_while && chance(r, 30)};
+    Loop l = {0};
+    begin_carries(r, &l, id);
+    int nfirst = r->nfloats, ncarry = l.n;
+    if (!is_while) r->ints[r->nints++] = ir_iteration(g, id, nowhere);
+    make_body(r);
+    end_carries(r, &l);
+    if (is_while) s.cond = count_up(r, &l, id);
+    double bounds[2] = {0};
+    for (int k = nfirst; !is_while && s.extent && k < r->nfloats && s.nyield < 2; k++) {
+        if (ir_node(g, r->floats[k])->rank == MOST_RANK) continue;
+        bounds[s.nyield] = r->bound[k];
+        l.yield[s.nyield++] = r->floats[k];
+    }
+    s.ncarry = l.n, s.init = l.init, s.next = l.next, s.yield = l.yield;
+    Ref loop = ir_scan(g, &s, nowhere);
+    r->nfloats = nfloats, r->nints = nints;
+    for (int k = 0; k < ncarry; k++) keep(r, ir_result(g, loop, k, nowhere), CARRIED);
+    for (int k = 0; k < s.nyield; k++) keep(r, ir_result(g, loop, l.n + k, nowhere), bounds[k]);
 }
 
 static void make_leaves(Gen *r) {
@@ -346,31 +429,24 @@ static void make_updates(Gen *r) {
     }
 }
 
-static void mark_loads(const Graph *g, Ex e, void *self) {
-    if (ir_expr(g, e)->kind == EX_LOAD) ((bool *)self)[ir_expr(g, e)->load.node] = true;
-}
+static void mark_used(Ref used, void *self) { ((bool *)self)[used] = true; }
 
 static void make_results(Gen *r) {
     Graph *g = r->g;
     bool *used = xcalloc(g->nodes.len, sizeof *used);
+    const Ref *home = ir_homes(g);
     int slot = 0;
-    for (size_t i = 1; i < g->nodes.len; i++) {
-        const Node *n = ir_node(g, (Ref)i);
-        if (n->kind == N_COMP) ex_walk(g, n->comp.body, mark_loads, used);
-        if (n->kind == N_SORT) used[n->sort.of] = true;
-        if (n->kind != N_SCATTER) continue;
-        ex_walk(g, n->scatter.body, mark_loads, used);
-        for (int k = 0; k < n->rank; k++)
-            if (n->scatter.place[k].gather) ex_walk(g, n->scatter.place[k].gather, mark_loads, used);
-    }
+    for (Ref i = 1; i < g->nodes.len; i++) ir_uses(g, i, mark_used, used);
     for (size_t i = 0; i < g->outputs.len; i++) used[g->outputs.at[i].node] = true;
-    for (size_t i = 1; i < g->nodes.len; i++)
-        if (!used[i] && ir_node(g, (Ref)i)->kind != N_LEAF) ir_output(g, OUT_RESULT, slot++, (Ref)i, NULL);
+    for (Ref i = 1; i < g->nodes.len; i++) {
+        NodeKind kind = ir_node(g, i)->kind;
+        if (!used[i] && !home[i] && kind != N_LEAF && kind != N_SCAN) ir_output(g, OUT_RESULT, slot++, i, NULL);
+    }
     free(used);
 }
 
-Graph *random_graph(Nnc *nnc, uint64_t seed, DType t, int nodes) {
-    Gen r = {.g = ir_graph_new(nnc), .seed = seed, .t = t};
+Graph *random_graph(Nnc *nnc, uint64_t seed, DType t, int nodes, int loops) {
+    Gen r = {.g = ir_graph_new(nnc), .seed = seed, .t = t, .loops = loops};
     make_leaves(&r);
     for (int i = 0; i < nodes && r.nfloats + r.nints < MOST_NODES - 1; i++) make_node(&r);
     make_updates(&r);

@@ -447,7 +447,7 @@ static void expect_same_outputs(const Graph *a, const Graph *b, int seed) {
 Test(ir, random_graphs_are_sound_and_read_back) {
     for (int seed = 1; seed <= 150; seed++) {
         Nnc *nnc = nnc_new();
-        Graph *g = random_graph(nnc, (uint64_t)seed, seed % 3 ? DT_F32 : DT_F64, 12);
+        Graph *g = random_graph(nnc, (uint64_t)seed, seed % 3 ? DT_F32 : DT_F64, 12, RANDOM_SCANS | RANDOM_WHILES);
         ir_verify(g, "random_graph");
         char *text = text_of(g);
         Graph *back = read_text(nnc, text);
@@ -475,8 +475,8 @@ static bool is_tame(const Node *n, const void *data) {
 Test(ir, random_graphs_are_tame_and_repeatable) {
     for (int seed = 1; seed <= 60; seed++) {
         Nnc *nnc = nnc_new();
-        Graph *g = random_graph(nnc, (uint64_t)seed, DT_F32, 15),
-              *again = random_graph(nnc, (uint64_t)seed, DT_F32, 15);
+        Graph *g = random_graph(nnc, (uint64_t)seed, DT_F32, 15, RANDOM_SCANS | RANDOM_WHILES),
+              *again = random_graph(nnc, (uint64_t)seed, DT_F32, 15, RANDOM_SCANS | RANDOM_WHILES);
         expect_same_text(g, again, seed);
         RandomData d = random_data(g, 3);
         interp_run(g, &d.env);

@@ -7,7 +7,7 @@ Test(loop, random_graphs) {
     const DType types[] = {DT_F32, DT_F64};
     for (uint64_t seed = 0; seed < 300; seed++) {
         Nnc *nnc = nnc_new();
-        Graph *g = random_graph(nnc, seed, types[seed % 5 == 0], 1 + (int)(seed % 40));
+        Graph *g = random_graph(nnc, seed, types[seed % 5 == 0], 1 + (int)(seed % 40), RANDOM_SCANS | RANDOM_WHILES);
         expect_same(nnc, g, machines[seed % 3], seed);
         nnc_free(nnc);
     }

@@ -30,7 +30,8 @@ static double element(const Node *n, const void *data, int64_t i) {
 Test(random_passes, simplification_keeps_values) {
     for (uint64_t seed = 1; seed <= GRAPHS; seed++) {
         Nnc *nnc = nnc_new();
-        Graph *g = random_graph(nnc, seed, DT_F64, NODES), *s = verified(pass_simplify(nnc, g), "simplify");
+        Graph *g = random_graph(nnc, seed, DT_F64, NODES, RANDOM_SCANS | RANDOM_WHILES),
+              *s = verified(pass_simplify(nnc, g), "simplify");
         RandomData before = random_data(g, seed), after = random_data(g, seed);
         interp_run(g, &before.env);
         interp_run(s, &after.env);
@@ -69,10 +70,10 @@ static Ex load_here(Graph *g, Ref r) {
 /* The sum of sin(x[i] + flat(i)) over everything that the graph gives: no two elements count the same. */
 static Case random_case(uint64_t seed) {
     Case c = {.nnc = nnc_new()};
-    Graph *g = c.g = random_graph(c.nnc, seed, DT_F64, NODES);
+    Graph *g = c.g = random_graph(c.nnc, seed, DT_F64, NODES, RANDOM_SCANS);
     for (Ref r = 1; r < g->nodes.len; r++) {
         const Node *n = ir_node(g, r);
-        bool fed = n->kind == N_LEAF && n->leaf.kind != LEAF_CONST;
+        bool fed = n->kind == N_LEAF && n->leaf.kind < LEAF_CONST;
         if (fed && n->dtype == DT_F64 && c.nleaves < MOST_LEAVES) c.leaf[c.nleaves++] = r;
     }
     Ex sum = ex_zero(g, DT_F64);

@@ -85,10 +85,11 @@ Test(loop_while, never_begins) {
 
 /* A condition that does not vary, and is false. */
 Test(loop_while, condition_from_outside) {
-    expect_while("%1 = i32[] of 3\n%2 = state 0 f32[8]\n%3 = f32[] sum k0:8 of abs(%2[k0])\n%4 = bool[] of lt(%3, 0.0)\n"
-                 "%5 = carry 0 0 i32[]\n%6 = i32[] of add(%5, 1)\n%7 = while 0 if %4 (%1 -> %6)\n%8 = result 0 of %7\n"
-                 "%9 = f32[8] of add(%2[i0], 1.0)\nresult 0 = %8\nstate 0 = %9\n",
-                 3);
+    expect_while(
+        "%1 = i32[] of 3\n%2 = state 0 f32[8]\n%3 = f32[] sum k0:8 of abs(%2[k0])\n%4 = bool[] of lt(%3, 0.0)\n"
+        "%5 = carry 0 0 i32[]\n%6 = i32[] of add(%5, 1)\n%7 = while 0 if %4 (%1 -> %6)\n%8 = result 0 of %7\n"
+        "%9 = f32[8] of add(%2[i0], 1.0)\nresult 0 = %8\nstate 0 = %9\n",
+        3);
 }
 
 /* The number of iterations counts; the carried matrix is multiplied, and read by the condition. */
@@ -137,16 +138,17 @@ Test(loop_while, scan_inside) {
 }
 
 Test(loop_while, inside_a_scan) {
-    expect_while("%1 = input 0 f32[4, 9]\n%2 = f32[9] of 1.0\n%3 = i32[] of 0\n%4 = iteration 0\n%5 = carry 0 0 f32[9]\n"
-                 "%6 = carry 0 1 i32[]\n%7 = carry 1 0 f32[9]\n%8 = carry 1 1 i32[]\n"
-                 "%9 = f32[] max k0:9 of abs(%7[k0])\n%10 = bool[] of lt(0.5, %9)\n"
-                 "%11 = f32[9] of mul(%7[i0], 0.5)\n%12 = i32[] of add(%8, 1)\n"
-                 "%13 = while 1 if %10 (%5 -> %11, %6 -> %12)\n%14 = result 0 of %13\n%15 = result 1 of %13\n"
-                 "%16 = f32[9] of add(%14[i0], mul(%1[0 + {%4}, i0], 0.0))\n%17 = f32[9] of mul(%16[i0], 4.0)\n"
-                 "%18 = scan 0 in 4 (%2 -> %17, %3 -> %15) yields (%14)\n"
-                 "%19 = result 1 of %18\n%20 = result 0 of %18\n%21 = result 2 of %18\n"
-                 "result 0 = %19\nresult 1 = %20\nresult 2 = %21\n",
-                 7);
+    expect_while(
+        "%1 = input 0 f32[4, 9]\n%2 = f32[9] of 1.0\n%3 = i32[] of 0\n%4 = iteration 0\n%5 = carry 0 0 f32[9]\n"
+        "%6 = carry 0 1 i32[]\n%7 = carry 1 0 f32[9]\n%8 = carry 1 1 i32[]\n"
+        "%9 = f32[] max k0:9 of abs(%7[k0])\n%10 = bool[] of lt(0.5, %9)\n"
+        "%11 = f32[9] of mul(%7[i0], 0.5)\n%12 = i32[] of add(%8, 1)\n"
+        "%13 = while 1 if %10 (%5 -> %11, %6 -> %12)\n%14 = result 0 of %13\n%15 = result 1 of %13\n"
+        "%16 = f32[9] of add(%14[i0], mul(%1[0 + {%4}, i0], 0.0))\n%17 = f32[9] of mul(%16[i0], 4.0)\n"
+        "%18 = scan 0 in 4 (%2 -> %17, %3 -> %15) yields (%14)\n"
+        "%19 = result 1 of %18\n%20 = result 0 of %18\n%21 = result 2 of %18\n"
+        "result 0 = %19\nresult 1 = %20\nresult 2 = %21\n",
+        7);
 }
 
 /* A carry that the body assigns but nothing reads before the loop ends. */
