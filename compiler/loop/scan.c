@@ -156,8 +156,7 @@ static void copy_carries(Builder *b, Ref scan, const View *from, bool last) {
     }
     if (small) nest_end(&n);
     for (int k = 0; k < s.scan.ncarry; k++)
-        if (b->u->buffers.at[first + k].elems > SMALL_CARRY)
-            loop_copy(b, from[k], (View){.buffer = first + k}, s.at);
+        if (b->u->buffers.at[first + k].elems > SMALL_CARRY) loop_copy(b, from[k], (View){.buffer = first + k}, s.at);
     for (size_t k = before; k < b->u->kernels.len; k++) b->u->kernels.at[k]->last = last;
 }
 
