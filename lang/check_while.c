@@ -208,8 +208,8 @@ static Term *while_term(Checker *c, const While *w, Term *cond, Span at) {
     return t;
 }
 
-/* Gives what was carried its last values. Where the loop is NULL, after an error, the first ones stand for them if their
- * types are right. */
+/* Gives what was carried its last values. Where the loop is NULL, after an error, the first ones stand for them if
+ * their types are right. */
 static void finish(Checker *c, const While *w, Scope *s, Term *loop) {
     for (int i = 0; i < w->n; i++) {
         const Carried *x = &w->names[i];

@@ -4,8 +4,10 @@
 #include <math.h>
 
 int loop_buffer(Builder *b, BufKind kind, DType t, int64_t elems, Name name) {
-    vec_push(&b->u->buffers,
-             (Buffer){.kind = kind, .dtype = t, .base = BASE_ARENA, .offset = -1, .elems = elems, .name = name, .shares = -1});
+    vec_push(
+        &b->u->buffers,
+        (Buffer){
+            .kind = kind, .dtype = t, .base = BASE_ARENA, .offset = -1, .elems = elems, .name = name, .shares = -1});
     return (int)b->u->buffers.len - 1;
 }
 

@@ -23,8 +23,8 @@ typedef struct {
     IntList *after;   /* per kernel: kernels that wait for it */
     IntList *readers; /* per buffer */
     int *writer;      /* per buffer; -1 */
-    int *copy;        /* per buffer: the kernel that makes it the next value of a carry, where it could be in its place */
-    IntList *ready;   /* per scope: a heap, the first item on top */
+    int *copy;      /* per buffer: the kernel that makes it the next value of a carry, where it could be in its place */
+    IntList *ready; /* per scope: a heap, the first item on top */
     IntList order;
 } Order;
 
@@ -220,7 +220,8 @@ static void find_extents(LoopUnit *u) {
     }
 }
 
-/* Whether a new value in the place of `old` would be in the way of this reader: behind a loop its last value is read. */
+/* Whether a new value in the place of `old` would be in the way of this reader: behind a loop its last value is read.
+ */
 static bool replaces(const Order *o, int old, int reader) {
     const Buffer *b = &o->u->buffers.at[old];
     return !b->carry || runs_in(o->u, reader, b->scan);

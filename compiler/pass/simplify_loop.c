@@ -1,5 +1,5 @@
-/* What loops carry: a carry that nothing reads goes, one that never changes is its first value, and so is the last value
- * of what a while that never begins carries. */
+/* What loops carry: a carry that nothing reads goes, one that never changes is its first value, and so is the last
+ * value of what a while that never begins carries. */
 #include "compiler/pass/simplify.h"
 
 struct Loops {
