@@ -119,6 +119,10 @@ void optimizer_state(Checker *c, Scope *s, const AstField *f) {
     scope_define(c, s, f->name.name, value_poison(), f->name.at);
     if (f->type && !type_eval(c, s, f->type, &t)) return;
     Name path = check_name(c, "%s.%s%s%s", m->prefix, f->name.name, m->path ? "/" : "", m->path ? m->path : "");
+    if (!m->path && strcmp(f->name.name, "step") == 0) {
+        err(c, f->name.at, state_step);
+        return;
+    }
     if (map_get(&c->unit->slots, path)) {
         err(c, f->name.at, duplicate_variable, f->name.name);
         return;
@@ -272,13 +276,14 @@ static bool minimize_each(Checker *c, Scope *s, const Ast *a, const Update *up, 
 /* ---- what is minimized ---- */
 
 /* A result as a scalar of the float type; NULL after a diagnostic. */
-static Term *scalar_result(Checker *c, Value v, Ast *e, const char *what) {
+static Term *scalar_result(Checker *c, Value v, Ast *e, const char *what, const char *more) {
     Term like = {.type = type_scalar(type_float(c))};
     Term *t = v.kind == V_POISON ? NULL : value_to_term(c, v, &like, e->at);
     if (!t) return NULL;
     if (t->type.rank == 0) return term_cast(c, t, type_float(c), e->at);
     Diag *d = err(c, e->at, result_not_scalar, what, type_text(c, t->type));
     diag_help(c->nnc, d, "take the mean or the sum of it");
+    if (more) diag_help(c->nnc, d, "%s", more);
     return NULL;
 }
 
@@ -299,7 +304,7 @@ static Term *half_squares(Checker *c, Term *r, Span at) {
 
 static Term *minimized(Checker *c, Value v, Ast *e, OptimizerForm form) {
     if (form == OPTIMIZER_RESIDUALS) return residuals(c, v, e);
-    return scalar_result(c, v, e, "what is minimized");
+    return scalar_result(c, v, e, "what is minimized", "an optimizer (p: [P], r: [M], objective) takes residuals");
 }
 
 /* What is minimized becomes a result, the parameters and the optimizer's states get new values. */
@@ -350,7 +355,7 @@ Flow exec_report(Checker *c, Scope *s, Ast *a) {
     size_t n = u->order.len;
     Term **now = ARENA_ARRAY(check_arena(c), Term *, n + 1);
     for (size_t i = 0; i < n; i++) now[i] = u->order.at[i]->now;
-    Term *t = scalar_result(c, eval_expr(c, s, a->report.value), a->report.value, "what is reported");
+    Term *t = scalar_result(c, eval_expr(c, s, a->report.value), a->report.value, "what is reported", NULL);
     for (size_t i = 0; i < u->order.len; i++) u->order.at[i]->now = i < n ? now[i] : u->order.at[i]->first;
     for (size_t i = 0; i < u->reports.len; i++)
         if (u->reports.at[i].name == a->report.name.name) {

@@ -91,7 +91,7 @@ static Evaluation evaluate(Checker *c, Objective *o, Term *at, Span place) {
 
 Value call_objective(Checker *c, Objective *o, Args args, Span at) {
     if (args.len != 1 || args.at[0].name) {
-        err(c, at, objective_arguments, args.len);
+        err(c, at, objective_arguments);
         return value_poison();
     }
     Term like = {.type = o->point};

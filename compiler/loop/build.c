@@ -128,22 +128,25 @@ static void place_outputs(Builder *b, const VarLayout *vars, CopyList *copies, C
     vec_free(&leaves);
 }
 
-void nest_copy(Nest *n, View from, View to) {
+void nest_copy(Nest *n, View from, View to, int64_t elems) {
     Builder *b = n->b;
-    const Buffer *f = &b->u->buffers.at[from.buffer];
-    int64_t elems = MIN(f->elems, b->u->buffers.at[to.buffer].elems);
-    int v = elems > 1 ? nest_for(n, FOR_VECTOR, elems, NULL, loop_lanes(b, f->dtype)) : 0;
+    DType t = b->u->buffers.at[from.buffer].dtype;
+    int v = elems > 1 ? nest_for(n, FOR_VECTOR, elems, NULL, loop_lanes(b, t)) : 0;
     const Aff *i = elems > 1 ? nest_var(n, v) : aff_const(b->affs, 0);
     const Aff *write = to.base ? aff_add(b->affs, to.base, i) : i;
     nest_store(n, to.buffer, write, loop_fetch(b, from.buffer, from.base ? aff_add(b->affs, from.base, i) : i));
     if (elems > 1) nest_close(n);
 }
 
-void loop_copy(Builder *b, View from, View to, Span at) {
-    if (!MIN(b->u->buffers.at[from.buffer].elems, b->u->buffers.at[to.buffer].elems)) return;
+void loop_copy(Builder *b, View from, View to, int64_t elems, Span at) {
+    if (!elems) return;
     Nest n = nest_begin(b, "copy", at, 1);
-    nest_copy(&n, from, to);
+    nest_copy(&n, from, to, elems);
     nest_end(&n);
+}
+
+static void copy_whole(Builder *b, const Copy *c) {
+    loop_copy(b, whole(c->from), whole(c->to), b->u->buffers.at[c->to].elems, c->at);
 }
 
 /* ---- the whole way ---- */
@@ -163,8 +166,7 @@ static void build_kernels(Builder *b, const CopyList *copies) {
     }
     b->scan = 0;
     b->decides = false;
-    for (size_t i = 0; i < copies->len; i++)
-        loop_copy(b, whole(copies->at[i].from), whole(copies->at[i].to), copies->at[i].at);
+    for (size_t i = 0; i < copies->len; i++) copy_whole(b, &copies->at[i]);
 }
 
 static void plan(Builder *b, const CopyList *wishes) {
@@ -173,8 +175,7 @@ static void plan(Builder *b, const CopyList *wishes) {
     for (size_t i = 0; i < wishes->len; i++) home[wishes->at[i].from] = wishes->at[i].to;
     plan_order(b->u, home);
     for (size_t i = 0; i < wishes->len; i++)
-        if (home[wishes->at[i].from] >= 0)
-            loop_copy(b, whole(wishes->at[i].from), whole(wishes->at[i].to), wishes->at[i].at);
+        if (home[wishes->at[i].from] >= 0) copy_whole(b, &wishes->at[i]);
     plan_place(b->u);
 }
 

@@ -115,9 +115,9 @@ void loop_contract(Builder *b, const Group *group);
 void loop_scatter(Builder *b, const Group *group);
 void loop_sort(Builder *b, const Group *group);
 
-/** Whole tensors: a kernel for a copy, or its loop in one that is open. */
-void loop_copy(Builder *b, View from, View to, Span at);
-void nest_copy(Nest *n, View from, View to);
+/** A kernel that copies a tensor of so many elements, and its loop in one that is open. */
+void loop_copy(Builder *b, View from, View to, int64_t elems, Span at);
+void nest_copy(Nest *n, View from, View to, int64_t elems);
 
 /* ---- scans: scan.c ---- */
 

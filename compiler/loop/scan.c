@@ -131,7 +131,7 @@ static void copy_yields(Builder *b, Ref scan) {
         View to = loop_memory(b, r);
         if (b->memory[y].buffer == to.buffer) continue;
         to.base = aff_scale(b->affs, iteration(b, b->scan_at[scan]), ir_elements(ir_node(g, y)));
-        loop_copy(b, value_of(b, y), to, n->at);
+        loop_copy(b, value_of(b, y), to, ir_elements(ir_node(g, y)), n->at);
     }
 }
 
@@ -152,11 +152,13 @@ static void copy_carries(Builder *b, Ref scan, const View *from, bool last) {
         int64_t elems = b->u->buffers.at[first + k].elems;
         if (!elems || elems > SMALL_CARRY) continue;
         if (!small++) n = nest_begin(b, "copies", s.at, 1);
-        nest_copy(&n, from[k], (View){.buffer = first + k});
+        nest_copy(&n, from[k], (View){.buffer = first + k}, elems);
     }
     if (small) nest_end(&n);
-    for (int k = 0; k < s.scan.ncarry; k++)
-        if (b->u->buffers.at[first + k].elems > SMALL_CARRY) loop_copy(b, from[k], (View){.buffer = first + k}, s.at);
+    for (int k = 0; k < s.scan.ncarry; k++) {
+        int64_t elems = b->u->buffers.at[first + k].elems;
+        if (elems > SMALL_CARRY) loop_copy(b, from[k], (View){.buffer = first + k}, elems, s.at);
+    }
     for (size_t k = before; k < b->u->kernels.len; k++) b->u->kernels.at[k]->last = last;
 }
 
@@ -169,7 +171,7 @@ static void copy_next(Builder *b, Ref scan) {
         from[k] = value_of(b, s.scan.next[k]);
         if (next->kind != N_LEAF || next->leaf.kind != LEAF_CARRY || next->leaf.slot != s.scan.id) continue;
         View copy = fresh(b, next);
-        loop_copy(b, from[k], copy, s.at);
+        loop_copy(b, from[k], copy, ir_elements(next), s.at);
         from[k] = copy;
     }
     copy_carries(b, scan, from, true);
@@ -189,7 +191,7 @@ static int condition(Builder *b, Ref scan) {
     View v = loop_memory(b, cond);
     if (runs_each_time(b, scan, cond)) return v.buffer;
     View copy = fresh(b, ir_node(b->g, cond));
-    loop_copy(b, v, copy, ir_node(b->g, scan)->at);
+    loop_copy(b, v, copy, 1, ir_node(b->g, scan)->at);
     return copy.buffer;
 }
 

@@ -39,9 +39,6 @@ P
 # epochs DIR: what the log tells of each epoch, without times.
 epochs() { grep '"event":"epoch"' "$1/log.jsonl" | sed 's/,"samples_per_s".*//'; }
 
-# tensors FILE: the bytes of a safetensors file's tensors.
-tensors() { tail -c +$(($(od -An -tu8 -N8 "$1") + 9)) "$1"; }
-
 # same DIR: the run came to what the run in `whole` did.
 same() {
     cmp "$1/weights.safetensors" whole/weights.safetensors || fail "$1: other weights"

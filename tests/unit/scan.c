@@ -51,6 +51,12 @@ Test(scan, carries_change_places_and_are_yielded) {
                 "result 0 = %9\nresult 1 = %10\nresult 2 = %11\nresult 3 = %15\n");
 }
 
+Test(scan, one_value_yielded_twice) {
+    expect_scan("%1 = input 0 f32[24]\n%2 = carry 0 0 f32[24]\n%3 = f32[24] of add(mul(%2[i0], 0.5), 1.0)\n"
+                "%4 = scan 0 in 3 (%1 -> %3) yields (%3, %3)\n%5 = result 1 of %4\n%6 = result 2 of %4\n"
+                "result 0 = %5\nresult 1 = %6\n");
+}
+
 Test(scan, scans_inside_scans) {
     expect_scan("%1 = input 0 f32[6, 4, 9]\n%2 = f32[9] of 1.0\n%3 = iteration 0\n%4 = carry 0 0 f32[9]\n"
                 "%5 = iteration 1\n%6 = carry 1 0 f32[9]\n"
