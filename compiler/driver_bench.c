@@ -70,12 +70,11 @@ static void call(const Bench *b) {
 
 static void call_kernel(Bench *b, size_t k) {
     const Kernel *kernel = b->code->loops->kernels.at[k];
+    if (!kernel->tiles) return;
     double start = driver_now();
     rt_parallel(b->d->pool, b->kernels[k], b->bases, kernel->tiles);
     b->seconds[k] += driver_now() - start;
 }
-
-static void call_loop(Bench *b, int number);
 
 /* Kernels from .. to-1 of `scope`, one by one, as the unit itself calls them. */
 static void call_kernels(Bench *b, int scope, size_t from, size_t to) {
@@ -86,23 +85,16 @@ static void call_kernels(Bench *b, int scope, size_t from, size_t to) {
             call_kernel(b, k);
             continue;
         }
-        call_loop(b, inner);
-        k = u->scans[inner].to - 1;
-    }
-}
-
-/* All iterations of a scan or while. */
-static void call_loop(Bench *b, int number) {
-    const LoopUnit *u = b->code->loops;
-    const LoopScan *s = &u->scans[number];
-    char *arena = b->d->arena;
-    int64_t *cell = (int64_t *)(arena + s->cell);
-    const Buffer *cond = s->cond >= 0 ? &u->buffers.at[s->cond] : NULL;
-    for (int64_t i = 0; cond || i < s->extent; i++) {
-        *cell = s->reverse ? s->extent - 1 - i : i;
-        call_kernels(b, number, s->from, s->body);
-        if (cond && !((const bool *)b->bases[cond->base])[cond->offset]) break;
-        call_kernels(b, number, s->body, s->to);
+        const LoopScan *s = &u->scans[inner];
+        int64_t *cell = (int64_t *)((char *)b->d->arena + s->cell);
+        for (int64_t i = 0; i < s->extent; i++) {
+            *cell = s->reverse ? s->extent - 1 - i : i;
+            call_kernels(b, inner, s->from, s->body);
+            const Buffer *cond = s->cond < 0 ? NULL : &u->buffers.at[s->cond];
+            if (cond && !((const char *)b->bases[cond->base])[cond->offset]) break;
+            call_kernels(b, inner, s->body, s->to);
+        }
+        k = s->to - 1;
     }
 }
 
@@ -187,6 +179,7 @@ static void print_kernels(const Bench *b, const Result *r, double calls) {
     printf("  %6s %10s %9s %6s %12s  %-28s %s\n", "time", "us", "GFLOP/s", "peak", "bytes", "kernel", "from");
     for (size_t i = 0; i < n; i++) {
         const Kernel *k = u->kernels.at[order[i]];
+        if (!k->tiles) continue;
         double seconds = b->seconds[order[i]] / calls, rate = (double)k->flops / seconds;
         printf("  %5.1f%% %10.1f %9.2f %5.1f%% %12lld  %-28s %s\n", 100 * b->seconds[order[i]] / all, 1e6 * seconds,
                1e-9 * rate, 100 * rate / r->peak, (long long)k->bytes, k->name, place_of(b->d, k->at));
@@ -225,7 +218,7 @@ static void measure(Driver *d, Bench *b, int number, const char *what, double pe
     b->seconds = ARENA_ARRAY(d->nnc->arena, double, u->kernels.len);
     b->kernels = ARENA_ARRAY(d->nnc->arena, KernelFunction, u->kernels.len);
     for (size_t k = 0; k < u->kernels.len; k++) {
-        b->kernels[k] = jit_kernel(d->jit, number, k);
+        if (u->kernels.at[k]->tiles) b->kernels[k] = jit_kernel(d->jit, number, k);
         r.flops += (double)u->kernels.at[k]->flops;
     }
     set_bases(b);

@@ -183,7 +183,7 @@ static void count_bytes(LoopUnit *u) {
     const Accesses *acc = plan_accesses(u);
     for (size_t k = 0; k < u->kernels.len; k++) {
         Kernel *kernel = u->kernels.at[k];
-        for (size_t i = 0; i < acc[k].len; i++) {
+        for (size_t i = 0; i < acc[k].len && kernel->tiles; i++) {
             const Buffer *b = &u->buffers.at[acc[k].at[i].buffer];
             if (b->kind == BUF_MEMORY) kernel->bytes += b->elems * (int64_t)dtype_size(b->dtype);
         }

@@ -174,13 +174,7 @@ void contract_pack_panels(Contract *c) {
     int64_t panels = count_panels(c), elems = panels * c->c.k * c->nr;
     c->b_pack = loop_buffer(b, BUF_MEMORY, c->node->dtype, elems, NULL);
     Contract p = *c;
-    int scan = b->scan;
-    bool decides = b->decides;
-    b->scan = loop_scan_of(b, c->c.b);
-    b->decides = decides && b->scan == scan;
-    p.nest = nest_begin(b, "pack", c->node->at, loop_tiles(panels, (double)elems));
-    b->scan = scan;
-    b->decides = decides;
+    p.nest = loop_begin_outside(b, loop_scan_of(b, c->c.b), "pack", c->node->at, loop_tiles(panels, (double)elems));
     p.at = ARENA_ARRAY(b->arena, const Aff *, c->node->rank + c->node->comp.nred);
     const Aff **index = ARENA_ARRAY(b->arena, const Aff *, c->c.nouter + 1);
     nest_unflatten(&p.nest, nest_units(&p.nest, panels), c->b_outer, c->c.nouter + 1, index);

@@ -104,6 +104,16 @@ int loop_scan_of(const Builder *b, Ex e) {
     return in.scan;
 }
 
+Nest loop_begin_outside(Builder *b, int scan, const char *what, Span at, int64_t tiles) {
+    int inside = b->scan;
+    bool decides = b->decides;
+    for (; b->scan != scan; b->scan = b->u->scans[b->scan].parent) b->decides = b->u->scans[b->scan].decides;
+    Nest n = nest_begin(b, what, at, tiles);
+    b->scan = inside;
+    b->decides = decides;
+    return n;
+}
+
 /* ---- copies ---- */
 
 static View fresh(Builder *b, const Node *n) {
