@@ -19,6 +19,10 @@ static Name target_path(Checker *c, Scope *s, Ast *e) {
     return path;
 }
 
+static bool is_param_within(const Slot *slot, const void *path) {
+    return slot->var->is_param && (!path || value_path_within(slot->var->path, path));
+}
+
 /* Which slots are updated: those that the loss reaches, of them those in `over`. */
 static bool find_targets(Checker *c, Scope *s, const Ast *a, const Term *loss, bool *chosen) {
     UnitState *u = c->unit;
@@ -36,12 +40,12 @@ static bool find_targets(Checker *c, Scope *s, const Ast *a, const Term *loss, b
         for (size_t i = 0; i < u->order.len; i++)
             if (reached[i] && value_path_within(u->order.at[i]->var->path, path)) chosen[i] = found = true;
         if (!found) {
-            err(c, target->at, over_nothing, path);
+            grad_explain(c, err(c, target->at, over_nothing, path), loss, is_param_within, path);
             return false;
         }
         any = true;
     }
-    if (!any) err(c, a->minimize.value->at, minimize_nothing);
+    if (!any) grad_explain(c, err(c, a->minimize.value->at, minimize_nothing), loss, is_param_within, NULL);
     return any;
 }
 
@@ -108,7 +112,7 @@ static Slot *counter(Checker *c, Name path, Type t, Span at) {
     bool made;
     Variable *var = variable_at(c, path, t, false, true, at, &made);
     if (!var) return NULL;
-    if (made) init_zero(c, var);
+    if (made) init_number(c, var, 0);
     return variable_slot(c, var, at);
 }
 
@@ -200,10 +204,9 @@ static Term *expand_update(Checker *c, const Update *up, Name prefix, Slot *para
     int nh = fn->fn.hyper.len;
     Value *given = ARENA_ARRAY(check_arena(c), Value, nh + 2);
     Span *places = ARENA_ARRAY(check_arena(c), Span, nh + 2);
-    for (int i = 0; i < nh + 2; i++) places[i] = at;
-    for (int i = 0; i < nh; i++) given[i] = up->hyper[i];
-    given[nh] = value_term(param->now);
-    given[nh + 1] = value_term(g);
+    for (int i = 0; i < nh; i++) given[i] = up->hyper[i], places[i] = up->places[i];
+    given[nh] = value_term(param->now), places[nh] = at;
+    given[nh + 1] = value_term(g), places[nh + 1] = at;
     Frame frame;
     if (!frame_push(c, &frame, fn, fn->fn.name.name, at, up->scope)) return NULL;
     Minimize m = {.prefix = prefix, .param = param};
@@ -218,8 +221,17 @@ static Term *expand_update(Checker *c, const Update *up, Name prefix, Slot *para
     return p && full ? term_select(c, full, p, param->now, at) : p;
 }
 
-static const Update *optimizer_of(Checker *c, Scope *s, Ast *e) {
+/* Schedules that have states are named after the optimizer. */
+static Value with_schedules(Checker *c, Scope *s, Ast *e, Name prefix) {
+    Namer *outer = c->frame->namer, namer = {.path = prefix};
+    c->frame->namer = arena_copy(check_arena(c), &namer, sizeof namer);
     Value v = eval_expr(c, s, e);
+    c->frame->namer = outer;
+    return v;
+}
+
+static const Update *optimizer_of(Checker *c, Scope *s, Ast *e, Name prefix) {
+    Value v = with_schedules(c, s, e, prefix);
     if (v.kind == V_OPTIMIZER) v = call_with(c, v, 0, NULL, e->at);
     if (v.kind == V_POISON) return NULL;
     if (v.kind != V_UPDATE) {
@@ -269,7 +281,7 @@ static void update_all(Checker *c, Scope *s, Ast *a, Term *loss, const bool *cho
     Term *full = NULL;
     u->step = term_binary(c, "add", count->now, term_number(c, 1, DT_I32, at), at);
     u->step->name = check_name(c, "step");
-    const Update *up = optimizer_of(c, s, a->minimize.optimizer);
+    const Update *up = optimizer_of(c, s, a->minimize.optimizer, prefix);
     if (up && options(c, s, a, prefix, params, g, n, &full)) {
         for (size_t i = 0; i < n; i++) p[i] = expand_update(c, up, prefix, params[i], g[i], full, at);
         for (size_t i = 0; i < n; i++)
@@ -304,11 +316,10 @@ Flow exec_minimize(Checker *c, Scope *s, Ast *a) {
 /* A report looks at the model and changes nothing: what its expression does to states is undone. */
 Flow exec_report(Checker *c, Scope *s, Ast *a) {
     UnitState *u = c->unit;
-    size_t n = u->order.len;
-    Term **now = ARENA_ARRAY(check_arena(c), Term *, n + 1);
-    for (size_t i = 0; i < n; i++) now[i] = u->order.at[i]->now;
+    size_t n;
+    Term **now = slots_now(c, &n);
     Term *t = scalar_result(c, eval_expr(c, s, a->report.value), a->report.value, "what is reported");
-    for (size_t i = 0; i < u->order.len; i++) u->order.at[i]->now = i < n ? now[i] : u->order.at[i]->first;
+    slots_reset(c, now, n);
     for (size_t i = 0; i < u->reports.len; i++)
         if (u->reports.at[i].name == a->report.name.name) {
             diag_label(c->nnc, err(c, a->report.name.at, report_twice, a->report.name.name), u->reports.at[i].at,
