@@ -145,9 +145,9 @@ bool driver_call(Driver *d, const char *function, const CallArg *args, int nargs
                  int nsettings, void (*set)(Driver *d, void *self), void *self, CallResult *result);
 void call_free(CallResult *result);
 
-/** `nnc run`: arguments from the command line (NAME=FILE.npy or NAME=NUMBER), the result printed or written:
- * driver_run.c. Returns the exit status. */
-int driver_run(Driver *d, const char *function, const Setting *args, int nargs, const char *out);
+/** `nnc run`: arguments from the command line (NAME=NUMBER or NAME=FILE, an array, a picture or a text), the result
+ * printed (integers as text, where asked for) or written: driver_run.c. Returns the exit status. */
+int driver_run(Driver *d, const char *function, const Setting *args, int nargs, const char *out, bool as_text);
 
 typedef struct {
     const char *out;    /* NULL: STEM.o */

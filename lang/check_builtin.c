@@ -73,6 +73,9 @@ Value call_builtin(Checker *c, const Builtin *b, Args args, Span at) {
         }
     BuiltinCall call = {b, given, places, at};
     if (arg_poisoned(&call, n)) return value_poison();
+    for (int i = 0; i < n; i++)
+        if ((given[i].kind == V_LIST || given[i].kind == V_TUPLE) && !check_work(c, given[i].list.len, at))
+            return value_poison();
     return b->call(c, &call);
 }
 
@@ -269,18 +272,10 @@ Value builtin_cast(Checker *c, BuiltinCall *b) {
     return convert(c, b, to == DT_F32 ? type_float(c) : to);
 }
 
-/* ---- gradients, parameters, data ---- */
+/* ---- gradients, data ---- */
 
 Value builtin_grad(Checker *c, BuiltinCall *b) {
     return eval_grad(c, b->args[0], b->args[1], b->places[0], b->places[1]);
-}
-
-Value builtin_params(Checker *c, BuiltinCall *b) {
-    if (!value_path(b->args[0]) || !c->unit) {
-        arg_bad(c, b, 0, "a model, a part of one or a named layer");
-        return value_poison();
-    }
-    return model_params(c, b->args[0], b->at);
 }
 
 Value builtin_fact(Checker *c, BuiltinCall *b) {

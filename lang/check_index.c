@@ -161,8 +161,14 @@ static Value ranged_index(Checker *c, Scope *s, Ast *binder, bool from_zero) {
         if (v.kind == V_POISON) return v;
         if (v.kind == V_NONE && parts[i]) continue;
         parts[i] = value_size(c, v);
-        if (parts[i]) continue;
-        err(c, asts[i] ? asts[i]->at : range->at, bad_bound, value_text(c, v));
+        int64_t bound;
+        bool large = parts[i] && dim_is_const(parts[i], &bound) && (bound > INT32_MAX || bound < -INT32_MAX);
+        if (parts[i] && !large) continue;
+        Span at = asts[i] ? asts[i]->at : range->at;
+        if (large)
+            err(c, at, index_large, INT32_MAX, dim_text(c, parts[i]));
+        else
+            err(c, at, bad_bound, value_text(c, v));
         return value_poison();
     }
     int64_t step;

@@ -207,6 +207,11 @@ Value builtin_bernoulli(Checker *c, BuiltinCall *b) {
     int rank;
     const Dim *dims;
     Term like = {.type = type_scalar(type_float(c))};
+    double known;
+    if (value_number(b->args[0], &known) && !(known >= 0 && known <= 1)) {
+        arg_bad(c, b, 0, "a probability from 0 to 1");
+        return value_poison();
+    }
     Term *p = value_to_term(c, b->args[0], &like, b->places[0]);
     if (!p || !arg_shape(c, b, 1, &rank, &dims)) return value_poison();
     Term *u = random_term(c, b, "uniform", type_float(c), rank, dims);

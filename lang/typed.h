@@ -114,11 +114,11 @@ typedef struct DataExpr {
     struct DataExpr **sources;
     int nargs;
     struct DataArg {
-        Name name;        /* NULL: positional */
-        const char *text; /* a string, or NULL: a number */
-        double number;
+        Name name;
+        const char *text;  /* a string, or NULL: */
+        double numbers[2]; /* a number, or two of a list */
         Span at;
-    } *args;
+    } *args; /* what was given, each checked against the parameters of `fn` */
     int part; /* which of several that it gives, as in data (a, b) = split(...) */
 } DataExpr;
 
@@ -127,6 +127,8 @@ typedef struct {
     DType dtype;
     int rank; /* of one sample */
     const int64_t *dims;
+    int64_t rows;   /* that samples are picked from; 0: as many as there are samples */
+    int64_t stride; /* elements from one row to the next, as windows of a text may overlap; 0: those of a row */
 } DataField;
 
 /* What is known of an opened data set. */
@@ -134,7 +136,9 @@ typedef struct {
     int64_t count;
     int nfields;
     const DataField *fields;
-    int64_t classes, vocab;                          /* -1: not known of this kind of data */
+    int64_t classes;                                 /* -1: not known of this kind of data */
+    int vocab;                                       /* characters of a text; 0 of anything else */
+    const int32_t *alphabet;                         /* their code points */
     const double *(*mean)(void *handle, int64_t *n); /* per feature of the first field; may be NULL */
     const double *(*std)(void *handle, int64_t *n);
     void *handle; /* the opener's own */
@@ -231,6 +235,13 @@ typedef struct StopTerm {
     struct StopTerm *a, *b;
 } StopTerm;
 
+/* A report that a schedule reads, and the scalar state that holds what it came to in the last epoch: NaN before the
+ * first one ends. The run sets it. */
+typedef struct {
+    Name report;
+    Variable *var;
+} Reported;
+
 typedef struct TrainBlock {
     Name name; /* "" where it has none */
     Span at;
@@ -238,6 +249,7 @@ typedef struct TrainBlock {
     Name keep_best;                             /* or NULL; `keep_best_less`: smaller is better */
     bool keep_best_less;
     VEC(StopTerm *) stops; /* the run ends after an epoch where any of them is true */
+    VEC(Reported) reported; /* grows as units are made */
     VEC(TrainLoop) loops;
     struct {
         Name path; /* model or part */

@@ -82,6 +82,12 @@ Test(loop, products_of_many_factors) {
         "    t2 = mul(t1, t1)\n    t3 = mul(t2, t2)\n    mul(t3, mul(%1[i0, k0], t1))\n}\nresult 0 = %3\n");
 }
 
+Test(loop, lanes_that_a_limit_leaves_depend_on_the_tile) {
+    expect_text_same("%1 = input 0 \"x\" f64[1, 8, 4, 3]\n"
+                     "%2 = f64[1, 5, 24] sum k0:4 of mul(%1[0, i2 mod 8, k0, i2 div 8], f64(and(lt(i32[4*i1], "
+                     "i32[5*k0 + 5]), lt(i32[5*k0], i32[4*i1 + 4]))))\nresult 0 = %2\n");
+}
+
 Test(loop, passes_through_what_it_is_given) {
     expect_text_same("%1 = param 0 \"p\" f32[5]\n%2 = param 1 \"q\" f32[5]\n%3 = input 0 \"x\" f32[5]\n"
                      "result 0 = %3\nresult 1 = %1\nparam 0 = %2\nparam 1 = %1\n");

@@ -160,8 +160,9 @@ Test(lower_nn, a_model_reads_its_parameters) {
 static const DataInfo *open_pairs(void *self, Nnc *nnc, const DataExpr *e) {
     (void)self;
     static const int64_t two[] = {2};
-    const DataField fields[] = {{intern(nnc->names, "x"), DT_F64, 1, two}, {intern(nnc->names, "y"), DT_F64, 0, NULL}};
-    DataInfo info = {.count = 5, .nfields = 2, .classes = -1, .vocab = -1, .expr = e};
+    const DataField fields[] = {{.name = intern(nnc->names, "x"), .dtype = DT_F64, .rank = 1, .dims = two},
+                                {.name = intern(nnc->names, "y"), .dtype = DT_F64}};
+    DataInfo info = {.count = 5, .nfields = 2, .classes = -1, .expr = e};
     info.fields = arena_copy(nnc->arena, fields, sizeof fields);
     return arena_copy(nnc->arena, &info, sizeof info);
 }
