@@ -94,10 +94,9 @@ typedef struct {
 typedef struct UnitState {
     Unit *unit;
     bool training;
-    bool symbolic;     /* only checked: sizes may stay names, variables are not kept */
-    bool alone;        /* a declaration by itself, not what a run or an export calls */
-    bool in_loop;      /* of a train block: minimize and report are allowed */
-    bool without_data; /* what its data would say is not known: layers of unknown inputs have no parameters yet */
+    bool symbolic; /* only checked: sizes may stay names, variables are not kept */
+    bool alone;    /* a declaration by itself, not what a run or an export calls */
+    bool in_loop;  /* of a train block: minimize and report are allowed */
     VarTable *vars;
     NameMap slots; /* path to Slot */
     VEC(Slot *) order;
@@ -133,10 +132,11 @@ struct Checker {
     struct ScanContext *scan;     /* the scan or while whose body is being made */
     struct IndexContext *indices; /* of the definition in index notation that is being made */
     int terms, work, nesting, index_ids;
-    Span place;    /* of the expression evaluated last */
-    bool stopped;  /* a limit was reached: everything is poison from here on */
-    bool broken;   /* a file could not be read whole: what it declares is not known */
-    bool repeated; /* the message being made was reported before */
+    Span place;        /* of the expression evaluated last */
+    bool stopped;      /* a limit was reached: everything is poison from here on */
+    bool broken;       /* a file could not be read whole: what it declares is not known */
+    bool without_data; /* a data set could not be opened: layers that depend on it have no parameters yet */
+    bool repeated;     /* the message being made was reported before */
 };
 
 /* err(c, at, id, ...) reports a message once for each place and adds the calls that led there. */

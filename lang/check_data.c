@@ -129,7 +129,8 @@ static bool take_argument(Taking *t, const AstField *f) {
     if (!find_parameter(t, f, &k)) return false;
     const struct Parameter *p = t->list[k];
     t->given[k] = true;
-    if (v.kind == V_NONE && p->optional) return true;
+    bool none = v.kind == V_NONE || (v.kind == V_STRING && p->kind != P_COLUMN && strcmp(v.text, "none") == 0);
+    if (p->optional && none) return true;
     struct DataArg *a = &out->args[out->nargs++];
     *a = (struct DataArg){.name = check_name(t->c, "%s", p->name), .at = e->at};
     if (read_argument(p, v, a)) return true;
@@ -207,6 +208,7 @@ void data_declare(Checker *c, Decl *decl) {
 const DataInfo *data_info(Checker *c, DataSet *d) {
     if (!d->tried && c->opener.open) d->info = c->opener.open(c->opener.self, c->nnc, d->expr);
     d->tried = true;
+    c->without_data = c->without_data || !d->info;
     return d->info;
 }
 

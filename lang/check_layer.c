@@ -153,5 +153,5 @@ Value eval_field(Checker *c, Scope *s, Ast *e) {
     Variable *var = map_get(&c->unit->vars->by_path, child);
     if (var) return value_term(variable_slot(c, var, e->at)->now);
     if (vars_within(c->unit->vars, child)) return (Value){.kind = V_PART, .path = child};
-    return c->unit->without_data ? value_poison() : unknown_part(c, path, e->field.field);
+    return c->without_data ? value_poison() : unknown_part(c, path, e->field.field);
 }

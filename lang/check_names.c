@@ -5,11 +5,13 @@
 
 #include <string.h>
 
+typedef enum { BOUND, BOUND_LET, BOUND_PARAM, BOUND_STATE } BoundKind; /* all but the first are meant to be used */
+
 /* A name bound in a body. */
 typedef struct Bound {
     Name name;
     Span at;
-    enum { BOUND, BOUND_LET, BOUND_PARAM, BOUND_STATE } kind; /* others than the first are worth a warning */
+    BoundKind kind;
     bool used, assigned;
     struct Bound *shadowed; /* what the name was before */
 } Bound;
@@ -36,13 +38,12 @@ static void walk(Ast *e, void *arg);
 
 /* ---- binding ---- */
 
-static Bound *bind_at(Walk *w, AstName name, int kind) {
+static void bind_at(Walk *w, AstName name, BoundKind kind) {
     Bound *b = ARENA_NEW(check_arena(w->c), Bound);
     *b = (Bound){.name = name.name, .at = name.at, .shadowed = map_get(&w->innermost, name.name)};
     b->kind = name.name[0] == '_' ? BOUND : kind;
     map_put(w->c, &w->innermost, name.name, b);
     arena_push(w->c, &w->names, b);
-    return b;
 }
 
 static void bind(Walk *w, Name name) { bind_at(w, (AstName){.name = name}, BOUND); }

@@ -177,7 +177,6 @@ static Unit *loop_unit(Checker *c, TrainBlock *t, int index, Dim n, bool symboli
     unit_begin(c, &u, loop->trains ? UNIT_STEP : UNIT_EVAL, name, symbolic);
     u.training = loop->trains;
     u.in_loop = true;
-    u.without_data = !info;
     u.block = t;
     u.optimizer_prefix = prefix_of(c, t);
     for (int i = 0; i < index; i++) u.minimizes += count_minimizes(t->loops.at[i].ast, false);

@@ -1,9 +1,11 @@
 #!/bin/sh
-# make_cifar.sh DIR: writes made-up images in the format of CIFAR-10 (binary version) to DIR/cifar-10-batches-bin, for a first try
+# make_cifar.sh DIR [COUNT]: writes made-up images in the format of CIFAR-10 (binary version) to DIR/cifar-10-batches-bin, for a first try
 # where the real files (https://www.cs.toronto.edu/~kriz/cifar.html) are not at hand. Each class is a direction and a width of
-# stripes; their place, their colour and the noise differ in every image. 2,000 images to learn from, 500 to test: 8 MB.
+# stripes; their place, their colour and the noise differ in every image. 2,000 images to learn from, or COUNT,
+# and a quarter as many to test: 8 MB.
 set -eu
 folder=${1:?the folder to write to}/cifar-10-batches-bin
+count=${2:-2000}
 mkdir -p "$folder"
 
 # records SEED COUNT: a label, then 32x32 pixels in red, in green, in blue
@@ -30,5 +32,5 @@ records() {
     }'
 }
 
-records 1 2000 >"$folder/data_batch_1.bin"
-records 2 500 >"$folder/test_batch.bin"
+records 1 "$count" >"$folder/data_batch_1.bin"
+records 2 $((count / 4)) >"$folder/test_batch.bin"
