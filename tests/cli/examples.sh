@@ -1,6 +1,6 @@
 #!/bin/sh
-# Every example is checked, and trains for three steps on a handful of made-up images; examples/run.sh says what they reach on the
-# real ones.
+# Every example is checked, and trains for three steps on a handful of made-up images or characters; examples/run.sh says what
+# they reach on the real ones.
 . "$SOURCE/tests/cli/lib.sh"
 
 # idx DIMS FILE: standard input behind the header of an idx file of bytes; DIMS in octal
@@ -10,6 +10,7 @@ for part in train t10k; do
         idx '\000\000\010\003\000\000\000\310\000\000\000\034\000\000\000\034' $part-images-idx3-ubyte.gz
     LC_ALL=C awk 'BEGIN { for (i = 0; i < 200; i++) printf "%c", i % 10 }' | idx '\000\000\010\001\000\000\000\310' $part-labels-idx1-ubyte.gz
 done
+awk 'BEGIN { for (i = 0; i < 12000; i++) printf "%c", 97 + (i * i + 7 * i) % 26 }' >cookie
 sh "$SOURCE/examples/data/make_cifar.sh" . 40 || fail "make_cifar.sh"
 
 for file in "$SOURCE"/examples/*.nn; do
@@ -29,5 +30,11 @@ for call in 'vae sample n=4' 'gan sample n=4' "autoencoder reconstruct image=$bo
     set -- $call
     "$NNC" run "$SOURCE/examples/$1.nn" "$2" --arg "$3" --out "$1.png" --quiet --data . 2>err.txt || fail "run $1: $(head -n 3 err.txt)"
     [ -s "$1.png" ] || fail "$1 wrote no picture"
+done
+
+# texts
+for name in char_rnn char_lstm char_gru gpt; do
+    "$NNC" run "$SOURCE/examples/$name.nn" sample --arg length=40 --text --quiet --data . >out.txt 2>err.txt || fail "run $name: $(head -n 3 err.txt)"
+    grep -q '^[a-z]\{40\}$' out.txt || fail "$name wrote '$(head -c 80 out.txt)'"
 done
 finish

@@ -14,7 +14,7 @@ import struct
 
 import numpy as np
 
-STEPS = 21
+STEPS = 20
 rng = np.random.default_rng(7)
 tensors, cases = {}, []
 
@@ -252,6 +252,41 @@ def rprop(p, g, s, t):
     return p
 
 
+# ---- those of all parameters as one vector ----
+
+
+def prodigy(p, g, s, t):
+    """Mishchenko and Defazio, 2023, algorithm 4 with Adam's corrections, as Optax has it."""
+    s.setdefault("p0", p)
+    d, b3 = s.get("d", 0.05), math.sqrt(0.99)
+    rate = d * math.sqrt(1 - 0.99**t) / (1 - 0.9**t)
+    m, v = avg(s, "m", 0.9, d * g), avg(s, "v", 0.99, (d * g) ** 2)
+    s["s"] = b3 * s.get("s", 0) + rate * d / 0.05 * g
+    s["r"] = b3 * s.get("r", 0) + rate * d / 0.05 * (g * (s["p0"] - p)).sum()
+    d = s["d"] = max(d, s["r"] / np.abs(s["s"]).sum())
+    return p - rate * (m / (np.sqrt(v) + d * 1e-8) + 0.1 * p)
+
+
+# a quartic whose Hessian 3 p² + 1 is not diagonal
+CURVE = "0.25 * (sum(p0^4) + sum(p1^4)) + 0.5 * (sum(p0) + sum(p1))^2"
+
+
+def sophia(p, g, s, t):
+    """Liu et al., 2023, algorithm 3 with a direction that is no random one."""
+    g = g + p**3 + p.sum()
+    m = avg(s, "m", 0.9, g)
+    if t % 4 == 1:
+        u = np.cos(np.arange(p.size) + t)
+        avg(s, "h", 0.8, u * (3 * p**2 * u + u.sum()))
+    return p * (1 - 0.01 * 0.1) - 0.01 * np.clip(m / np.maximum(0.3 * s["h"], 1e-3), -1, 1)
+
+
+VECTORS = [
+    ("Prodigy(1, beta2 = 0.99, start = 0.05, weight_decay = 0.1)", prodigy, None),
+    ("Sophia(0.01, beta1 = 0.9, beta2 = 0.8, gamma = 0.3, eps = 1e-3, weight_decay = 0.1, every = 4, "
+     "draw = fn(shape) = cos(arange(shape[0]) + step))", sophia, CURVE),
+]
+
 OPTIMIZERS = [
     ("GD(0.1)", gd),
     ("GD(0.1 / sqrt(step))", gd_decayed),
@@ -308,6 +343,18 @@ def optimizer_cases():
                 outputs[f"state_average_p{i}"] = {"key": key, "f32": [2e-5, 1e-5], "f64": [1e-10, 1e-12]}
         inputs = {x: y for x, y in names.items() if int(x[-1]) < n}
         case(f"own/optimizers/{using}", "own/optimizer", {"using": using, "steps": STEPS}, inputs, outputs)
+    for k, (using, update, curve) in enumerate(VECTORS):
+        p, s, path = np.concatenate([x.ravel() for x in start[:2]]).astype(np.float64), {}, []
+        for t in range(STEPS):
+            p = update(p, np.concatenate([x[t].ravel() for x in grads[:2]]).astype(np.float64), s, t + 1)
+            path.append(p)
+        outputs, begin = {}, 0
+        for i in range(2):
+            part = np.array(path)[:, begin : begin + start[i].size].reshape(STEPS, *SHAPES[i])
+            key, begin = keep(f"vector{k}/traj_p{i}", part), begin + start[i].size
+            outputs[f"traj_p{i}"] = {"key": key, "f32": [5e-5, 1e-5], "f64": [1e-10, 1e-12]}
+        attrs = {"using": using, "steps": STEPS} | ({"curve": curve} if curve else {})
+        case(f"own/optimizers/{using}", "own/optimizer", attrs, {x: names[x] for x in names if int(x[-1]) < 2}, outputs)
 
 
 # ---- schedules: of t, from 0 ----

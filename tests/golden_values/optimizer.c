@@ -1,4 +1,5 @@
-/* Optimizer trajectories: a layer whose loss Σ p·g has the given gradient g of each step. */
+/* Optimizer trajectories: a layer whose loss Σ p·g has the given gradient g of each step, plus a curve where the case
+ * has one. */
 #include "runtime/npy.h"
 #include "tests/golden_values/steps.h"
 
@@ -41,6 +42,8 @@ static bool optimizer_source(Str *s, const Case *c, const Rule *r, int n) {
     }
     str_add(s, "    return 0.0");
     for (int i = 0; i < n; i++) str_add(s, " + sum(p%d * g%d)", i, i);
+    const cJSON *curve = cJSON_GetObjectItemCaseSensitive(c->attrs, "curve"); /* added to a loss that has none */
+    if (curve) str_add(s, " + %s", curve->valuestring);
     str_add(s, "\n}\n\ntrain {\n    batch = 1\n    for (");
     if (n == 1) s->at[--s->len] = 0;
     for (int i = 0; i < n; i++) str_add(s, "%sg%d", i ? ", " : "", i);

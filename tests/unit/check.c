@@ -263,6 +263,28 @@ Test(program, variables_are_shared_by_units) {
     nnc_free(nnc);
 }
 
+static bool uses(const Term *t, TermKind kind) {
+    bool found = t->kind == kind;
+    for (int i = 0; i < t->nargs; i++) found = found || uses(t->args[i], kind);
+    return found;
+}
+
+Test(program, first_values_know_no_scan) {
+    Nnc *nnc = nnc_new();
+    Program *p = load_with(nnc,
+                           "model m(x: [1, 2]) = Dense(2)(x)\n"
+                           "export fn f() {\n    return scan t in 0..3 with h = ones([1, 2]) {\n"
+                           "        h = m(h) + normal([1, 2])\n        yield h\n    }\n}\n",
+                           NULL, 0, NULL);
+    cr_assert(p);
+    Unit *u = program_export_unit(p, &p->exports.at[0], NULL, 0, NULL, 0, 1);
+    cr_assert(u && uses(u->results.at[0].value, T_ITERATION));
+    Unit *init = program_init_unit(p);
+    cr_assert_eq(init->updates.len, 2);
+    for (size_t i = 0; i < 2; i++) cr_expect(!uses(init->updates.at[i].value, T_ITERATION));
+    nnc_free(nnc);
+}
+
 /* ---- the project's own files: no errors, no warnings ---- */
 
 static void check_files(const char *pattern) {
