@@ -161,6 +161,10 @@ typedef struct {
 /** Emits the exported functions as a standalone object and a C header: driver_compile.c. Returns the exit status. */
 int driver_compile(Driver *d, const CompileOptions *c);
 
+/** Times the steps of training and the exported functions, whole and by kernel, and prints both: driver_bench.c. Returns the
+ * exit status. */
+int driver_bench(Driver *d);
+
 /** Prints layers, parameters, FLOPs, bytes and kernels: driver_summary.c. Returns the exit status. */
 int driver_summary(Driver *d);
 

@@ -73,11 +73,14 @@ static void print_parameters(Driver *d) {
 static void print_kernels(Driver *d, const Code *c) {
     Arena *a = d->nnc->arena;
     int64_t flops = 0;
-    printf("\n%s: %zu kernels, %s bytes of activations and scratch\n", c->unit->name, c->loops->kernels.len,
+    size_t count = 0;
+    for (size_t i = 0; i < c->loops->kernels.len; i++) count += c->loops->kernels.at[i]->tiles > 0;
+    printf("\n%s: %zu kernels, %s bytes of activations and scratch\n", c->unit->name, count,
            grouped(a, c->loops->arena_bytes));
     printf("  %-32s %16s %16s  %s\n", "kernel", "FLOPs", "bytes moved", "from");
     for (size_t i = 0; i < c->loops->kernels.len; i++) {
         const Kernel *k = c->loops->kernels.at[i];
+        if (!k->tiles) continue;
         char place[256] = "";
         if (k->at.file) {
             int line, column;

@@ -28,9 +28,11 @@ static int with_driver(CommandLine *l, int (*work)(Driver *, CommandLine *)) {
 static int work_train(Driver *d, CommandLine *l) { return (void)l, driver_train(d, false); }
 static int work_eval(Driver *d, CommandLine *l) { return (void)l, driver_train(d, true); }
 static int work_summary(Driver *d, CommandLine *l) { return (void)l, driver_summary(d); }
+static int work_bench(Driver *d, CommandLine *l) { return (void)l, driver_bench(d); }
 static int run_train(CommandLine *l) { return l->npositional > 1 ? too_many(l, 1) : with_driver(l, work_train); }
 static int run_eval(CommandLine *l) { return l->npositional > 1 ? too_many(l, 1) : with_driver(l, work_eval); }
 static int run_summary(CommandLine *l) { return l->npositional > 1 ? too_many(l, 1) : with_driver(l, work_summary); }
+static int run_bench(CommandLine *l) { return l->npositional > 1 ? too_many(l, 1) : with_driver(l, work_bench); }
 
 static int work_run(Driver *d, CommandLine *l) {
     return driver_run(d, l->positional[1], l->args.at, (int)l->args.len, l->common.out);
@@ -104,6 +106,8 @@ const Command commands[] = {
     {"fmt", "FILE...", "Formats in place.", "nnc fmt examples/digits.nn", 'f', run_fmt},
     {"summary", "FILE", "Shows layers, parameters, FLOPs, bytes and kernels before anything runs.",
      "nnc summary examples/digits.nn", 's', run_summary},
+    {"bench", "FILE", "Times training steps and exported functions, whole and by kernel.",
+     "nnc bench examples/digits.nn", 'b', run_bench},
     {"version", "", "Shows the versions, the CPU and the number of threads.", "nnc version", 'v', run_version},
     {0}};
 

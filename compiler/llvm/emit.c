@@ -139,8 +139,7 @@ static LLVMTypeRef kernel_type(const L *l) {
     return LLVMFunctionType(l->none, (LLVMTypeRef[]){l->ptr, l->i64}, 2, false);
 }
 
-/* train.12.k12_reduce */
-static char *kernel_symbol(const LoopUnit *unit, const char *symbol, size_t number) {
+const char *emit_kernel_symbol(const LoopUnit *unit, const char *symbol, size_t number) {
     return arena_printf(unit->nnc->arena, "%s.%zu.%s", symbol, number, unit->kernels.at[number]->name);
 }
 
@@ -198,7 +197,7 @@ void emit_kernels(const L *l, const LoopUnit *unit, const char *symbol, size_t f
     find_reads(&e);
     for (size_t i = from; i < to; i++)
         if (unit->kernels.at[i]->tiles > 0)
-            emit_kernel(&e, unit->kernels.at[i], kernel_symbol(unit, symbol, i), internal);
+            emit_kernel(&e, unit->kernels.at[i], emit_kernel_symbol(unit, symbol, i), internal);
     free(e.slots);
     free(e.constants);
     free(e.bases);
@@ -247,7 +246,7 @@ static void call_parallel(const L *l, const UnitValues *u, V kernel, int64_t til
 }
 
 static void call_kernel(const L *l, const LoopUnit *unit, const UnitValues *u, size_t number) {
-    const char *name = kernel_symbol(unit, u->symbol, number);
+    const char *name = emit_kernel_symbol(unit, u->symbol, number);
     if (!unit->kernels.at[number]->tiles) return;
     V kernel = LLVMGetNamedFunction(l->module, name);
     if (!kernel) kernel = LLVMAddFunction(l->module, name, kernel_type(l)); /* of another module */

@@ -15,7 +15,8 @@ enum { PART_KERNELS = 12, CACHE_BYTES = 256 << 20 };
 
 struct JitCode {
     LLVMOrcLLJITRef jit;
-    UnitFunction *functions;
+    LoopUnit *const *units;
+    const char **symbols; /* of the units */
 };
 
 typedef struct {
@@ -126,26 +127,31 @@ JitCode *llvm_jit(Nnc *nnc, LoopUnit *const *units, int n, const char *cpu, bool
         add_parts(&parts, &target, units[i], symbols[i]);
     }
     JitCode *code = xcalloc(1, sizeof *code);
-    code->functions = xcalloc((size_t)n, sizeof *code->functions);
+    code->units = arena_copy(nnc->arena, units, (size_t)n * sizeof *units);
+    code->symbols = symbols;
     if (n) {
         compile_parts(&parts);
         code->jit = link_parts(&parts);
-    }
-    for (int i = 0; i < n; i++) {
-        LLVMOrcExecutorAddress address;
-        check(LLVMOrcLLJITLookup(code->jit, &address, symbols[i]), symbols[i]);
-        code->functions[i] = (UnitFunction)(uintptr_t)address;
     }
     free(parts.cache);
     vec_free(&parts);
     return code;
 }
 
-UnitFunction jit_function(const JitCode *code, int unit) { return code->functions[unit]; }
+static uintptr_t look_up(const JitCode *code, const char *symbol) {
+    LLVMOrcExecutorAddress address;
+    check(LLVMOrcLLJITLookup(code->jit, &address, symbol), symbol);
+    return (uintptr_t)address;
+}
+
+UnitFunction jit_function(const JitCode *code, int unit) { return (UnitFunction)look_up(code, code->symbols[unit]); }
+
+KernelFunction jit_kernel(const JitCode *code, int unit, size_t kernel) {
+    return (KernelFunction)look_up(code, emit_kernel_symbol(code->units[unit], code->symbols[unit], kernel));
+}
 
 void jit_free(JitCode *code) {
     if (!code) return;
     if (code->jit) check(LLVMOrcDisposeLLJIT(code->jit), "ending the JIT");
-    free(code->functions);
     free(code);
 }

@@ -14,6 +14,9 @@ bool llvm_machine(Nnc *nnc, const char *triple, const char *cpu, Machine *out);
  * elements, and no result overlaps another array. */
 typedef void (*UnitFunction)(void *const *bases, const void *rtcall);
 
+/** One kernel of a unit: its tile of that number. */
+typedef void (*KernelFunction)(void *bases, int64_t tile);
+
 typedef struct JitCode JitCode;
 
 /** Compiles units just in time, for a CPU that the machine at hand must be able to run; with `cached`, code made by an
@@ -22,6 +25,8 @@ JitCode *llvm_jit(Nnc *nnc, LoopUnit *const *units, int n, const char *cpu, bool
 
 /** The entry of units[unit]. */
 UnitFunction jit_function(const JitCode *code, int unit);
+/** Kernel number `kernel` of units[unit] alone. */
+KernelFunction jit_kernel(const JitCode *code, int unit, size_t kernel);
 void jit_free(JitCode *code);
 
 /** One exported function of a standalone object: a C function around a unit. */

@@ -1,6 +1,7 @@
 /* From an optimized graph to the loop nests of a unit: fuse, schedule, one builder a kernel, plan. */
 #include "compiler/loop/common.h"
 #include "compiler/pass/fuse.h"
+#include "compiler/pass/pad.h"
 #include "compiler/pass/plan.h"
 #include "compiler/pass/split.h"
 
@@ -181,7 +182,7 @@ static void count_bytes(LoopUnit *u) {
     const Accesses *acc = plan_accesses(u);
     for (size_t k = 0; k < u->kernels.len; k++) {
         Kernel *kernel = u->kernels.at[k];
-        for (size_t i = 0; i < acc[k].len; i++) {
+        for (size_t i = 0; i < acc[k].len && kernel->tiles; i++) {
             const Buffer *b = &u->buffers.at[acc[k].at[i].buffer];
             if (b->kind == BUF_MEMORY) kernel->bytes += b->elems * (int64_t)dtype_size(b->dtype);
         }
@@ -210,7 +211,7 @@ static void seal(Builder *b) {
 
 LoopUnit *loop_build(Nnc *nnc, const Graph *g, const char *name, int ninputs, int nresults, const VarLayout *vars,
                      const Machine *m) {
-    Graph *fused = pass_split(nnc, pass_fuse(nnc, g));
+    Graph *fused = pass_pad(nnc, pass_split(nnc, pass_fuse(nnc, g)));
     const Schedule *s = pass_schedule(nnc, fused);
     Builder b = {
         .u = ARENA_NEW(nnc->arena, LoopUnit), .g = fused, .affs = fused->affs, .arena = nnc->arena, .m = m, .s = s};

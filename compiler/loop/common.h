@@ -24,6 +24,7 @@ typedef struct {
     View *memory;    /* per node: its place in memory, once it has one */
     int scan;        /* kernels that are begun run in it; 0: in none */
     bool decides;    /* and come before its condition is tested */
+    const Ref *home; /* per node: the N_SCAN whose body it is in, or 0 */
     int *scan_at;    /* per node: the number of an N_SCAN among the unit's scans */
     View *local;     /* per node: its place within the kernel being written, where that is another one */
     uint32_t *stamp; /* per expression: the lowering that last met it ... */
@@ -124,6 +125,12 @@ void loop_find_scans(Builder *b);
 
 /** The copies that a scan or while takes: starting values, yields that are no kernel's result, next values. */
 void loop_scan(Builder *b, const Group *group);
+
+/** The innermost scan on which the value of `e`, an expression of the graph, depends; 0: none. */
+int loop_scan_of(const Builder *b, Ex e);
+
+/** Begins a kernel for those of the scan at hand that runs in `scan`: the same, or one around it. */
+Nest loop_begin_outside(Builder *b, int scan, const char *what, Span at, int64_t tiles);
 
 /** The iteration number that LEAF_ITER `n` stands for in kernels of the scan. */
 Ex loop_iteration(Builder *b, const Node *n);

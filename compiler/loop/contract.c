@@ -1,22 +1,21 @@
 /* Contractions: sums of products, by register tiles.
  *
- *   for each unit: outer indices, a panel of nr lanes, mc rows
- *     stack tile[mc, nr]
+ *   pack all panels of b, where many units read them: a kernel of its own
+ *   for each unit: outer indices, np panels of nr lanes, mc rows
+ *     stack tile[np, mc, nr]
  *     for each block of kc sums
- *       pack the panel: b[k, lane] -> [kc, nr]                        where it isn't read in order anyway
- *       for each block of mr rows
- *         pack the rows: a[row, k] -> [mr, kc]                        where a is more than a load (padding,
- * conversions) reg acc[mr, nr] = tile; for k: acc[r, lane] += a[r, k] * b[k, lane]; tile = acc for each row of the
- * tile: what follows, element by element      bias, activation, gradient masks, optimizer
+ *       pack the rows: a[row, k] -> [mc, kc] or [kc, mc]       where a is more than a load, or far apart
+ *       pack the panels: b[k, lane] -> [np, kc, nr]            where b isn't read in order anyway
+ *       for each panel
+ *         for each block of mr rows
+ *           reg acc[mr, nr] = tile; for k: acc[r, lane] += a[r, k] * b[k, lane]; tile = acc
+ *     for each row of the tile: what follows, element by element    bias, activation, gradient masks, optimizer
  *
- * Where rows are packed and there are several panels, the rows come first and all panels are gone through for each
- * block of them. How the sums are cut depends on the shapes and the machine alone, so results don't depend on threads.
+ * How the sums are cut depends on the shapes and the machine alone, so results don't depend on threads.
  */
 #include "compiler/loop/contract.h"
 
 static AffTable *affs(const Contract *c) { return c->b->affs; }
-
-static const Aff *zero(const Contract *c) { return aff_const(affs(c), 0); }
 
 /* ---- cases that differ at compile time ---- */
 
@@ -38,110 +37,101 @@ static void each_case(Contract *c, const Aff *i, int64_t whole, bool rest,
 }
 
 typedef struct {
-    const Aff *block; /* number of the block of rows */
-    const Aff *to;    /* its first row in the tile */
-    const Aff *first_k;
+    const Aff *from; /* its first row in the unit */
     int64_t rows;
 } Block;
 
-static const Aff *first_of(const Contract *c, const Block *b) { return aff_scale(affs(c), b->block, c->mr); }
-
 static void one_block(Contract *c, bool full, void *self) {
     const Block *b = self;
-    contract_block(c, b->rows, first_of(c, b), b->to, b->first_k, !full);
+    contract_block(c, b->rows, b->from, !full);
 }
 
-static void panel_cases(Contract *c, Block *b) {
-    if (c->pack_b)
+static void block_of_rows(Contract *c, bool full, void *self) {
+    Block *b = self;
+    b->rows = full ? c->mr : c->c.m % c->mr;
+    if (c->pack_b != B_DIRECT)
         one_block(c, true, b);
     else
         each_case(c, c->panel, c->c.n / c->nr, c->c.n % c->nr != 0, one_block, b);
 }
 
-/* ---- panels first ---- */
+/* ---- the loops of a unit ---- */
 
-static void rows_of_panel(Contract *c, bool full, void *self) {
-    Block *b = self;
-    b->rows = full ? c->mr : c->c.m % c->mr;
-    if (c->pack_a) contract_pack_a(c, b->rows, first_of(c, b), b->first_k);
-    panel_cases(c, b);
-}
-
-/* The loop over the blocks of rows of the unit; the number of the block. */
-static const Aff *open_blocks(Contract *c, const Aff *first_block, Block *b) {
+/* The blocks of rows of the unit, for the current panel. */
+static void emit_rows(Contract *c, const Aff *first_block) {
     AffTable *t = affs(c);
     int64_t blocks = (c->c.m + c->mr - 1) / c->mr, each = c->mc / c->mr;
     const Aff *limit = blocks % each ? aff_sub(t, aff_const(t, blocks), first_block) : NULL;
     const Aff *i = nest_var(&c->nest, nest_for(&c->nest, FOR_SERIAL, each, limit, 0));
-    b->to = aff_scale(t, i, c->mr);
-    b->block = nest_stand(&c->nest, aff_add(t, first_block, i), blocks);
-    return b->block;
+    const Aff *block = nest_stand(&c->nest, aff_add(t, first_block, i), blocks);
+    Block b = {.from = aff_scale(t, i, c->mr)};
+    each_case(c, block, c->c.m / c->mr, c->c.m % c->mr != 0, block_of_rows, &b);
+    nest_close(&c->nest);
+}
+
+/* The panels of the unit, for the current block of sums. */
+static void emit_panels(Contract *c, const Aff *first_block, const Aff *first_panel) {
+    if (c->pack_a) contract_pack_a(c);
+    if (c->pack_b == B_BLOCK) contract_pack_b(c, first_panel);
+    contract_open_panels(c, first_panel);
+    emit_rows(c, first_block);
+    nest_close(&c->nest);
 }
 
 static void clear_tile(Contract *c) {
-    const Aff *i = nest_var(&c->nest, nest_for(&c->nest, FOR_VECTOR, c->mc * c->nr, NULL, c->width));
+    const Aff *i = nest_var(&c->nest, nest_for(&c->nest, FOR_VECTOR, c->np * c->mc * c->nr, NULL, c->width));
     nest_store(&c->nest, c->tile, i, ex_zero(c->b->g, c->node->dtype));
     nest_close(&c->nest);
 }
 
-static void emit_panel(Contract *c, const Aff *first_block) {
+/* Opens the loops over the blocks of sums; how many. */
+static int open_cuts(Contract *c) {
     AffTable *t = affs(c);
-    Block b = {.first_k = zero(c)};
-    int64_t first = c->node->comp.extents[c->c.ks[0]], cuts = (first + c->k_cut - 1) / c->k_cut;
-    if (cuts > 1) {
-        clear_tile(c);
-        const Aff *i = nest_var(&c->nest, nest_for(&c->nest, FOR_SERIAL, cuts, NULL, 0));
-        b.first_k = aff_scale(t, i, c->k_cut);
+    int64_t inner = c->kc / c->k_cut;
+    int loops = 0;
+    c->first_sum = c->first_k = aff_const(t, 0);
+    if (c->kc == c->c.k) return 0;
+    for (int i = 0; i <= c->level; i++) {
+        int64_t extent = c->node->comp.extents[c->c.ks[i]], step = i == c->level ? c->k_cut : 1;
+        int64_t count = (extent + step - 1) / step;
+        const Aff *at = aff_const(t, 0);
+        if (count > 1) {
+            at = aff_scale(t, nest_var(&c->nest, nest_for(&c->nest, FOR_SERIAL, count, NULL, 0)), step);
+            loops++;
+        }
+        c->at[c->c.ks[i]] = c->first_k = at;
+        c->first_sum = aff_add(t, aff_scale(t, c->first_sum, extent), at);
     }
-    if (c->pack_b) contract_pack_b(c, b.first_k);
-    open_blocks(c, first_block, &b);
-    each_case(c, b.block, c->c.m / c->mr, c->c.m % c->mr != 0, rows_of_panel, &b);
-    nest_close(&c->nest);
-    if (cuts > 1) nest_close(&c->nest);
-    contract_epilogue(c, aff_scale(t, first_block, c->mr), c->mc);
+    c->first_sum = aff_scale(t, c->first_sum, inner);
+    return loops;
 }
 
-/* ---- rows first ---- */
-
-static void set_panel(Contract *c, const Aff *panel) {
-    c->panel = panel;
-    c->first_lane = aff_scale(affs(c), panel, c->nr);
-}
-
-static void panels_of_rows(Contract *c, bool full, void *self) {
-    Block *b = self;
-    b->rows = full ? c->mr : c->c.m % c->mr;
-    contract_pack_a(c, b->rows, first_of(c, b), b->first_k);
-    int v = nest_for(&c->nest, FOR_SERIAL, (c->c.n + c->nr - 1) / c->nr, NULL, 0);
-    set_panel(c, nest_var(&c->nest, v));
-    panel_cases(c, b);
-    contract_epilogue(c, first_of(c, b), b->rows);
-    nest_close(&c->nest);
-}
-
-static void emit_rows(Contract *c, const Aff *first_block) {
-    Block b = {.first_k = zero(c)};
-    open_blocks(c, first_block, &b);
-    b.to = zero(c);
-    each_case(c, b.block, c->c.m / c->mr, c->c.m % c->mr != 0, panels_of_rows, &b);
-    nest_close(&c->nest);
+static void emit_unit(Contract *c, const Aff *first_block, const Aff *first_panel) {
+    if (c->kc < c->c.k) clear_tile(c);
+    int cuts = open_cuts(c);
+    emit_panels(c, first_block, first_panel);
+    contract_close(c, cuts);
+    contract_epilogue(c, first_panel);
 }
 
 /* ---- the kernel ---- */
 
-static const Aff *open_units(Contract *c, const char *name) {
+/* Opens the loop over units: outer indices, panels, rows. */
+static void open_units(Contract *c, const char *name, const Aff **first_block, const Aff **first_panel) {
+    AffTable *t = affs(c);
     int n = c->c.nouter;
     int64_t *dims = ARENA_ARRAY(c->b->arena, int64_t, n + 2), units = 1;
     const Aff **index = ARENA_ARRAY(c->b->arena, const Aff *, n + 2);
     for (int i = 0; i < n; i++) dims[i] = c->node->comp.extents[c->c.outer[i]];
-    dims[n] = c->rows_first ? 1 : (c->c.n + c->nr - 1) / c->nr;
+    dims[n] = (contract_panels(c) + c->np - 1) / c->np;
     dims[n + 1] = (c->c.m + c->mc - 1) / c->mc;
     for (int i = 0; i < n + 2; i++) units *= dims[i];
     c->nest = nest_begin(c->b, name, c->node->at, loop_tiles(units, contract_nanoseconds(c)));
     nest_unflatten(&c->nest, nest_units(&c->nest, units), dims, n + 2, index);
     for (int i = 0; i < n; i++) c->at[c->c.outer[i]] = index[i];
-    set_panel(c, index[n]);
-    return aff_scale(affs(c), index[n + 1], c->mc / c->mr);
+    *first_panel = aff_scale(t, index[n], c->np);
+    *first_block = aff_scale(t, index[n + 1], c->mc / c->mr);
+    c->first_row = aff_scale(t, index[n + 1], c->mc);
 }
 
 static int local(Contract *c, int64_t elems) {
@@ -164,14 +154,13 @@ void loop_contract(Builder *b, const Group *group) {
     if (!contraction_of(b->g, c.r, &c.c)) bug("node %u is no contraction", c.r);
     c.at = ARENA_ARRAY(b->arena, const Aff *, c.node->rank + c.node->comp.nred);
     contract_sizes(&c);
-    const Aff *first_block = open_units(&c, name_of(&c));
-    c.tile = local(&c, (c.rows_first ? c.mr : c.mc) * c.nr);
-    if (c.pack_b) c.b_pack = local(&c, c.kc * c.nr);
-    if (c.pack_a) c.a_pack = local(&c, c.mr * c.kc);
-    if (c.rows_first)
-        emit_rows(&c, first_block);
-    else
-        emit_panel(&c, first_block);
+    if (c.pack_b == B_PANELS) contract_pack_panels(&c);
+    const Aff *first_block, *first_panel;
+    open_units(&c, name_of(&c), &first_block, &first_panel);
+    c.tile = local(&c, c.np * c.mc * c.nr);
+    if (c.pack_b == B_BLOCK) c.b_pack = local(&c, c.np * c.kc * c.nr);
+    if (c.pack_a) c.a_pack = local(&c, c.a_by_k ? c.kc * c.a_stride : c.mc * c.kc);
+    emit_unit(&c, first_block, first_panel);
     while (c.nest.heads.len) nest_close(&c.nest);
     Kernel *k = c.nest.k;
     for (int i = 0; i < group->nmembers; i++) k->flops += loop_flops(b->g, group->members[i]);

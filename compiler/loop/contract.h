@@ -5,6 +5,13 @@
 #include "compiler/loop/common.h"
 #include "compiler/pass/contraction.h"
 
+/* How the inner loop reads its operand b. */
+typedef enum {
+    B_DIRECT, /* where it is: consecutive lanes, short enough for the cache */
+    B_BLOCK,  /* each unit packs its panels for each block of sums: [np, kc, nr] */
+    B_PANELS  /* a kernel before this one packs all of it: [outer, panel, k, nr] */
+} PackB;
+
 typedef struct {
     Builder *b;
     const Group *group;
@@ -13,34 +20,70 @@ typedef struct {
     Contraction c;
 
     /* sizes: contract_sizes.c */
-    int width;       /* lanes of a vector */
-    int vectors;     /* of a panel */
-    int64_t nr, mr;  /* the register tile: mr rows, nr = vectors * width lanes */
-    int64_t mc;      /* rows of a unit, a multiple of mr */
-    int64_t kc;      /* sums of a block; k where it is not cut */
-    int64_t k_cut;   /* how much of the first reduction index a block takes */
-    bool pack_a;     /* mr rows of a are written to [mr, kc] first */
-    bool pack_b;     /* a panel of b is written to [kc, nr] first */
-    bool rows_first; /* the panels of b are gone through for each block of rows, not the other way round */
+    int width;      /* lanes of a vector */
+    int vectors;    /* of a panel */
+    int64_t nr, mr; /* the register tile: mr rows, nr = vectors * width lanes */
+    int64_t mc;     /* rows of a unit, a multiple of mr */
+    int64_t np;     /* panels of a unit */
+    int64_t kc;     /* sums of a block; k where it is not cut */
+    int level; /* blocks are cut along ks[level]: one of each index before it, k_cut of it, all of those after it */
+    int64_t k_cut;
+    bool pack_a;      /* the unit's rows of a are written to memory of its own first: [mc, kc] ... */
+    bool a_by_k;      /* ... or [kc, a_stride], where consecutive rows are consecutive in memory */
+    int64_t a_stride; /* a little more than mc, so that the sums don't meet in the same lines of the cache */
+    PackB pack_b;
 
     Nest nest;
-    const Aff **at;        /* index of each variable of the node at the current point */
-    const Aff *k_in_block; /* number of the current sum within its block */
-    const Aff *panel;      /* number of the panel, and its first lane */
+    const Aff **at;          /* index of each variable of the node at the current point */
+    const Aff *k_in_block;   /* number of the current sum within its block */
+    const Aff *first_k;      /* of the block, along ks[level] */
+    const Aff *first_sum;    /* of the block, counting through all ks */
+    const Aff *panel;        /* number of the panel */
+    const Aff *panel_inside; /* ... within the unit */
     const Aff *first_lane;
     const Aff *first_row;     /* of the unit */
     int tile, a_pack, b_pack; /* buffers */
+    const int64_t *b_outer;   /* B_PANELS: the extents of the outer indices that b uses, 1 for the others */
 } Contract;
 
+/* contract_sizes.c */
 void contract_sizes(Contract *c);
 double contract_nanoseconds(const Contract *c);
+int64_t contract_panels(const Contract *c);
 
-/** Adds a block of `rows` rows from row `from` on, over one block of sums, to rows `to`... of the tile. */
-void contract_block(Contract *c, int64_t rows, const Aff *from, const Aff *to, const Aff *first_k, bool partial);
-void contract_pack_a(Contract *c, int64_t rows, const Aff *from, const Aff *first_k);
-void contract_pack_b(Contract *c, const Aff *first_k);
+/* contract_pack.c */
 
-/** What follows on rows `from` ... of the result, the first `count` of the tile. */
-void contract_epilogue(Contract *c, const Aff *from, int64_t count);
+/** Sets the node's row indices for flat row number `row`. */
+void contract_set_row(Contract *c, const Aff *row);
+
+/** The body of an operand, or another expression over the node's variables, at the current point. */
+Ex contract_lowered(Contract *c, Ex e);
+
+/** Opens loops over the sums of the block for the register tile; how many. */
+int contract_open_sums(Contract *c);
+void contract_close(Contract *c, int loops);
+
+/** Opens the loop over the panels of the unit. */
+void contract_open_panels(Contract *c, const Aff *first_panel);
+
+/** Fills a_pack with the unit's rows, b_pack with its panels, for the current block of sums. */
+void contract_pack_a(Contract *c);
+void contract_pack_b(Contract *c, const Aff *first_panel);
+
+/** A kernel before this one that packs all panels of b, outside of the scans that b does not depend on. */
+void contract_pack_panels(Contract *c);
+
+/** The packed operands: row `row` of the unit, and lane `lane` of the current panel, at the current sum. */
+Ex contract_packed_a(Contract *c, const Aff *row);
+Ex contract_packed_b(Contract *c, const Aff *lane);
+
+/* contract_block.c */
+
+/** Adds one block of sums for `rows` rows of the unit, from row `from` of it on, to the current panel of the tile.
+ * `partial`: lanes beyond the last are not read. */
+void contract_block(Contract *c, int64_t rows, const Aff *from, bool partial);
+
+/** What follows on all rows and panels of the unit. */
+void contract_epilogue(Contract *c, const Aff *first_panel);
 
 #endif

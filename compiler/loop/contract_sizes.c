@@ -1,17 +1,17 @@
-/* Sizes of a contraction's register tile and blocks. */
+/* Sizes of a contraction's register tile and blocks, from the shapes and the machine alone. */
 #include "compiler/loop/contract.h"
 
 enum {
-    TILE_BYTES = 12 << 10,  /* the part of the result that a unit works on */
-    PANEL_BYTES = 32 << 10, /* a packed panel of b */
-    ROWS_BYTES = 16 << 10,  /* packed rows of a */
-    REUSE = 8               /* blocks of rows that a panel must serve to be worth packing */
+    REUSE = 4, /* blocks of rows that a packed panel must serve */
+    FAR = 128, /* bytes from one sum to the next from which a is packed: lines of the cache would be read for a few
+                  numbers */
+    UNITS = 16 /* that a large contraction is cut into, for any number of threads */
 };
 
-/* Most rows of a tile `vectors` wide: accumulators, one vector of a row, and what the instructions need beside. */
+/* Most rows of a tile `vectors` wide whose accumulators stay in registers, beside a row of b, an element of a, and the
+ * product where it is an instruction of its own. */
 static int64_t most_rows(const Machine *m, int vectors) {
-    int64_t spare = m->registers >= 32 ? 4 : m->fma ? 3 : 5;
-    int64_t rows = (m->registers - spare) / vectors;
+    int64_t rows = (m->registers - vectors - (m->fma ? 1 : 2)) / vectors;
     return rows > 12 ? 12 : rows < 1 ? 1 : rows;
 }
 
@@ -40,47 +40,93 @@ static void choose_tile(Contract *c) {
 
 static int64_t size_of(const Contract *c) { return (int64_t)dtype_size(c->node->dtype); }
 
+static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
 /* Equal blocks of at most `most`. */
-static int64_t even(int64_t whole, int64_t most) {
-    int64_t blocks = (whole + most - 1) / most;
-    return (whole + blocks - 1) / blocks;
+static int64_t even(int64_t whole, int64_t most) { return ceil_div(whole, ceil_div(whole, MAX(most, 1))); }
+
+int64_t contract_panels(const Contract *c) { return ceil_div(c->c.n, c->nr); }
+
+static int64_t outer_units(const Contract *c) {
+    int64_t n = 1;
+    for (int i = 0; i < c->c.nouter; i++) n *= c->node->comp.extents[c->c.outer[i]];
+    return n;
 }
 
 double contract_nanoseconds(const Contract *c) {
     double work = (double)c->c.m * (double)c->c.n * (double)c->c.k;
-    for (int i = 0; i < c->c.nouter; i++) work *= (double)c->node->comp.extents[c->c.outer[i]];
-    return work / c->width * 0.25;
+    return work * (double)outer_units(c) / c->width * 0.25;
 }
 
-static void choose_rows(Contract *c) {
-    int64_t panels = (c->c.n + c->nr - 1) / c->nr, others = c->rows_first ? 1 : panels;
-    for (int i = 0; i < c->c.nouter; i++) others *= c->node->comp.extents[c->c.outer[i]];
-    int64_t wanted = loop_tiles(INT64_MAX / 2, contract_nanoseconds(c)), blocks = (c->c.m + c->mr - 1) / c->mr;
-    int64_t most = c->rows_first ? 16 : MAX(TILE_BYTES / (c->nr * size_of(c)) / c->mr, 1);
-    int64_t chunks = MAX((wanted + others - 1) / others, (blocks + most - 1) / most);
-    c->mc = (blocks + chunks - 1) / chunks * c->mr;
+/* Blocks of sums that leave a panel in half of the first cache. */
+static void cut_sums(Contract *c) {
+    int64_t most = c->b->m->l1 / 2 / (c->nr * size_of(c)), inner = c->c.k;
+    c->level = 0;
+    c->kc = c->c.k;
+    c->k_cut = c->node->comp.extents[c->c.ks[0]];
+    if (c->c.k <= most + most / 2) return;
+    for (c->level = 0; c->level < c->c.nks; c->level++) {
+        int64_t extent = c->node->comp.extents[c->c.ks[c->level]];
+        inner /= extent;
+        if (inner > most) continue;
+        c->k_cut = even(extent, most / inner);
+        c->kc = c->k_cut * inner;
+        return;
+    }
+    bug("a contraction of %lld sums has no innermost index", (long long)c->c.k);
 }
 
-/* Cuts the sums into blocks of at most `most`, along their first index; false where the other indices alone are more.
- */
-static bool cut_sums(Contract *c, int64_t most) {
-    int64_t first = c->node->comp.extents[c->c.ks[0]], inner = c->c.k / first;
-    if (inner > most) return false;
-    c->k_cut = MIN(c->k_cut, even(first, most / inner));
-    c->kc = c->k_cut * inner;
-    return true;
+static bool is_load(const Contract *c, Ex e) { return ir_expr(c->b->g, e)->kind == EX_LOAD; }
+
+static void choose_pack_a(Contract *c) {
+    int row = c->c.nrows == 1 ? c->c.rows[0] : -1, sum = c->c.ks[c->c.nks - 1];
+    int64_t along_sums = load_stride(c->b->g, c->c.a, sum);
+    bool far = along_sums < INT64_MAX && along_sums * size_of(c) >= FAR && c->c.n > c->nr && row >= 0;
+    c->pack_a = !is_load(c, c->c.a) || far;
+    c->a_by_k = c->pack_a && row >= 0 && load_stride(c->b->g, c->c.a, row) == 1 && along_sums != 1;
+}
+
+/* Rows and panels of a unit: a block of a, one of b, and the tile in a quarter of the second cache each, then smaller
+ * until there are enough units. Where packing a is more than copying, its panels stay together. */
+static void choose_unit(Contract *c) {
+    int64_t l2 = c->b->m->l2 / size_of(c), blocks = ceil_div(c->c.m, c->mr), panels = contract_panels(c);
+    int64_t wanted = MIN(loop_tiles(INT64_MAX / 2, contract_nanoseconds(c)), UNITS), outer = outer_units(c);
+    int64_t mb = MIN(blocks, MAX(l2 / 4 / (c->mr * c->kc), 1)), np = panels;
+    np = MIN(np, MAX(l2 / 4 / (MAX(mb * c->mr, c->kc) * c->nr), 1));
+    bool together = c->pack_a && !is_load(c, c->c.a);
+    while (outer * ceil_div(blocks, mb) * ceil_div(panels, np) < wanted) {
+        bool rows = mb > 1 && (np == 1 || (together ? mb > REUSE : mb > np * 4));
+        if (!rows && np == 1) break;
+        if (rows)
+            mb = ceil_div(mb, 2);
+        else
+            np = ceil_div(np, 2);
+    }
+    c->mc = even(blocks, mb) * c->mr;
+    c->np = even(panels, np);
+    c->a_stride = c->mc + 64 / size_of(c);
+}
+
+/* The scan that the kernel runs in, or one around it, of which b still changes. */
+static int scan_of_b(const Contract *c) { return loop_scan_of(c->b, c->c.b); }
+
+static void choose_pack_b(Contract *c) {
+    int64_t units = ceil_div(c->c.m, c->mc);
+    bool large = c->c.k * c->c.n * size_of(c) > c->b->m->l1 / 2, masked = c->c.n % c->nr != 0;
+    bool pays = c->mc >= REUSE * c->mr && (large || masked);
+    if (c->b->scan && scan_of_b(c) != c->b->scan)
+        c->pack_b = B_PANELS;
+    else if (!c->c.unit)
+        c->pack_b = units > 1 ? B_PANELS : B_BLOCK;
+    else
+        c->pack_b = !pays ? B_DIRECT : units >= REUSE ? B_PANELS : B_BLOCK;
 }
 
 void contract_sizes(Contract *c) {
-    int64_t size = size_of(c);
-    c->width = c->b->m->vector_bytes / (int)size;
-    c->kc = c->c.k;
-    c->k_cut = c->node->comp.extents[c->c.ks[0]];
+    c->width = c->b->m->vector_bytes / (int)size_of(c);
     choose_tile(c);
-    c->pack_a = !is_plain_load(c->b->g, c->c.a);
-    c->rows_first = c->pack_a && c->c.n > c->nr && c->c.k * c->mr * size <= ROWS_BYTES;
-    choose_rows(c);
-    bool pays = c->mc >= REUSE * c->mr && c->c.k * c->c.n * size > c->b->m->l1;
-    c->pack_b = !c->rows_first && (!c->c.unit || pays) && cut_sums(c, PANEL_BYTES / (c->nr * size));
-    if (c->pack_a) c->pack_a = cut_sums(c, ROWS_BYTES / (c->mr * size));
+    cut_sums(c);
+    choose_pack_a(c);
+    choose_unit(c);
+    choose_pack_b(c);
 }

@@ -151,6 +151,10 @@ LoopUnit *loop_build(Nnc *nnc, const Graph *g, const char *name, int ninputs, in
 /** The scan directly inside `scope` (0: outside of all) that kernel k runs in, or 0 where it is directly there. */
 int loop_scan_below(const LoopUnit *u, const Kernel *k, int scope);
 
+/** A unit of nothing but multiply-adds in f32, for measuring the most that a machine can do: two inputs of one number
+ * each and a third of *result_bytes that it writes. */
+LoopUnit *loop_peak(Nnc *nnc, const Machine *m, int64_t *result_bytes);
+
 /** --dump=plan: buffers with offsets, kernels as text. */
 void loop_print(const LoopUnit *u, FILE *out);
 

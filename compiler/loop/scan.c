@@ -65,7 +65,7 @@ static void place_scan(Builder *b, Ref scan) {
 void loop_find_scans(Builder *b) {
     Graph *g = b->g;
     LoopUnit *u = b->u;
-    const Ref *home = ir_homes(g);
+    const Ref *home = b->home = ir_homes(g);
     for (Ref r = 1; r < g->nodes.len; r++)
         if (ir_node(g, r)->kind == N_SCAN) b->scan_at[r] = ++u->nscans;
     u->scans = ARENA_ARRAY(b->arena, LoopScan, u->nscans + 1);
@@ -82,6 +82,35 @@ void loop_find_scans(Builder *b) {
     }
     for (Ref r = 1; r < g->nodes.len; r++)
         if (ir_node(g, r)->kind == N_SCAN) place_scan(b, r);
+}
+
+typedef struct {
+    const Builder *b;
+    int scan;
+} Innermost;
+
+static void find_scan(const Graph *g, Ex e, void *self) {
+    Innermost *in = self;
+    const Expr *x = ir_expr(g, e);
+    if (x->kind != EX_LOAD || !in->b->home[x->load.node]) return;
+    int scan = in->b->scan_at[in->b->home[x->load.node]];
+    if (in->b->u->scans[scan].depth > in->b->u->scans[in->scan].depth) in->scan = scan;
+}
+
+int loop_scan_of(const Builder *b, Ex e) {
+    Innermost in = {b, 0};
+    ex_walk(b->g, e, find_scan, &in);
+    return in.scan;
+}
+
+Nest loop_begin_outside(Builder *b, int scan, const char *what, Span at, int64_t tiles) {
+    int inside = b->scan;
+    bool decides = b->decides;
+    for (; b->scan != scan; b->scan = b->u->scans[b->scan].parent) b->decides = b->u->scans[b->scan].decides;
+    Nest n = nest_begin(b, what, at, tiles);
+    b->scan = inside;
+    b->decides = decides;
+    return n;
 }
 
 /* ---- copies ---- */

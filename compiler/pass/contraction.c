@@ -30,6 +30,32 @@ bool is_plain_load(const Graph *g, Ex e) {
     return true;
 }
 
+typedef struct {
+    Graph *g;
+    int var;
+    int64_t most;
+} Stride;
+
+static void find_stride(const Graph *g, Ex e, void *self) {
+    Stride *s = self;
+    const Expr *x = ir_expr(g, e);
+    int64_t coef;
+    const Aff *rest;
+    if (x->kind != EX_LOAD) return;
+    for (int d = 0; d < x->load.rank; d++)
+        if (x->load.at[d].gather && load_stride(s->g, x->load.at[d].gather, s->var)) s->most = INT64_MAX;
+    if (!aff_split(s->g->affs, load_offset(s->g, x->load.node, x->load.at), s->var, &coef, &rest))
+        s->most = INT64_MAX;
+    else
+        s->most = MAX(s->most, coef < 0 ? -coef : coef);
+}
+
+int64_t load_stride(Graph *g, Ex e, int var) {
+    Stride s = {g, var, 0};
+    ex_walk(g, e, find_stride, &s);
+    return s.most;
+}
+
 /* ---- factors ---- */
 
 typedef struct {
@@ -156,13 +182,23 @@ static bool unit_along(Graph *g, Ex e, int var, const int64_t *extents, int n) {
     return aff_split(g->affs, at, var, &coef, &rest) && coef == 1;
 }
 
-/* How well output index `var`, which only operand `e` uses, would do as lanes. */
-static double lane_score(Graph *g, const Node *n, Ex e, int var) {
+/* How well output index `var`, which only operand `e` uses, would do as lanes for `m` rows. What isn't consecutive
+ * along it is packed number by number, which takes about as long as some rows of products. */
+static double lane_score(Graph *g, const Node *n, Ex e, int var, double m) {
+    enum { PACKING = 32 };
     int64_t extent = n->comp.extents[var];
     double used = (double)extent / (double)((extent + 7) / 8 * 8);
     if (extent < SHORTEST) return 0;
-    if (!unit_along(g, e, var, n->comp.extents, n->rank + n->comp.nred)) used *= 0.6;
+    if (!unit_along(g, e, var, n->comp.extents, n->rank + n->comp.nred)) used *= m / (m + PACKING);
     return var == n->rank - 1 ? used : used * 0.8;
+}
+
+/* The output indices that `a` uses and `b` doesn't, as one number. */
+static double rows_of(const Node *n, const Factor *a, const Factor *b) {
+    double m = 1;
+    for (int v = 0; v < n->rank; v++)
+        if (a->uses[v] && !b->uses[v]) m *= (double)n->comp.extents[v];
+    return m;
 }
 
 static bool choose_lane(Graph *g, const Node *n, Contraction *c, const Factor *a, const Factor *b) {
@@ -172,7 +208,7 @@ static bool choose_lane(Graph *g, const Node *n, Contraction *c, const Factor *a
         const Factor *own = side ? b : a, *other = side ? a : b;
         for (int v = 0; v < n->rank; v++) {
             if (!own->uses[v] || other->uses[v]) continue;
-            double score = lane_score(g, n, own->e, v);
+            double score = lane_score(g, n, own->e, v, rows_of(n, other, own));
             if (score <= best) continue;
             best = score;
             c->lane = v;
@@ -183,9 +219,25 @@ static bool choose_lane(Graph *g, const Node *n, Contraction *c, const Factor *a
     return c->lane >= 0;
 }
 
+/* The reduction indices, those along which a's neighbours are nearest last. */
+static const int *sort_sums(Graph *g, const Node *n, Ex a) {
+    int *ks = ARENA_ARRAY(g->nnc->arena, int, n->comp.nred);
+    int64_t *strides = ARENA_ARRAY(g->nnc->arena, int64_t, n->comp.nred);
+    for (int i = 0; i < n->comp.nred; i++) {
+        int64_t stride = load_stride(g, a, n->rank + i);
+        int k = i;
+        for (; k > 0 && strides[k - 1] < stride; k--) {
+            strides[k] = strides[k - 1];
+            ks[k] = ks[k - 1];
+        }
+        strides[k] = stride;
+        ks[k] = n->rank + i;
+    }
+    return ks;
+}
+
 static void sort_indices(Graph *g, const Node *n, Contraction *c, const Factor *a, const Factor *b) {
     int *rows = ARENA_ARRAY(g->nnc->arena, int, n->rank + 1), *outer = ARENA_ARRAY(g->nnc->arena, int, n->rank + 1);
-    int *ks = ARENA_ARRAY(g->nnc->arena, int, n->comp.nred);
     const bool *row_side = c->a == a->e ? a->uses : b->uses, *lane_side = c->a == a->e ? b->uses : a->uses;
     c->m = c->k = 1;
     for (int v = 0; v < n->rank; v++) {
@@ -195,11 +247,13 @@ static void sort_indices(Graph *g, const Node *n, Contraction *c, const Factor *
         else
             outer[c->nouter++] = v;
     }
-    for (int v = n->rank; v < n->rank + n->comp.nred; v++) c->k *= n->comp.extents[ks[c->nks++] = v];
+    for (int v = n->rank; v < n->rank + n->comp.nred; v++) c->k *= n->comp.extents[v];
+    c->nks = n->comp.nred;
+    c->ks = sort_sums(g, n, c->a);
+    c->b_uses = lane_side;
     c->n = n->comp.extents[c->lane];
     c->rows = rows;
     c->outer = outer;
-    c->ks = ks;
 }
 
 bool contraction_of(Graph *g, Ref r, Contraction *c) {

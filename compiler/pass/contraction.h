@@ -11,10 +11,11 @@ typedef struct {
     int lane;         /* the output index that only b uses and that becomes vectors */
     const int *rows;  /* output indices that only a uses */
     const int *outer; /* all other output indices */
-    const int *ks;    /* reduction indices, as variables; both operands use them */
+    const int *ks;    /* reduction indices, as variables; both operands use them; a's nearest neighbours last */
     int nrows, nouter, nks;
-    int64_t m, n, k; /* products of their extents; n of lane's */
-    bool unit;       /* b is a plain load, consecutive along `lane` */
+    int64_t m, n, k;    /* products of their extents; n of lane's */
+    bool unit;          /* b is a plain load, consecutive along `lane` */
+    const bool *b_uses; /* per variable: whether b depends on it */
 } Contraction;
 
 /** Whether node r is a contraction large enough for register tiles. */
@@ -22,6 +23,9 @@ bool contraction_of(Graph *g, Ref r, Contraction *out);
 
 /** The element number of a load's place in its row-major tensor, gathers aside. */
 const Aff *load_offset(Graph *g, Ref node, const Place *at);
+
+/** Elements between neighbours along variable `var` in the loads of `e`, at most; 0 where none depends on it. */
+int64_t load_stride(Graph *g, Ex e, int var);
 
 /** A load at affine places: no guard, gather, conversion or operation around it. */
 bool is_plain_load(const Graph *g, Ex e);

@@ -10,7 +10,8 @@
  *  - one that only moves data (reshape, transposition, slice, broadcast) always;
  *  - any other if that is no more work than computing it once;
  *  - a cheap one also if it is evaluated a few times more, unless it follows a reduction: then it is computed on that
- *    one's results while they are in registers, which is free. */
+ *    one's results while they are in registers, which is free. But what is as large as the one tensor that it is
+ * computed from, and has to be kept as that one has, is computed again. */
 #include "compiler/pass/fuse.h"
 
 #include <string.h>
@@ -26,6 +27,7 @@ typedef struct {
     Graph *g; /* grows at its end; nodes below `n` are the old ones */
     size_t n, nexprs;
     double *evaluations; /* per old node: how many points its readers load */
+    int *readers;        /* per old node: how many nodes load it */
     bool *output, *follows, *inlined;
     const Ref *home; /* per old node: the scan whose body it is in */
     Ref *refs;       /* per old node: the new one, 0 while there is none */
@@ -63,6 +65,7 @@ typedef struct {
     int operations, loads, whole; /* whole: loads of as many elements as the node has */
     bool moves;                   /* nothing but loads, constants and indices */
     bool follows;
+    Ref source; /* the last such load's node */
 } Look;
 
 static void look(const Graph *g, Ex e, void *self) {
@@ -84,7 +87,10 @@ static void look(const Graph *g, Ex e, void *self) {
     for (int d = 0; d < x->load.rank; d++) gathers |= x->load.at[d].gather != 0;
     l->loads++;
     l->moves &= !gathers;
-    l->whole += ir_elements(from) >= ir_elements(l->n);
+    if (ir_elements(from) >= ir_elements(l->n)) {
+        l->whole++;
+        l->source = x->load.node;
+    }
     if (gathers || from->kind != N_COMP || ir_elements(from) != ir_elements(l->n)) return;
     l->follows |= from->comp.combine != RED_NONE || l->f->follows[x->load.node];
 }
@@ -103,6 +109,13 @@ static Look look_at(Fuse *f, const Node *n) {
     return l;
 }
 
+/* Whether `source` is in memory in place of node n, which is no smaller. */
+static bool kept_anyway(const Fuse *f, const Node *n, Ref source) {
+    const Node *from = ir_node(f->g, source);
+    return source && f->readers[source] > 1 && ir_elements(from) == ir_elements(n) &&
+           dtype_size(from->dtype) <= dtype_size(n->dtype);
+}
+
 static bool decide(Fuse *f, Ref r) {
     const Node *n = ir_node(f->g, r);
     if (n->kind != N_COMP || n->comp.combine != RED_NONE || f->output[r]) return false;
@@ -110,12 +123,16 @@ static bool decide(Fuse *f, Ref r) {
     Look l = look_at(f, n);
     if (evaluations <= elements || (l.moves && l.loads <= 1)) return true;
     bool cheap = l.operations <= CHEAP && l.whole <= 1;
-    return cheap && (n->rank == 0 || (evaluations < (double)FEW * elements && !f->follows[r]));
+    if (!cheap || n->rank == 0) return cheap;
+    return evaluations < (double)FEW * elements && (!f->follows[r] || kept_anyway(f, n, l.source));
 }
 
 static void mark_output(Ref used, void *output) { ((bool *)output)[used] = true; }
 
+static void count_reader(Ref used, void *readers) { ((int *)readers)[used]++; }
+
 static void decide_all(Fuse *f) {
+    for (Ref r = 1; r < f->n; r++) ir_uses(f->g, r, count_reader, f->readers);
     for (Ref r = 1; r < f->n; r++)
         if (ir_node(f->g, r)->kind == N_COMP && ir_node(f->g, r)->comp.combine == RED_NONE)
             f->follows[r] = look_at(f, ir_node(f->g, r)).follows;
@@ -333,6 +350,7 @@ Graph *pass_fuse(Nnc *nnc, const Graph *from) {
     Fuse f = {.nnc = nnc, .g = g, .n = g->nodes.len, .nexprs = g->exprs.len};
     Arena *a = nnc->arena;
     f.evaluations = ARENA_ARRAY(a, double, f.n);
+    f.readers = ARENA_ARRAY(a, int, f.n);
     f.output = ARENA_ARRAY(a, bool, f.n);
     f.follows = ARENA_ARRAY(a, bool, f.n);
     f.inlined = ARENA_ARRAY(a, bool, f.n);

@@ -1,0 +1,192 @@
+/* Packing the operands of a contraction: what the inner loop reads is consecutive. */
+#include "compiler/loop/contract.h"
+
+static AffTable *affs(const Contract *c) { return c->b->affs; }
+
+static int64_t extent_of_sum(const Contract *c, int i) { return c->node->comp.extents[c->c.ks[i]]; }
+
+/* ---- indices ---- */
+
+void contract_set_row(Contract *c, const Aff *row) {
+    int64_t *dims = ARENA_ARRAY(c->b->arena, int64_t, c->c.nrows + 1);
+    const Aff **index = ARENA_ARRAY(c->b->arena, const Aff *, c->c.nrows + 1);
+    for (int i = 0; i < c->c.nrows; i++) dims[i] = c->node->comp.extents[c->c.rows[i]];
+    nest_unflatten(&c->nest, nest_stand(&c->nest, row, c->c.m), dims, c->c.nrows, index);
+    for (int i = 0; i < c->c.nrows; i++) c->at[c->c.rows[i]] = index[i];
+}
+
+Ex contract_lowered(Contract *c, Ex e) { return loop_lower(&c->nest, e, c->at, c->node->rank + c->node->comp.nred); }
+
+void contract_close(Contract *c, int loops) {
+    while (loops--) nest_close(&c->nest);
+}
+
+/* Whether neighbours along sums i and i + 1 follow each other in operand `e`, as the places of one longer index. */
+static bool consecutive(const Contract *c, Ex e, int i) {
+    const Expr *x = ir_expr(c->b->g, e);
+    AffTable *t = affs(c);
+    const Aff *rest;
+    int64_t slow, fast;
+    if (!is_plain_load(c->b->g, e)) return false;
+    const Aff *at = load_offset(c->b->g, x->load.node, x->load.at);
+    return aff_split(t, at, c->c.ks[i], &slow, &rest) && aff_split(t, at, c->c.ks[i + 1], &fast, &rest) &&
+           slow == fast * extent_of_sum(c, i + 1);
+}
+
+/* How many sums from number i on one loop can count through: `a`, `b` say which operands are read where they are. */
+static int together(const Contract *c, int i, bool a, bool b) {
+    int n = 1;
+    while (i + n < c->c.nks && (!a || consecutive(c, c->c.a, i + n - 1)) && (!b || consecutive(c, c->c.b, i + n - 1)))
+        n++;
+    return n;
+}
+
+/* One loop over sums i .. i + n - 1 of the block. */
+static void open_sum(Contract *c, int i, int n, bool lanes) {
+    AffTable *t = affs(c);
+    int64_t extent = extent_of_sum(c, i), inner = 1, count = i == c->level ? c->k_cut : extent;
+    for (int d = i + 1; d < i + n; d++) inner *= extent_of_sum(c, d);
+    const Aff *limit = NULL;
+    if (extent % count) limit = aff_scale(t, aff_sub(t, aff_const(t, extent), c->first_k), inner);
+    int v = nest_for(&c->nest, lanes ? FOR_VECTOR : FOR_SERIAL, count * inner, limit, lanes ? c->width : 0);
+    const Aff *k = nest_var(&c->nest, v), *rest = k;
+    c->k_in_block = aff_add(t, aff_scale(t, c->k_in_block, count * inner), k);
+    for (int d = i + n - 1; d > i; d--) {
+        c->at[c->c.ks[d]] = aff_mod(t, rest, extent_of_sum(c, d));
+        rest = aff_div(t, rest, extent_of_sum(c, d));
+    }
+    c->at[c->c.ks[i]] = i == c->level ? nest_stand(&c->nest, aff_add(t, c->first_k, rest), extent) : rest;
+}
+
+/* Loops over the sums of the block, as few as the operands that are read where they are allow. */
+static int open_sums(Contract *c, bool a, bool b, bool vector) {
+    int loops = 0;
+    c->k_in_block = aff_const(affs(c), 0);
+    for (int i = c->level, n; i < c->c.nks; i += n, loops++) {
+        n = together(c, i, a, b);
+        open_sum(c, i, n, vector && i + n == c->c.nks);
+    }
+    return loops;
+}
+
+int contract_open_sums(Contract *c) { return open_sums(c, !c->pack_a, c->pack_b == B_DIRECT, false); }
+
+/* ---- a ---- */
+
+static const Aff *in_a(const Contract *c, const Aff *row) {
+    AffTable *t = affs(c);
+    if (c->a_by_k) return aff_add(t, aff_scale(t, c->k_in_block, c->a_stride), row);
+    return aff_add(t, aff_scale(t, row, c->kc), c->k_in_block);
+}
+
+static const Aff *open_rows(Contract *c, bool vector) {
+    AffTable *t = affs(c);
+    const Aff *limit = c->c.m % c->mc ? aff_sub(t, aff_const(t, c->c.m), c->first_row) : NULL;
+    int v = nest_for(&c->nest, vector ? FOR_VECTOR : FOR_SERIAL, c->mc, limit, vector ? c->width : 0);
+    const Aff *r = nest_var(&c->nest, v);
+    contract_set_row(c, aff_add(t, c->first_row, r));
+    return r;
+}
+
+void contract_pack_a(Contract *c) {
+    const Aff *r = NULL;
+    if (!c->a_by_k) r = open_rows(c, false);
+    int loops = open_sums(c, true, false, !c->a_by_k && extent_of_sum(c, c->c.nks - 1) >= 4);
+    if (c->a_by_k) r = open_rows(c, true);
+    nest_store(&c->nest, c->a_pack, loop_index(&c->nest, in_a(c, r), NULL, 0), contract_lowered(c, c->c.a));
+    contract_close(c, loops + 1);
+}
+
+Ex contract_packed_a(Contract *c, const Aff *row) {
+    return loop_fetch(c->b, c->a_pack, loop_index(&c->nest, in_a(c, row), NULL, 0));
+}
+
+/* ---- b ---- */
+
+/* b at the current sum for a lane of the current panel; zeros beyond the last one. */
+static Ex b_value(Contract *c, const Aff *inside) {
+    const Aff *lane = aff_add(affs(c), c->first_lane, inside);
+    c->at[c->c.lane] = nest_stand(&c->nest, lane, c->c.n);
+    Ex value = contract_lowered(c, c->c.b);
+    if (c->c.n % c->nr == 0) return value;
+    Cond within = {loop_index(&c->nest, lane, NULL, 0), INT64_MIN, c->c.n};
+    return ex_guard(c->b->g, 1, &within, value, ex_zero(c->b->g, c->node->dtype));
+}
+
+/* Where a lane of the current panel and sum is in b_pack. */
+static const Aff *in_b(const Contract *c, const Aff *lane) {
+    AffTable *t = affs(c);
+    const Aff *sum = c->k_in_block;
+    if (c->pack_b == B_BLOCK) sum = aff_add(t, aff_scale(t, c->panel_inside, c->kc), sum);
+    if (c->pack_b == B_PANELS) {
+        const Aff *panel = aff_const(t, 0);
+        for (int i = 0; i < c->c.nouter; i++)
+            if (c->b_outer[i] > 1) panel = aff_add(t, aff_scale(t, panel, c->b_outer[i]), c->at[c->c.outer[i]]);
+        panel = aff_add(t, aff_scale(t, panel, contract_panels(c)), c->panel);
+        sum = aff_add(t, aff_scale(t, panel, c->c.k), aff_add(t, c->first_sum, sum));
+    }
+    return aff_add(t, aff_scale(t, sum, c->nr), lane);
+}
+
+Ex contract_packed_b(Contract *c, const Aff *lane) {
+    return loop_fetch(c->b, c->b_pack, loop_index(&c->nest, in_b(c, lane), NULL, 0));
+}
+
+static void pack_b(Contract *c) {
+    const Aff *lane = nest_var(&c->nest, nest_for(&c->nest, FOR_VECTOR, c->nr, NULL, c->width));
+    nest_store(&c->nest, c->b_pack, loop_index(&c->nest, in_b(c, lane), NULL, 0), b_value(c, lane));
+    nest_close(&c->nest);
+}
+
+/* Sum by sum: what is read for all panels is near each other. */
+void contract_pack_b(Contract *c, const Aff *first_panel) {
+    int loops = open_sums(c, false, true, false);
+    contract_open_panels(c, first_panel);
+    pack_b(c);
+    contract_close(c, loops + 1);
+}
+
+void contract_open_panels(Contract *c, const Aff *first_panel) {
+    AffTable *t = affs(c);
+    int64_t panels = contract_panels(c);
+    const Aff *limit = panels % c->np ? aff_sub(t, aff_const(t, panels), first_panel) : NULL;
+    c->panel_inside = nest_var(&c->nest, nest_for(&c->nest, FOR_SERIAL, c->np, limit, 0));
+    c->panel = nest_stand(&c->nest, aff_add(t, first_panel, c->panel_inside), panels);
+    c->first_lane = aff_scale(t, c->panel, c->nr);
+}
+
+/* ---- all panels, in a kernel of their own ---- */
+
+static int64_t count_panels(Contract *c) {
+    int64_t *outer = ARENA_ARRAY(c->b->arena, int64_t, c->c.nouter + 1), count = contract_panels(c);
+    for (int i = 0; i < c->c.nouter; i++) {
+        outer[i] = c->c.b_uses[c->c.outer[i]] ? c->node->comp.extents[c->c.outer[i]] : 1;
+        count *= outer[i];
+    }
+    outer[c->c.nouter] = contract_panels(c);
+    c->b_outer = outer;
+    return count;
+}
+
+void contract_pack_panels(Contract *c) {
+    Builder *b = c->b;
+    AffTable *t = affs(c);
+    int64_t panels = count_panels(c), elems = panels * c->c.k * c->nr;
+    c->b_pack = loop_buffer(b, BUF_MEMORY, c->node->dtype, elems, NULL);
+    Contract p = *c;
+    p.nest = loop_begin_outside(b, loop_scan_of(b, c->c.b), "pack", c->node->at, loop_tiles(panels, (double)elems));
+    p.at = ARENA_ARRAY(b->arena, const Aff *, c->node->rank + c->node->comp.nred);
+    const Aff **index = ARENA_ARRAY(b->arena, const Aff *, c->c.nouter + 1);
+    nest_unflatten(&p.nest, nest_units(&p.nest, panels), c->b_outer, c->c.nouter + 1, index);
+    for (int i = 0; i < c->c.nouter; i++) p.at[c->c.outer[i]] = index[i];
+    p.panel = index[c->c.nouter];
+    p.first_lane = aff_scale(t, p.panel, c->nr);
+    p.level = 0;
+    p.k_cut = extent_of_sum(c, 0);
+    p.kc = c->c.k;
+    p.first_k = p.first_sum = aff_const(t, 0);
+    open_sums(&p, false, true, false);
+    pack_b(&p);
+    while (p.nest.heads.len) nest_close(&p.nest);
+    nest_end(&p.nest);
+}

@@ -1,0 +1,23 @@
+#!/bin/sh
+# nnc bench: whole steps and kernels, as text and as JSON, for training and for exported functions with loops.
+. "$SOURCE/tests/cli/lib.sh"
+cat >m.nn <<'END'
+export fn product(a: [48, 64], b: [64, 40]) = relu(a @ b)
+export fn walk(x: [8]) -> [5, 8] {
+    return scan t in 0..5 with h = x {
+        h = tanh(h)
+        yield h
+    }
+}
+END
+"$NNC" bench m.nn --json --threads 2 >out.json || fail "bench"
+[ "$(grep -c '"event":"bench"' out.json)" = 2 ] || fail "not one line for each function: $(cat out.json)"
+grep -q '"kernel":"k[0-9]*_[a-z]*","seconds":[0-9.e-]*,"flops":2457[0-9]*,"bytes":[0-9]*,"at":"m.nn:1"' out.json ||
+    fail "no kernel of the product with its FLOPs and line: $(cat out.json)"
+[ "$(value peak_gflop_per_s <out.json)" != 0 ] || fail "no peak"
+"$NNC" bench "$SOURCE/examples/digits.nn" --threads 1 >out.txt || fail "bench digits"
+grep -q '^peak of 1 thread: ' out.txt || fail "no peak: $(head -n 1 out.txt)"
+grep -q '% of the peak' out.txt || fail "no share of it"
+grep -q 'adam.nn:' out.txt || fail "no line that a kernel comes from"
+expect_error 1 "neither a train block nor" "$NNC" bench "$SOURCE/stdlib/tensors/select.nn"
+finish
