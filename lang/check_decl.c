@@ -17,6 +17,19 @@ static Value made_up(Checker *c, Scope *s, const AstParam *p, int pack) {
     return value_term(term_input(c, c->unit->unit, p->name.name, t, -1, p->type->at));
 }
 
+/* A default as far as the types of tensors may mention it: one that mentions tensors itself is unknown as yet. */
+static Value early_default(Checker *c, Scope *s, Ast *e) {
+    Diags *diags = &c->nnc->diags;
+    int errors = diags->errors, warnings = diags->warnings;
+    bool stopped = c->stopped;
+    diags->muted++;
+    Value v = eval_expr(c, s, e);
+    diags->muted--;
+    if (diags->errors != errors) v = value_poison();
+    diags->errors = errors, diags->warnings = warnings, c->stopped = stopped;
+    return v;
+}
+
 /* Scalars come first: the types of tensors mention them. */
 static void make_up(Checker *c, Scope *s, const AstParams *params, int pack, bool tensors, Value *given, Span *places) {
     for (int i = 0; i < params->len; i++) {
@@ -26,7 +39,8 @@ static void make_up(Checker *c, Scope *s, const AstParams *params, int pack, boo
         given[i] = made_up(c, s, p, pack);
         places[i] = p->name.at;
         if (given[i].kind != V_NONE && !tensor) scope_define(c, s, p->name.name, given[i], p->name.at);
-        if (given[i].kind == V_NONE && !tensor) scope_define(c, s, p->name.name, eval_expr(c, s, p->value), p->name.at);
+        if (given[i].kind == V_NONE && !tensor)
+            scope_define(c, s, p->name.name, early_default(c, s, p->value), p->name.at);
     }
 }
 

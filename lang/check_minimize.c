@@ -19,6 +19,10 @@ static Name target_path(Checker *c, Scope *s, Ast *e) {
     return path;
 }
 
+static bool is_param_within(const Slot *slot, const void *path) {
+    return slot->var->is_param && (!path || value_path_within(slot->var->path, path));
+}
+
 /* Which slots are updated: those that the loss reaches, of them those in `over`. */
 static bool find_targets(Checker *c, Scope *s, const Ast *a, const Term *loss, bool *chosen) {
     UnitState *u = c->unit;
@@ -36,12 +40,12 @@ static bool find_targets(Checker *c, Scope *s, const Ast *a, const Term *loss, b
         for (size_t i = 0; i < u->order.len; i++)
             if (reached[i] && value_path_within(u->order.at[i]->var->path, path)) chosen[i] = found = true;
         if (!found) {
-            err(c, target->at, over_nothing, path);
+            grad_explain(c, err(c, target->at, over_nothing, path), loss, is_param_within, path);
             return false;
         }
         any = true;
     }
-    if (!any) err(c, a->minimize.value->at, minimize_nothing);
+    if (!any) grad_explain(c, err(c, a->minimize.value->at, minimize_nothing), loss, is_param_within, NULL);
     return any;
 }
 
@@ -108,7 +112,7 @@ static Slot *counter(Checker *c, Name path, Type t, Span at) {
     bool made;
     Variable *var = variable_at(c, path, t, false, true, at, &made);
     if (!var) return NULL;
-    if (made) init_zero(c, var);
+    if (made) init_number(c, var, 0);
     return variable_slot(c, var, at);
 }
 
@@ -199,7 +203,7 @@ Term *optimizer_expand(Checker *c, const Update *up, Minimize *m, const Value *i
     Span *places = ARENA_ARRAY(check_arena(c), Span, nh + n);
     for (int i = 0; i < nh + n; i++) {
         given[i] = i < nh ? up->hyper[i] : inputs[i - nh];
-        places[i] = at;
+        places[i] = i < nh ? up->places[i] : at;
     }
     Frame frame;
     if (!frame_push(c, &frame, fn, fn->fn.name.name, at, up->scope)) return NULL;
@@ -221,8 +225,17 @@ static Term *update_one(Checker *c, const Update *up, Name prefix, Slot *param, 
     return p && full ? term_select(c, full, p, param->now, at) : p;
 }
 
-static const Update *optimizer_of(Checker *c, Scope *s, Ast *e) {
+/* Schedules that have states are named after the optimizer. */
+static Value with_schedules(Checker *c, Scope *s, Ast *e, Name prefix) {
+    Namer *outer = c->frame->namer, namer = {.path = prefix};
+    c->frame->namer = arena_copy(check_arena(c), &namer, sizeof namer);
     Value v = eval_expr(c, s, e);
+    c->frame->namer = outer;
+    return v;
+}
+
+static const Update *optimizer_of(Checker *c, Scope *s, Ast *e, Name prefix) {
+    Value v = with_schedules(c, s, e, prefix);
     if (v.kind == V_OPTIMIZER) v = call_with(c, v, 0, NULL, e->at);
     if (v.kind == V_POISON) return NULL;
     if (v.kind != V_UPDATE) {
@@ -343,7 +356,7 @@ Flow exec_minimize(Checker *c, Scope *s, Ast *a) {
     if (v.kind == V_POISON || !count) return FLOW_NEXT;
     c->unit->step = term_binary(c, "add", count->now, term_number(c, 1, DT_I32, at), at);
     c->unit->step->name = check_name(c, "step");
-    const Update *up = optimizer_of(c, s, a->minimize.optimizer);
+    const Update *up = optimizer_of(c, s, a->minimize.optimizer, prefix);
     if (up) minimize_with(c, s, a, v, up, prefix, count);
     c->unit->step = NULL;
     return FLOW_NEXT;
@@ -352,11 +365,10 @@ Flow exec_minimize(Checker *c, Scope *s, Ast *a) {
 /* A report looks at the model and changes nothing: what its expression does to states is undone. */
 Flow exec_report(Checker *c, Scope *s, Ast *a) {
     UnitState *u = c->unit;
-    size_t n = u->order.len;
-    Term **now = ARENA_ARRAY(check_arena(c), Term *, n + 1);
-    for (size_t i = 0; i < n; i++) now[i] = u->order.at[i]->now;
+    size_t n;
+    Term **now = slots_now(c, &n);
     Term *t = scalar_result(c, eval_expr(c, s, a->report.value), a->report.value, "what is reported", NULL);
-    for (size_t i = 0; i < u->order.len; i++) u->order.at[i]->now = i < n ? now[i] : u->order.at[i]->first;
+    slots_reset(c, now, n);
     for (size_t i = 0; i < u->reports.len; i++)
         if (u->reports.at[i].name == a->report.name.name) {
             diag_label(c->nnc, err(c, a->report.name.at, report_twice, a->report.name.name), u->reports.at[i].at,

@@ -25,7 +25,7 @@ train fine {
     batch = 32
     seed = 3
     for (pixels, digit) in train_set {
-        minimize cross_entropy(net(pixels + 0.1 * normal([N, 64])), digit) using Adam(lr = 1e-4)
+        minimize cross_entropy(net(pixels + 0.1 * normal([N, 64])), digit) using Adam(lr = plateau(error, 1e-4, factor = 0.5, patience = 1))
         report seen = accuracy(net(pixels), digit)
     }
     for (pixels, digit) in test_set {

@@ -15,6 +15,11 @@ void steps_write_rows(const char *path, int64_t rows) {
 
 bool steps_open(Steps *s, const char *source, bool f64, void (*write_data)(const char *path, const void *self),
                 const void *self) {
+    return steps_open_batch(s, source, 1, f64, write_data, self);
+}
+
+bool steps_open_batch(Steps *s, const char *source, int64_t n, bool f64,
+                      void (*write_data)(const char *path, const void *self), const void *self) {
     *s = (Steps){.path = golden_write(source), .f64 = f64};
     if (write_data)
         write_data(s->path, self);
@@ -23,7 +28,7 @@ bool steps_open(Steps *s, const char *source, bool f64, void (*write_data)(const
     Options options = golden_options(s->path, f64);
     Driver *d = s->d = driver_open(&options);
     if (!d) return false;
-    s->step = driver_add_unit(d, program_loop_unit(driver_program(d), driver_program(d)->trains.at[0], 0, 1));
+    s->step = driver_add_unit(d, program_loop_unit(driver_program(d), driver_program(d)->trains.at[0], 0, n));
     Code *init = s->step ? driver_add_init(d) : NULL;
     if (init && driver_build(d, true) && driver_init_variables(d, init, 0)) return true;
     driver_failed(d);
@@ -42,27 +47,23 @@ static char *variable(Steps *s, const char *name) {
 }
 
 void steps_set(Steps *s, const char *name, const RtArray *a) {
-    char *bytes = variable(s, name);
-    for (int64_t k = 0; k < rt_array_elements(a); k++) {
-        double x = rt_element(a->data, a->dtype, k);
-        if (s->f64)
-            ((double *)(void *)bytes)[k] = x;
-        else
-            ((float *)(void *)bytes)[k] = (float)x;
-    }
+    golden_place(variable(s, name), s->f64, *a, NULL, false);
 }
 
 const void *steps_get(Steps *s, const char *name) { return variable(s, name); }
 
-void steps_call(Steps *s, int32_t row, void *loss) {
+void steps_call(Steps *s, int32_t row, void *loss) { steps_call_rows(s, &row, row, (void *[]){loss, NULL}); }
+
+void steps_call_rows(Steps *s, const int32_t *rows, int32_t step, void *results[]) {
     const RtData *data = driver_rt_data(driver_program(s->d)->trains.at[0]->loops.at[0].data);
-    int32_t scalars[] = {row, 0, row, 1}; /* rows, seed, tick, epoch */
+    const int32_t scalars[] = {0, step, 1}; /* seed, tick, epoch */
     VEC(const void *) bases = {0};
     vec_push(&bases, driver_arena(s->d));
     vec_push(&bases, driver_variables(s->d)->bytes);
     for (int i = 0; i < data->nfields; i++) vec_push(&bases, data->fields[i].data);
+    vec_push(&bases, rows);
     for (size_t i = 0; i < COUNT(scalars); i++) vec_push(&bases, &scalars[i]);
-    vec_push(&bases, loss);
+    for (int i = 0; results[i]; i++) vec_push(&bases, results[i]);
     s->step->run((void *const *)bases.at, NULL);
     vec_free(&bases);
 }

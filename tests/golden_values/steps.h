@@ -15,6 +15,9 @@ typedef struct {
  * compiles the step. False after messages; steps_close in any case. */
 bool steps_open(Steps *s, const char *source, bool f64, void (*write_data)(const char *path, const void *self),
                 const void *self);
+/** The same for batches of `n` rows. */
+bool steps_open_batch(Steps *s, const char *source, int64_t n, bool f64,
+                      void (*write_data)(const char *path, const void *self), const void *self);
 void steps_close(Steps *s);
 
 /** Copies numbers into a parameter. */
@@ -25,6 +28,8 @@ const void *steps_get(Steps *s, const char *name);
 
 /** One step on row `row` of the data; the loss before it goes to `loss`, in the program's float type. */
 void steps_call(Steps *s, int32_t row, void *loss);
+/** Step `step` on a batch of rows; `results`, losses and then reports, ends with NULL. */
+void steps_call_rows(Steps *s, const int32_t *rows, int32_t step, void *results[]);
 
 /** Writes `rows` zeros as data set g0.npy beside a program. */
 void steps_write_rows(const char *path, int64_t rows);
