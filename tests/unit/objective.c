@@ -7,7 +7,8 @@
 #include <math.h>
 #include <string.h>
 
-/* A loss with dropout, batch norm, a scan, a gather, a penalty and a gradient, over parameters of several shapes. */
+/* A loss with dropout, batch norm, a scan, a while, a gather, a penalty and a gradient, over parameters of several
+ * shapes. */
 #define NET                                                                                                            \
     "data steps = npy(\"g0.npy\")\n"                                                                                   \
     "model net(x: [B, T, 3]) -> [B, 2] {\n"                                                                            \
@@ -24,7 +25,11 @@
     "fn loss_of(x) {\n"                                                                                                \
     "    let at = x\n"                                                                                                 \
     "    let e = sum(net(at)^2)\n"                                                                                     \
-    "    return e + 0.1 * l2(net) + sum(grad(e, at)^2)\n"                                                              \
+    "    let half = stop(e)\n"                                                                                         \
+    "    while half > 1 {\n"                                                                                           \
+    "        half = half / 2\n"                                                                                        \
+    "    }\n"                                                                                                          \
+    "    return e + half * sum(at) * l2(net) + sum(grad(e, at)^2)\n"                                                   \
     "}\n"                                                                                                              \
     "train {\n"                                                                                                        \
     "    batch = 1\n"                                                                                                  \
