@@ -179,9 +179,12 @@ static void dry_run(Checker *c, Value model, Span at) {
             args[i] = value_term(term_new(c, T_INPUT, t, at, 0, NULL));
     }
     NameMap none = {0};
+    ScanContext *scan = c->scan;
     c->unit->sites = none;
+    c->scan = NULL; /* no loop carries these states */
     call_with(c, model, params->len, args, at);
     c->unit->sites = saved.sites;
+    c->scan = scan;
     for (size_t i = 0; i < saved.order.len; i++) saved.order.at[i]->now = now[i];
     for (size_t i = saved.order.len; i < c->unit->order.len; i++)
         c->unit->order.at[i]->now = c->unit->order.at[i]->first;
