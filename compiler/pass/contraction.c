@@ -189,7 +189,7 @@ static double lane_score(Graph *g, const Node *n, Ex e, int var, double m) {
     int64_t extent = n->comp.extents[var];
     double used = (double)extent / (double)((extent + 7) / 8 * 8);
     if (extent < SHORTEST) return 0;
-    if (!unit_along(g, e, var, n->comp.extents, n->rank + n->comp.nred)) used *= m / (m + PACKING);
+    if (!unit_along(g, e, var, n->comp.extents, n->rank + n->comp.nred)) used *= m / (m + (double)PACKING);
     return var == n->rank - 1 ? used : used * 0.8;
 }
 

@@ -80,7 +80,7 @@ static bool pays(const Padded *p) {
         for (int d = 0; d < p->load->load.rank; d++) used |= aff_uses(p->at[d], v);
         if (used) reads *= (double)p->node->comp.extents[v];
     }
-    return reads >= REUSE * size && size <= LARGEST * elements(p->of->dims, p->of->rank);
+    return reads >= (double)REUSE * size && size <= (double)LARGEST * elements(p->of->dims, p->of->rank);
 }
 
 /* A condition on the new tensor's own indices: an index of the contraction that is a place but for its sign and a
