@@ -111,6 +111,7 @@ Driver *driver_open(const Options *o) {
     d->options = *o;
     d->nnc = nnc_new();
     d->nnc->float_type = o->float_type;
+    d->nnc->diags.errors_only = o->quiet;
     double start = driver_now();
     const StdlibRow *stdlib = o->stdlib_dir ? stdlib_of_folder(d, o->stdlib_dir) : embedded_stdlib(d->nnc->arena);
     if (stdlib && llvm_machine(d->nnc, NULL, o->cpu, &d->machine) && dump_source(d))

@@ -145,9 +145,9 @@ bool driver_call(Driver *d, const char *function, const CallArg *args, int nargs
                  int nsettings, void (*set)(Driver *d, void *self), void *self, CallResult *result);
 void call_free(CallResult *result);
 
-/** `nnc run`: arguments from the command line (NAME=FILE.npy or NAME=NUMBER), the result printed or written:
- * driver_run.c. Returns the exit status. */
-int driver_run(Driver *d, const char *function, const Setting *args, int nargs, const char *out);
+/** `nnc run`: arguments from the command line (NAME=NUMBER or NAME=FILE, an array, a picture or a text), the result
+ * printed (integers as text, where asked for) or written: driver_run.c. Returns the exit status. */
+int driver_run(Driver *d, const char *function, const Setting *args, int nargs, const char *out, bool as_text);
 
 typedef struct {
     const char *out;    /* NULL: STEM.o */
@@ -161,8 +161,8 @@ typedef struct {
 /** Emits the exported functions as a standalone object and a C header: driver_compile.c. Returns the exit status. */
 int driver_compile(Driver *d, const CompileOptions *c);
 
-/** Times the steps of training and the exported functions, whole and by kernel, and prints both: driver_bench.c. Returns the
- * exit status. */
+/** Times the steps of training and the exported functions, whole and by kernel, and prints both: driver_bench.c.
+ * Returns the exit status. */
 int driver_bench(Driver *d);
 
 /** Prints layers, parameters, FLOPs, bytes and kernels: driver_summary.c. Returns the exit status. */

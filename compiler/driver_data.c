@@ -16,11 +16,11 @@ static void key_of(Str *s, const DataExpr *e) {
     str_add(s, "%s(", e->fn);
     for (int i = 0; i < e->nsources; i++) key_of(s, e->sources[i]);
     for (int i = 0; i < e->nargs; i++) {
-        str_add(s, ",%s=", e->args[i].name ? e->args[i].name : "");
+        str_add(s, ",%s=", e->args[i].name);
         if (e->args[i].text)
             str_add(s, "\"%s\"", e->args[i].text);
         else
-            str_add(s, "%.17g", e->args[i].number);
+            str_add(s, "%.17g,%.17g", e->args[i].numbers[0], e->args[i].numbers[1]);
     }
     str_add(s, ")%d", e->part);
 }
@@ -40,48 +40,58 @@ const char *driver_find_file(Driver *d, uint32_t from, const char *name) {
     return beside;
 }
 
-static const struct DataArg *data_arg(const DataExpr *e, int position, const char *name) {
-    int seen = 0;
-    for (int i = 0; i < e->nargs; i++) {
-        if (e->args[i].name ? strcmp(e->args[i].name, name) == 0 : seen == position) return &e->args[i];
-        if (!e->args[i].name) seen++;
-    }
+/* The arguments stand under the names that the language gives them. */
+static const struct DataArg *data_arg(const DataExpr *e, const char *name) {
+    for (int i = 0; i < e->nargs; i++)
+        if (strcmp(e->args[i].name, name) == 0) return &e->args[i];
     return NULL;
 }
 
-static const char *text_arg(Driver *d, const DataExpr *e, int position, const char *name) {
-    const struct DataArg *a = data_arg(e, position, name);
-    if (a && a->text) return a->text;
-    diag(d->nnc, a ? a->at : e->at, DIAG_data_argument, e->fn, name, "a string");
-    return NULL;
-}
-
-static bool number_arg(Driver *d, const DataExpr *e, int position, const char *name, double *v) {
-    const struct DataArg *a = data_arg(e, position, name);
-    if (a && !a->text) return *v = a->number, true;
-    diag(d->nnc, a ? a->at : e->at, DIAG_data_argument, e->fn, name, "a number");
-    return false;
+static int64_t count_arg(const DataExpr *e, const char *name) {
+    const struct DataArg *a = data_arg(e, name);
+    return a ? (int64_t)a->numbers[0] : 0;
 }
 
 static DataSet *open_set(Driver *d, const DataExpr *e);
 
-static bool source_count(Driver *d, const DataExpr *e, int n) {
-    if (e->nsources == n) return true;
-    diag(d->nnc, e->at, DIAG_data_sources, e->fn, n, e->nsources);
-    return false;
+/* ---- from files ---- */
+
+static const char *path_arg(Driver *d, const DataExpr *e) {
+    return driver_find_file(d, e->at.file, data_arg(e, "path")->text);
 }
 
-static RtData *open_file(Driver *d, const DataExpr *e, RtError *err) {
-    const char *name = text_arg(d, e, 0, "path");
-    if (!name || !source_count(d, e, 0)) return NULL;
-    const char *path = driver_find_file(d, e->at.file, name);
-    if (strcmp(e->fn, "idx") == 0) return rt_data_idx(path, err);
-    if (strcmp(e->fn, "npy") == 0) return rt_data_npy(path, err);
+static RtData *open_idx(Driver *d, const DataExpr *e, RtError *err) { return rt_data_idx(path_arg(d, e), err); }
+
+static RtData *open_npy(Driver *d, const DataExpr *e, RtError *err) { return rt_data_npy(path_arg(d, e), err); }
+
+static RtData *open_csv(Driver *d, const DataExpr *e, RtError *err) {
+    const struct DataArg *target = data_arg(e, "target");
     RtCsvOptions options = {0};
-    const struct DataArg *target = data_arg(e, 1, "target");
-    if (target) options.target = target->text ? target->text : arena_printf(d->nnc->arena, "%.0f", target->number);
-    return rt_data_csv(path, &options, err);
+    if (target) options.target = target->text ? target->text : arena_printf(d->nnc->arena, "%.0f", target->numbers[0]);
+    return rt_data_csv(path_arg(d, e), &options, err);
 }
+
+static RtData *open_text(Driver *d, const DataExpr *e, RtError *err) {
+    const char *step = data_arg(e, "stride") ? "stride" : "window"; /* by default each character comes once */
+    RtTextOptions options = {.window = count_arg(e, "window"), .stride = count_arg(e, step)};
+    return rt_data_text(path_arg(d, e), &options, err);
+}
+
+static RtData *open_cifar10(Driver *d, const DataExpr *e, RtError *err) {
+    return rt_data_cifar10(path_arg(d, e), count_arg(e, "test") != 0, err);
+}
+
+static RtData *open_images(Driver *d, const DataExpr *e, RtError *err) {
+    const struct DataArg *a = data_arg(e, "size");
+    int64_t size[] = {a ? (int64_t)a->numbers[0] : 0, a ? (int64_t)a->numbers[1] : 0};
+    return rt_data_images(path_arg(d, e), a ? size : NULL, err);
+}
+
+static RtData *open_wav(Driver *d, const DataExpr *e, RtError *err) {
+    return rt_data_wav(path_arg(d, e), count_arg(e, "length"), err);
+}
+
+/* ---- from others ---- */
 
 static RtData *open_zip(Driver *d, const DataExpr *e, RtError *err) {
     const RtData **parts = ARENA_ARRAY(d->nnc->arena, const RtData *, e->nsources);
@@ -93,15 +103,20 @@ static RtData *open_zip(Driver *d, const DataExpr *e, RtError *err) {
     return rt_data_zip(parts, e->nsources, err);
 }
 
-static RtData *open_view(Driver *d, const DataExpr *e, RtError *err) {
-    double v;
-    bool is_split = strcmp(e->fn, "split") == 0;
-    if (!source_count(d, e, 1) || !number_arg(d, e, 0, is_split ? "fraction" : "n", &v)) return NULL;
+static RtData *open_take(Driver *d, const DataExpr *e, RtError *err) {
     DataSet *s = open_set(d, e->sources[0]);
-    if (!s) return NULL;
-    if (!is_split) return (strcmp(e->fn, "take") == 0 ? rt_data_take : rt_data_skip)(s->data, (int64_t)v, err);
+    return s ? rt_data_take(s->data, count_arg(e, "n"), err) : NULL;
+}
+
+static RtData *open_skip(Driver *d, const DataExpr *e, RtError *err) {
+    DataSet *s = open_set(d, e->sources[0]);
+    return s ? rt_data_skip(s->data, count_arg(e, "n"), err) : NULL;
+}
+
+static RtData *open_split(Driver *d, const DataExpr *e, RtError *err) {
+    DataSet *s = open_set(d, e->sources[0]);
     RtData *parts[2];
-    if (!rt_data_split(s->data, v, parts, err)) return NULL;
+    if (!s || !rt_data_split(s->data, data_arg(e, "fraction")->numbers[0], parts, err)) return NULL;
     rt_data_free(parts[1 - e->part]);
     return parts[e->part];
 }
@@ -109,24 +124,22 @@ static RtData *open_view(Driver *d, const DataExpr *e, RtError *err) {
 static const struct {
     const char *name;
     RtData *(*open)(Driver *, const DataExpr *, RtError *);
-} openers[] = {{"idx", open_file},   {"npy", open_file},  {"csv", open_file}, {"zip", open_zip},
-               {"split", open_view}, {"take", open_view}, {"skip", open_view}};
+} openers[] = {{"idx", open_idx},         {"npy", open_npy},       {"csv", open_csv},  {"text", open_text},
+               {"cifar10", open_cifar10}, {"images", open_images}, {"wav", open_wav},  {"zip", open_zip},
+               {"split", open_split},     {"take", open_take},     {"skip", open_skip}};
 
 static RtData *open_expr(Driver *d, const DataExpr *e) {
     RtError err = {{0}};
-    const char *names[COUNT(openers)];
     for (size_t i = 0; i < COUNT(openers); i++) {
-        names[i] = openers[i].name;
-        if (strcmp(e->fn, names[i]) != 0) continue;
+        if (strcmp(e->fn, openers[i].name) != 0) continue;
         RtData *data = openers[i].open(d, e, &err);
         if (!data && err.text[0]) diag(d->nnc, e->at, DIAG_data_file, err.text);
         return data;
     }
-    Diag *m = diag(d->nnc, e->at, DIAG_data_unknown, e->fn);
-    const char *near = diag_nearest(e->fn, names, COUNT(names));
-    if (near) diag_help(d->nnc, m, "did you mean '%s'?", near);
-    return NULL;
+    bug("a data source without an opener");
 }
+
+/* ---- facts ---- */
 
 static void measure(DataSet *s, int64_t *n) {
     *n = rt_field_elements(&s->data->fields[0]);
@@ -156,13 +169,19 @@ static DataInfo info_of(Driver *d, DataSet *s, const DataExpr *e) {
         fields[i] = (DataField){.name = f->name ? intern(d->nnc->names, f->name) : NULL,
                                 .dtype = (DType)f->dtype,
                                 .rank = f->rank,
-                                .dims = arena_copy(d->nnc->arena, f->dims, sizeof(int64_t) * (size_t)f->rank)};
+                                .dims = arena_copy(d->nnc->arena, f->dims, sizeof(int64_t) * (size_t)f->rank),
+                                .rows = f->rows};
+        int64_t bytes = (int64_t)rt_dtype_size(f->dtype);
+        if (f->stride != rt_field_elements(f) * bytes) fields[i].stride = f->stride / bytes;
     }
+    int text = 0;
+    while (text < data->nfields - 1 && data->fields[text].vocab == 0) text++;
     return (DataInfo){.count = data->count,
                       .nfields = data->nfields,
                       .fields = fields,
                       .classes = rt_data_classes(data, NULL),
-                      .vocab = -1,
+                      .vocab = data->fields[text].vocab,
+                      .alphabet = data->fields[text].alphabet,
                       .mean = fact_mean,
                       .std = fact_std,
                       .handle = s,

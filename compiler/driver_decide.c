@@ -15,7 +15,7 @@ static bool check_name_of(const BlockRun *b, const char *what, Name name) {
         str_add(&known, "%s%s", i ? ", " : "", b->names[i]);
     }
     if (!found)
-        driver_error(b->d, "'%s' names '%s', which no loop reports: there is %s", what, name,
+        driver_error(b->d, "%s names '%s', which no loop reports: there is %s", what, name,
                      b->nnames ? known.at : "no report at all");
     vec_free(&known);
     return found;
@@ -24,7 +24,7 @@ static bool check_name_of(const BlockRun *b, const char *what, Name name) {
 static bool prepare_stop(BlockRun *b, const StopTerm *s) {
     if (s == NULL) return true;
     bool named = s->kind == STOP_REPORT || s->kind == STOP_NO_IMPROVEMENT;
-    if (named && !check_name_of(b, "stop_when", s->report)) return false;
+    if (named && !check_name_of(b, "'stop_when'", s->report)) return false;
     if (s->kind == STOP_NO_IMPROVEMENT && b->ntrends == MAX_TRENDS)
         return driver_error(b->d, "more than %d 'no_improvement' in one train block", MAX_TRENDS);
     if (s->kind == STOP_NO_IMPROVEMENT) b->trends[b->ntrends++] = (Trend){s->report, NAN, 0};
@@ -36,9 +36,11 @@ bool decide_prepare(BlockRun *b, const RtLoop *loops) {
     b->keep_best = (Trend){b->block->keep_best, NAN, 0};
     b->names = rt_report_names(&t, &b->nnames);
     if (!b->names) return driver_error(b->d, "no memory to train");
-    if (b->block->keep_best && !check_name_of(b, "keep_best", b->block->keep_best)) return false;
+    if (b->block->keep_best && !check_name_of(b, "'keep_best'", b->block->keep_best)) return false;
     for (size_t i = 0; i < b->block->stops.len; i++)
         if (!prepare_stop(b, b->block->stops.at[i])) return false;
+    for (size_t i = 0; i < b->block->reported.len; i++)
+        if (!check_name_of(b, "a schedule", b->block->reported.at[i].report)) return false;
     return true;
 }
 
@@ -122,8 +124,23 @@ static double evaluate(BlockRun *b, const StopTerm *s, const RtReport *reports, 
     bug("kind %d in stop_when", (int)s->kind);
 }
 
+/* Schedules read the last epoch's reports as variables, which checkpoints keep. */
+static void tell_schedules(BlockRun *b, const RtReport *reports) {
+    const Variables *v = &b->d->variables;
+    for (size_t i = 0; i < b->block->reported.len; i++) {
+        const Reported *r = &b->block->reported.at[i];
+        void *at = v->bytes + v->layout.state[r->var->slot];
+        double value = report_of(b, reports, r->report);
+        if (r->var->type.dtype == DT_F64)
+            *(double *)at = value;
+        else
+            *(float *)at = (float)value;
+    }
+}
+
 void decide_epoch(BlockRun *b, const RtReport *reports) {
     const TrainBlock *t = b->block;
+    tell_schedules(b, reports);
     if (t->keep_best && improves(&b->keep_best, report_of(b, reports, t->keep_best), t->keep_best_less)) decide_keep(b);
     Trend *trend = b->trends;
     for (size_t i = 0; i < t->stops.len; i++)

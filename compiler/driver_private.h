@@ -32,6 +32,12 @@ void driver_free_data(Driver *d);
  */
 const char *driver_find_file(Driver *d, uint32_t from, const char *name);
 
+/** An array from a file, as its suffix says: a picture (.png, .jpg), text (.txt) or else .npy. `t` is the type of the
+ * input that it is for, whose dims a picture or a text is given. */
+bool driver_read_array(const Type *t, const char *path, RtArray *a, RtError *e);
+/** Writes a picture (.png), text (.txt), else .npy. */
+bool driver_write_array(const char *path, const RtArray *a, RtError *e);
+
 /* A variable, and its bytes in some copy of all variables. */
 typedef struct {
     const Variable *var;

@@ -1,9 +1,9 @@
 /* `nnc run`: calls an exported function on arrays from files. */
 #include "compiler/driver_private.h"
 
-#include "runtime/files.h"
-#include "runtime/npy.h"
+#include "runtime/folders.h"
 #include "runtime/safetensors.h"
+#include "runtime/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -50,18 +50,37 @@ static bool write_safetensors(const char *out, const Unit *u, RtArray *results, 
     return ok;
 }
 
-/* y.npy, or y.0.npy, y.1.npy, ... of a tuple; one .safetensors takes all. */
+/* y.npy, or y.0.npy, y.1.npy, ... of a tuple, and so with other suffixes; one .safetensors takes all. */
 static bool write_results(Driver *d, const Unit *u, RtArray *results, const char *out) {
+    static const char *const suffixes[] = {".npy", ".png", ".txt"};
     RtError err;
-    size_t n = u->results.len, len = strlen(out);
-    if (len > 12 && strcmp(out + len - 12, ".safetensors") == 0)
+    if (rt_has_suffix(out, ".safetensors"))
         return write_safetensors(out, u, results, &err) || driver_error(d, "%s", err.text);
-    bool npy = len > 4 && strcmp(out + len - 4, ".npy") == 0;
-    for (size_t i = 0; i < n; i++) {
-        const char *path =
-            n == 1 ? out : arena_printf(d->nnc->arena, "%.*s.%zu.npy", (int)(npy ? len - 4 : len), out, i);
-        if (!rt_npy_write(path, &results[i], &err)) return driver_error(d, "%s", err.text);
+    const char *suffix = "";
+    for (size_t i = 0; i < COUNT(suffixes); i++)
+        if (rt_has_suffix(out, suffixes[i])) suffix = out + strlen(out) - strlen(suffixes[i]);
+    for (size_t i = 0; i < u->results.len; i++) {
+        const char *path = out;
+        if (u->results.len > 1)
+            path = arena_printf(d->nnc->arena, "%.*s.%zu%s", (int)(strlen(out) - strlen(suffix)), out, i,
+                                *suffix ? suffix : ".npy");
+        if (!driver_write_array(path, &results[i], &err)) return driver_error(d, "%s", err.text);
     }
+    return true;
+}
+
+static bool print_result(Driver *d, const RtArray *a, bool as_text) {
+    RtError err;
+    size_t size;
+    if (!as_text || rt_dtype_is_float(a->dtype) || a->dtype == RT_BOOL) {
+        print_array(a, 0, 0);
+    } else {
+        char *text = rt_text_of_array(a, &size, &err);
+        if (!text) return driver_error(d, "%s", err.text);
+        fwrite(text, 1, size, stdout);
+        free(text);
+    }
+    putchar('\n');
     return true;
 }
 
@@ -87,14 +106,14 @@ static bool read_arguments(Driver *d, const char *function, const Setting *args,
             *a = (RtArray){.dtype = RT_F64, .rank = 0};
             if (!rt_array_alloc(a, args[i].name, &err)) return driver_error(d, "%s", err.text);
             *(double *)a->data = number;
-        } else if (!rt_npy_read(args[i].value, a, &err))
+        } else if (!driver_read_array(&inputs[k].type, args[i].value, a, &err))
             return driver_error(d, "%s", err.text);
         arrays[(*narrays)++].name = args[i].name;
     }
     return true;
 }
 
-int driver_run(Driver *d, const char *function, const Setting *args, int nargs, const char *out) {
+int driver_run(Driver *d, const char *function, const Setting *args, int nargs, const char *out, bool as_text) {
     CallArg *arrays = xcalloc((size_t)nargs, sizeof *arrays);
     Setting *settings = ARENA_ARRAY(d->nnc->arena, Setting, nargs);
     int narrays = 0, nsettings = 0;
@@ -102,8 +121,7 @@ int driver_run(Driver *d, const char *function, const Setting *args, int nargs, 
     bool ok = read_arguments(d, function, args, nargs, arrays, &narrays, settings, &nsettings) &&
               driver_call(d, function, arrays, narrays, settings, nsettings, NULL, NULL, &r);
     if (ok && out) ok = write_results(d, r.unit, r.results, out);
-    if (ok && !out)
-        for (size_t i = 0; i < r.unit->results.len; i++) print_array(&r.results[i], 0, 0), putchar('\n');
+    for (size_t i = 0; ok && !out && i < r.unit->results.len; i++) ok = print_result(d, &r.results[i], as_text);
     call_free(&r);
     for (int i = 0; i < narrays; i++) rt_array_free(&arrays[i].array);
     free(arrays);

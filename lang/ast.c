@@ -160,6 +160,8 @@ static bool add_target(Parser *p, Pattern *to, const Ast *target) {
         diag_help(p->nnc, d, "a tensor is defined by its elements all at once: let y[i, j] = …");
     else if (target->kind == AST_BINARY || target->kind == AST_CALL)
         diag_help(p->nnc, d, "equality is written '=='");
+    else if (target->kind == AST_FIELD)
+        diag_help(p->nnc, d, "a layer's states are assigned in its own body");
     return false;
 }
 

@@ -1,7 +1,6 @@
 /* The checker's own services: messages with the calls that led to them, texts, frames. */
 #include "lang/check.h"
 
-#include <ctype.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -74,17 +73,7 @@ const char *dim_text(Checker *c, Dim d) {
 }
 
 const char *source_text(Checker *c, Span at) {
-    if (!at.file) return "";
-    const Source *source = c->nnc->sources.files.at[at.file];
-    Str s = {0};
-    bool space = false;
-    for (uint32_t i = at.begin; i < at.end && i < source->len; i++) {
-        bool white = isspace((unsigned char)source->text[i]) != 0;
-        if (!white && space && s.len) str_put(&s, " ", 1);
-        if (!white) str_put(&s, &source->text[i], 1);
-        space = white;
-    }
-    return kept(c, &s);
+    return at.file ? source_words(c->nnc->sources.files.at[at.file], check_arena(c), at) : "";
 }
 
 /* ---- frames ---- */
@@ -94,9 +83,9 @@ bool frame_push(Checker *c, Frame *f, Ast *fn, Name name, Span call, Scope *pare
     f->depth = c->frame ? c->frame->depth + 1 : 1;
     if (f->depth > CHECK_MAX_DEPTH) {
         if (!c->stopped) {
-            Diag *d = err(c, call, too_deep, name ? name : "a function", CHECK_MAX_DEPTH);
-            diag_help(c->nnc, d,
-                      "functions are expanded where they are called, so they cannot call themselves without end");
+            const char *what = name ? arena_printf(check_arena(c), "'%s'", name) : "this function";
+            Diag *d = err(c, call, too_deep, what, CHECK_MAX_DEPTH);
+            diag_help(c->nnc, d, "functions and layers are expanded where they are called: what calls itself must end");
         }
         check_stop(c);
         return false;

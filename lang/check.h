@@ -74,7 +74,7 @@ typedef struct Frame {
     Span call; /* where it was called */
     Value result;
     Namer *namer;
-    const AstNames *marks; /* names that gradients are taken for in this body */
+    const NameMap *marks; /* names that gradients are taken for in this body */
     Scope *scope;
     struct Minimize *minimize; /* of the body of an optimizer */
     bool owns_params;          /* a layer or a model: may have param and state */
@@ -109,6 +109,7 @@ typedef struct UnitState {
     int minimizes;         /* made so far in the block */
     VEC(Term *) loops;     /* scans and whiles made in it by number; NULL: in the making, or not known */
     bool many_losses;
+    const struct UnitState *around; /* of the unit of first values: the one that met the variable */
     VEC(UnitResult) reports;
     int first_term, errors;
 } UnitState;
@@ -132,9 +133,11 @@ struct Checker {
     struct ScanContext *scan;     /* the scan or while whose body is being made */
     struct IndexContext *indices; /* of the definition in index notation that is being made */
     int terms, work, nesting, index_ids, top_loops;
-    bool stopped;  /* a limit was reached: everything is poison from here on */
-    bool broken;   /* a file could not be read whole: what it declares is not known */
-    bool repeated; /* the message being made was reported before */
+    Span place;        /* of the expression evaluated last */
+    bool stopped;      /* a limit was reached: everything is poison from here on */
+    bool broken;       /* a file could not be read whole: what it declares is not known */
+    bool without_data; /* a data set could not be opened: layers that depend on it have no parameters yet */
+    bool repeated;     /* the message being made was reported before */
 };
 
 /* err(c, at, id, ...) reports a message once for each place and adds the calls that led there. */
@@ -167,6 +170,7 @@ Term *term_cast(Checker *c, Term *t, DType to, Span at);
 Term *term_reshape(Checker *c, Term *t, int rank, const Dim *dims, Span at);
 Term *term_broadcast(Checker *c, Term *t, int rank, const Dim *dims, Span at);
 Term *term_slice(Checker *c, Term *t, const Dim *dims, const Dim *begin, const int64_t *step, Span at);
+Term *term_transpose(Checker *c, Term *t, const int *perm, Span at); /* keeps perm, an arena's */
 Term *term_gather(Checker *c, Term *t, Term *index, int axis, Span at);
 Term *term_reduce(Checker *c, const char *op, Term *t, const int *axes, int naxes, bool keep, Span at);
 Term *term_stop(Checker *c, Term *t, Span at);
@@ -196,6 +200,9 @@ void label_origin(Checker *c, Diag *d, const Term *t);
 
 /* ---- expressions ---- */
 
+/** Adds to the work done for the unit; false, after a diagnostic, where it is too much. Without a place it is that of
+ * the expression before. */
+bool check_work(Checker *c, int64_t amount, Span at);
 Value eval_expr(Checker *c, Scope *s, Ast *e);                           /* check_expr.c */
 Value eval_lookup(Checker *c, Scope *s, Name name, Span at);             /* check_expr.c */
 Value eval_unknown(Checker *c, Scope *s, Name name, Span at);            /* reports an unknown name */
@@ -225,14 +232,16 @@ typedef struct {
 
 Value eval_call(Checker *c, Scope *s, Ast *e);
 Value eval_pipe(Checker *c, Scope *s, Ast *e);
-Args eval_args(Checker *c, Scope *s, const Value *first, Span first_at, AstFields fields);
+Args eval_args(Checker *c, Scope *s, Value callee, const Value *first, Span first_at, AstFields fields);
+/** One argument of a call, of the parameter `place` where it has no name (check_reported.c). */
+Value eval_argument(Checker *c, Scope *s, Value callee, const AstField *f, int place);
+bool type_is_reported(const Ast *type);
 Value call_value(Checker *c, Value callee, Args args, Span at);
 /** The same by position. */
 Value call_with(Checker *c, Value callee, int n, const Value *args, Span at);
 /** Sorts arguments to the parameters' places; false after a diagnostic. */
 bool args_place(Checker *c, const AstParams *params, Args args, const Ast *fn, const char *what, Span at, Value *given,
                 Span *places);
-const char *signature(Checker *c, const Ast *fn);
 Value function_body(Checker *c, Ast *fn, Scope *s);
 
 typedef struct {
@@ -264,29 +273,42 @@ Flow exec_block(Checker *c, Scope *s, Ast *block);
 Flow exec_statement(Checker *c, Scope *s, Ast *stmt);
 Value grad_mark(Checker *c, Name name, Value v, Span at);
 void bind_pattern(Checker *c, Scope *s, const AstNames *names, bool is_tuple, Value v, Span at);
-const AstNames *grad_marks(Checker *c, Ast *fn);
+const NameMap *grad_marks(Checker *c, Ast *fn);
 /** The values that a `for` runs over; false after a diagnostic or for unknown ones. */
 bool loop_values(Checker *c, Scope *s, Ast *over, Value *list);
 bool exec_poisoned(Checker *c, Scope *s, Ast *stmt); /* marks what it assigns as unknown; true where it may return */
 
-/* ---- layers (check_layer.c, check_variable.c) ---- */
+/* ---- layers (check_layer.c, check_params.c, check_variable.c) ---- */
 
 Value make_instance(Checker *c, Value layer, Args args, Span at);
 Value call_instance(Checker *c, Instance *in, Args args, Span at);
 Value call_model(Checker *c, Value model, Args args, Span at);
 void name_instance(Checker *c, Value v, Name name);
+/** The path of a layer, by count where no let named it. */
+Name instance_path(Checker *c, Instance *in);
+/** What names the layers made here. */
+Namer *namer_here(Checker *c);
+bool vars_within(const VarTable *vars, Name path);
 Flow exec_param(Checker *c, Scope *s, Ast *stmt);
 Flow exec_states(Checker *c, Scope *s, Ast *stmt);
 /** The variable at a path, made where it is new (then *made); NULL after a diagnostic. */
 Variable *variable_at(Checker *c, Name path, Type t, bool is_param, bool of_optimizer, Span at, bool *made);
 Slot *variable_slot(Checker *c, Variable *var, Span at);
+/** A variable as an expression sees it: its value now; where a first value is made, its own first value. */
+Value variable_value(Checker *c, Variable *var, Span at);
+/** Where a first value is made: that of the parameter or state that `v` is; `v` where it is none. */
+Value initial_value(Checker *c, Value v);
 void init_value(Checker *c, Variable *var, Scope *s, Ast *init, bool drawn);
-void init_zero(Checker *c, Variable *var);
+void init_number(Checker *c, Variable *var, double x);
 Name value_path_join(Checker *c, Name path, Name child);
 bool value_path_within(Name path, Name whole);
 /** Path of a model, part or named instance; NULL for anything else. */
 Name value_path(Value v);
 Value model_params(Checker *c, Value model, Span at);
+Value call_replaced(Checker *c, const Replaced *r, Args args, Span at);
+/** What all variables are now, and back to it: what happened to any of them in between is undone. */
+Term **slots_now(Checker *c, size_t *n);
+void slots_reset(Checker *c, Term **now, size_t n);
 uint32_t random_site(Checker *c);
 Term *run_scalar(Checker *c, const char *name, Span at); /* seed, tick or epoch of the unit */
 
@@ -301,6 +323,8 @@ bool grad_reaches(Checker *c, const Term *e, const Term *x);
 bool grad_carried(Checker *c, const Term *e, const Term *x, const Term *loop);
 /** Whether no while stands between `e` and `x`; a diagnostic if one does. */
 bool grad_passes(Checker *c, const Term *e, const Term *x, Span at);
+/** Where no gradient of `e` reaches a wanted slot: labels the integer or truth value that stops it, if one does. */
+void grad_explain(Checker *c, Diag *d, const Term *e, bool (*wanted)(const Slot *, const void *), const void *arg);
 
 /* ---- index notation (check_index.c, check_range.c) ---- */
 
@@ -379,6 +403,8 @@ Term *scan_tick(Checker *c, Term *tick, Span at);
 bool is_reducer_syntax(const Ast *callee);
 bool is_reducer(Checker *c, Scope *s, const Ast *callee);
 Value eval_reducer(Checker *c, Scope *s, Ast *call);
+/** y[.., j] = x[.., places[.., j]]: the elements of the last dim that `places` names. */
+Term *index_last(Checker *c, Term *x, Term *places, Span at);
 Value index_access(Checker *c, Term *t, const Value *items, const Span *places, int n, Span at);
 Term *affine_term(Checker *c, Affine *a, bool as_index, Span at);
 Value affine_binary(Checker *c, AstOperator op, Value a, Value b);
@@ -417,7 +443,10 @@ bool arg_bad(Checker *c, BuiltinCall *b, int arg, const char *wanted);
 bool arg_is_word(const BuiltinCall *b, int arg, const char *word);
 bool axis_in(Checker *c, int64_t axis, int rank, Span at, int *out);
 
-/* by file: check_builtin.c, check_reduce.c, check_make.c, check_shape.c, check_index.c */
+/** A tensor of random numbers, `op` as of T_RANDOM; NULL after a diagnostic. */
+Term *random_term(Checker *c, const BuiltinCall *b, const char *op, DType t, int rank, const Dim *dims);
+
+/* by file: check_builtin.c, check_reduce.c, check_sort.c, check_shape.c */
 Value builtin_scalar(Checker *c, BuiltinCall *b);
 Value builtin_round(Checker *c, BuiltinCall *b);
 Value builtin_pow(Checker *c, BuiltinCall *b);
@@ -429,13 +458,15 @@ Value builtin_cast(Checker *c, BuiltinCall *b);
 Value builtin_reduce(Checker *c, BuiltinCall *b);
 Value builtin_arg(Checker *c, BuiltinCall *b);
 Value builtin_extreme(Checker *c, BuiltinCall *b);
-Value builtin_cumsum(Checker *c, BuiltinCall *b);
+Value builtin_sort(Checker *c, BuiltinCall *b);
+Value builtin_topk(Checker *c, BuiltinCall *b);
 Value builtin_zeros(Checker *c, BuiltinCall *b);
 Value builtin_ones(Checker *c, BuiltinCall *b);
 Value builtin_full(Checker *c, BuiltinCall *b);
 Value builtin_arange(Checker *c, BuiltinCall *b);
 Value builtin_one_hot(Checker *c, BuiltinCall *b);
 Value builtin_random(Checker *c, BuiltinCall *b);
+Value builtin_permutation(Checker *c, BuiltinCall *b);
 Value builtin_bernoulli(Checker *c, BuiltinCall *b);
 Value builtin_shape(Checker *c, BuiltinCall *b);
 Value builtin_rank(Checker *c, BuiltinCall *b);
@@ -448,36 +479,74 @@ Value builtin_pad(Checker *c, BuiltinCall *b);
 Value builtin_flip(Checker *c, BuiltinCall *b);
 Value builtin_grad(Checker *c, BuiltinCall *b);
 Value builtin_params(Checker *c, BuiltinCall *b);
+Value builtin_with_params(Checker *c, BuiltinCall *b);
+Value builtin_clone(Checker *c, BuiltinCall *b);
 Value builtin_fact(Checker *c, BuiltinCall *b);
-Value builtin_unsupported(Checker *c, BuiltinCall *b);
 
 /* ---- data (check_data.c) ---- */
 
 void data_declare(Checker *c, Decl *d);
 const DataInfo *data_info(Checker *c, DataSet *d);
+/** The inputs of a batch of `n` samples, the fields and then the row numbers; `values`: each field's samples. */
+void data_batch(Checker *c, const DataInfo *info, Dim n, Span at, Value *values);
 Value data_fact(Checker *c, DataSet *d, const char *fact, Span at);
 
 /* ---- training (check_train.c, check_minimize.c) ---- */
 
 void train_declare(Checker *c, Ast *ast);
 void train_check(Checker *c, TrainBlock *t);
-void train_stop_when(Checker *c, TrainBlock *t, Ast *a);        /* check_stop.c */
-bool train_reports(Checker *c, const TrainBlock *t, Name name); /* whether a loop seems to report it */
+void train_stop_when(Checker *c, TrainBlock *t, Ast *a); /* check_stop.c */
+bool train_reports(Checker *c, Ast *train, Name name);   /* whether a loop seems to report it */
 /* What an optimizer's body is expanded for. */
 typedef struct Minimize {
     Name prefix; /* of its states: "adam1" */
-    Slot *param;
+    Name path;   /* of the parameter; NULL: all as one vector */
+    Type type;
     VEC(Slot *) states;
 } Minimize;
 
 /** Expands an optimizer's body in a frame that has `minimize` and all parameters bound; the new value of the parameter,
  * or NULL after a diagnostic. */
 Term *optimizer_body(Checker *c, Ast *fn, Scope *s);
-/** Whether an optimizer has the inputs (p, g); reports it where not. */
-bool optimizer_fits(Checker *c, const Ast *fn, Span at);
+/** The same of an optimizer with its hyper-parameters, in a frame of its own. */
+Term *optimizer_expand(Checker *c, const Update *up, Minimize *m, const Value *inputs, int n, Span at);
 void optimizer_state(Checker *c, Scope *s, const AstField *f);
 Flow exec_minimize(Checker *c, Scope *s, Ast *stmt);
 Flow exec_report(Checker *c, Scope *s, Ast *stmt);
+
+/* ---- optimizers of all parameters as one vector (check_vector.c) ---- */
+
+typedef enum {
+    OPTIMIZER_EACH,      /* (p, g): one parameter at a time */
+    OPTIMIZER_WHOLE,     /* (p, g, objective): all as one vector */
+    OPTIMIZER_RESIDUALS, /* (p: [P], r: [M], objective): likewise, for half the sum of the squares of r */
+    OPTIMIZER_BAD
+} OptimizerForm;
+OptimizerForm optimizer_form(const Ast *fn);
+
+typedef struct {
+    Term *at, *value, *gradient; /* the gradient of a scalar value */
+} Evaluation;
+
+typedef struct Objective {
+    Type point, type; /* of the vector, of the value */
+    Term *value;      /* what is minimized, a scalar or residuals [M]; NULL: of a declaration by itself */
+    Slot **params;    /* the parameters in the vector */
+    size_t n;
+    bool residuals;
+    VEC(Evaluation) known;
+} Objective;
+
+/** objective(q): (value, gradient), or the residuals. */
+Value call_objective(Checker *c, Objective *o, Args args, Span at);
+
+/** Updates parameters as one vector; the value (or the residuals) before, or NULL after a diagnostic. */
+Term *minimize_whole(Checker *c, const Ast *a, const Update *up, Name prefix, Slot **params, size_t n, Term *value);
+
+/* ---- copies of terms (term_replace.c) ---- */
+
+/** Makes of `roots` what they are with each term of `from` replaced by that of `to`, which has its type. */
+void terms_replace(Checker *c, Term **roots, int nroots, Term *const *from, Term *const *to, size_t n);
 
 /* ---- units (check_unit.c) ---- */
 

@@ -73,6 +73,9 @@ Value call_builtin(Checker *c, const Builtin *b, Args args, Span at) {
         }
     BuiltinCall call = {b, given, places, at};
     if (arg_poisoned(&call, n)) return value_poison();
+    for (int i = 0; i < n; i++)
+        if ((given[i].kind == V_LIST || given[i].kind == V_TUPLE) && !check_work(c, given[i].list.len, at))
+            return value_poison();
     return b->call(c, &call);
 }
 
@@ -158,10 +161,10 @@ static double sign_(double x) { return x > 0 ? 1 : x < 0 ? -1 : x; }
 static const struct {
     const char *name;
     double (*fn)(double);
-} numeric[] = {{"abs", fabs},    {"sign", sign_}, {"sqrt", sqrt},   {"rsqrt", rsqrt_},     {"exp", exp},
-               {"expm1", expm1}, {"log", log},    {"log1p", log1p}, {"sin", sin},          {"cos", cos},
-               {"tan", tan},     {"atan", atan},  {"tanh", tanh},   {"sigmoid", sigmoid_}, {"erf", erf},
-               {"floor", floor}, {"ceil", ceil},  {"trunc", trunc}, {"round", nearbyint}};
+} numeric[] = {{"abs", fabs},    {"sign", sign_},  {"sqrt", sqrt},   {"rsqrt", rsqrt_},     {"exp", exp},
+               {"expm1", expm1}, {"log", log},     {"log1p", log1p}, {"sin", sin},          {"cos", cos},
+               {"tan", tan},     {"atan", atan},   {"tanh", tanh},   {"sigmoid", sigmoid_}, {"erf", erf},
+               {"erfc", erfc},   {"floor", floor}, {"ceil", ceil},   {"trunc", trunc},      {"round", nearbyint}};
 
 static double apply_number(const char *name, double x) {
     for (size_t i = 0; i < COUNT(numeric); i++)
@@ -269,28 +272,15 @@ Value builtin_cast(Checker *c, BuiltinCall *b) {
     return convert(c, b, to == DT_F32 ? type_float(c) : to);
 }
 
-/* ---- gradients, parameters, data ---- */
+/* ---- gradients, data ---- */
 
 Value builtin_grad(Checker *c, BuiltinCall *b) {
     return eval_grad(c, b->args[0], b->args[1], b->places[0], b->places[1]);
-}
-
-Value builtin_params(Checker *c, BuiltinCall *b) {
-    if (!value_path(b->args[0]) || !c->unit) {
-        arg_bad(c, b, 0, "a model, a part of one or a named layer");
-        return value_poison();
-    }
-    return model_params(c, b->args[0], b->at);
 }
 
 Value builtin_fact(Checker *c, BuiltinCall *b) {
     if (b->args[0].kind == V_LIST && strcmp(b->builtin->name, "count") == 0) return value_int(c, b->args[0].list.len);
     if (b->args[0].kind == V_DATA) return data_fact(c, b->args[0].data, b->builtin->name, b->at);
     arg_bad(c, b, 0, "a data set");
-    return value_poison();
-}
-
-Value builtin_unsupported(Checker *c, BuiltinCall *b) {
-    err(c, b->at, unsupported, arena_printf(check_arena(c), "'%s'", b->builtin->name));
     return value_poison();
 }

@@ -1,31 +1,21 @@
 /* Calls: sorting arguments to parameters, binding them, and expanding the body of what is called. */
 #include "lang/check.h"
+#include "lang/doc.h"
 
 #include <string.h>
 
 /* ---- arguments ---- */
 
-Args eval_args(Checker *c, Scope *s, const Value *first, Span first_at, AstFields fields) {
+Args eval_args(Checker *c, Scope *s, Value callee, const Value *first, Span first_at, AstFields fields) {
     int n = fields.len + (first != NULL), k = 0;
     Arg *args = ARENA_ARRAY(check_arena(c), Arg, n + 1);
     if (first) args[k++] = (Arg){.value = *first, .at = first_at};
     for (int i = 0; i < fields.len; i++) {
         const AstField *f = &fields.at[i];
-        args[k++] = (Arg){f->name.name, eval_expr(c, s, f->value), f->value->at, f->name.at};
+        Value v = eval_argument(c, s, callee, f, k);
+        args[k++] = (Arg){f->name.name, v, f->value->at, f->name.at};
     }
     return (Args){args, n};
-}
-
-/* "layer Dense(units: int, ...)(x: [..B, In]) -> [..B, units]" */
-const char *signature(Checker *c, const Ast *fn) {
-    static const char *const words[] = {"fn", "loss", "layer", "model", "optimizer"};
-    bool lambda = fn->kind == AST_LAMBDA;
-    const Ast *body = lambda ? fn->lambda.body : fn->fn.body;
-    Span head = {fn->at.file, lambda ? fn->at.begin : fn->fn.name.at.begin, body->at.begin};
-    const char *text = source_text(c, head);
-    size_t n = strlen(text);
-    while (n && (text[n - 1] == '{' || text[n - 1] == '=' || text[n - 1] == ' ')) n--;
-    return arena_printf(check_arena(c), "%s%s%.*s", lambda ? "" : words[fn->fn.kind], lambda ? "" : " ", (int)n, text);
 }
 
 static int find_param(const AstParams *params, Name name) {
@@ -40,7 +30,7 @@ static bool report_named(Checker *c, const AstParams *params, const Arg *a, cons
     Diag *d = err(c, a->name_at, unknown_argument, what, a->name);
     const char *near = diag_nearest(a->name, names, (size_t)params->len);
     if (near) diag_help(c->nnc, d, "did you mean '%s'?", near);
-    diag_help(c->nnc, d, "%s", signature(c, fn));
+    diag_help(c->nnc, d, "%s", doc_signature(c->nnc, fn));
     return false;
 }
 
@@ -54,11 +44,12 @@ bool args_place(Checker *c, const AstParams *params, Args args, const Ast *fn, c
         if (k >= params->len) {
             diag_help(c->nnc,
                       err(c, a->at, too_many_arguments, what, params->len, params->len == 1 ? "" : "s", args.len), "%s",
-                      signature(c, fn));
+                      doc_signature(c->nnc, fn));
             return false;
         }
         if (given[k].kind != V_NONE) {
-            diag_help(c->nnc, err(c, a->at, argument_twice, params->at[k].name.name, what), "%s", signature(c, fn));
+            diag_help(c->nnc, err(c, a->at, argument_twice, params->at[k].name.name, what), "%s",
+                      doc_signature(c->nnc, fn));
             return false;
         }
         given[k] = a->value;
@@ -66,7 +57,8 @@ bool args_place(Checker *c, const AstParams *params, Args args, const Ast *fn, c
     }
     for (int i = 0; i < params->len; i++)
         if (given[i].kind == V_NONE && !params->at[i].value) {
-            diag_help(c->nnc, err(c, at, missing_argument, params->at[i].name.name, what), "%s", signature(c, fn));
+            diag_help(c->nnc, err(c, at, missing_argument, params->at[i].name.name, what), "%s",
+                      doc_signature(c->nnc, fn));
             return false;
         }
     return true;
@@ -182,7 +174,7 @@ static Value make_update(Checker *c, Value optimizer, Args args, Span at) {
     Span *places = ARENA_ARRAY(check_arena(c), Span, ast->fn.hyper.len + 1);
     if (!args_place(c, &ast->fn.hyper, args, ast, ast->fn.name.name, at, given, places)) return value_poison();
     Update *u = ARENA_NEW(check_arena(c), Update);
-    *u = (Update){ast, optimizer.fn.scope, given};
+    *u = (Update){ast, optimizer.fn.scope, given, places};
     return (Value){.kind = V_UPDATE, .update = u};
 }
 
@@ -195,7 +187,9 @@ Value call_value(Checker *c, Value f, Args args, Span at) {
     case V_LAYER: return make_instance(c, f, args, at);
     case V_INSTANCE: return call_instance(c, f.instance, args, at);
     case V_MODEL: return call_model(c, f, args, at);
+    case V_REPLACED: return call_replaced(c, f.replaced, args, at);
     case V_OPTIMIZER: return make_update(c, f, args, at);
+    case V_OBJECTIVE: return call_objective(c, f.objective, args, at);
     default: {
         Diag *d = err(c, at, not_callable, value_text(c, f));
         if (f.kind == V_TENSOR) diag_help(c->nnc, d, "elements are taken with brackets: x[0]");
@@ -214,7 +208,7 @@ Value eval_call(Checker *c, Scope *s, Ast *e) {
     Ast *callee = e->call.callee;
     if (is_reducer(c, s, callee)) return eval_reducer(c, s, e);
     Value f = eval_expr(c, s, callee);
-    Args args = eval_args(c, s, NULL, (Span){0}, e->call.args);
+    Args args = eval_args(c, s, f, NULL, (Span){0}, e->call.args);
     return call_value(c, f, args, e->at);
 }
 
@@ -226,10 +220,10 @@ Value eval_pipe(Checker *c, Scope *s, Ast *e) {
     Value f = eval_expr(c, s, call ? into->call.callee : into);
     Span at = into->at;
     if (f.kind == V_LAYER) {
-        Args hyper = call ? eval_args(c, s, NULL, (Span){0}, into->call.args) : (Args){0};
+        Args hyper = call ? eval_args(c, s, f, NULL, (Span){0}, into->call.args) : (Args){0};
         f = make_instance(c, f, hyper, at);
         call = false;
     }
     AstFields none = {0};
-    return call_value(c, f, eval_args(c, s, &x, e->pipe.value->at, call ? into->call.args : none), at);
+    return call_value(c, f, eval_args(c, s, f, &x, e->pipe.value->at, call ? into->call.args : none), at);
 }

@@ -17,6 +17,19 @@ static Value made_up(Checker *c, Scope *s, const AstParam *p, int pack) {
     return value_term(term_input(c, c->unit->unit, p->name.name, t, -1, p->type->at));
 }
 
+/* A default as far as the types of tensors may mention it: one that mentions tensors itself is unknown as yet. */
+static Value early_default(Checker *c, Scope *s, Ast *e) {
+    Diags *diags = &c->nnc->diags;
+    int errors = diags->errors, warnings = diags->warnings;
+    bool stopped = c->stopped;
+    diags->muted++;
+    Value v = eval_expr(c, s, e);
+    diags->muted--;
+    if (diags->errors != errors) v = value_poison();
+    diags->errors = errors, diags->warnings = warnings, c->stopped = stopped;
+    return v;
+}
+
 /* Scalars come first: the types of tensors mention them. */
 static void make_up(Checker *c, Scope *s, const AstParams *params, int pack, bool tensors, Value *given, Span *places) {
     for (int i = 0; i < params->len; i++) {
@@ -26,7 +39,8 @@ static void make_up(Checker *c, Scope *s, const AstParams *params, int pack, boo
         given[i] = made_up(c, s, p, pack);
         places[i] = p->name.at;
         if (given[i].kind != V_NONE && !tensor) scope_define(c, s, p->name.name, given[i], p->name.at);
-        if (given[i].kind == V_NONE && !tensor) scope_define(c, s, p->name.name, eval_expr(c, s, p->value), p->name.at);
+        if (given[i].kind == V_NONE && !tensor)
+            scope_define(c, s, p->name.name, early_default(c, s, p->value), p->name.at);
     }
 }
 
@@ -84,23 +98,37 @@ static void try_function(Checker *c, void *declaration, int pack) {
     trial_end(c, &t);
 }
 
-/* An optimizer works on parameters of any number of dims; it is tried with `rank`. */
+/* What an optimizer of all parameters gets beside them, made up. */
+static void make_up_whole(Checker *c, const Trial *t, Ast *fn, Type p, Objective *o, Value *inputs) {
+    bool residuals = optimizer_form(fn) == OPTIMIZER_RESIDUALS;
+    Dim m = dim_fresh(c->dims, check_name(c, "M"));
+    Type r = type_of(c, type_float(c), 1, &m);
+    const AstName *name = &fn->fn.params.at[1].name;
+    *o = (Objective){.point = p, .type = residuals ? r : type_scalar(type_float(c)), .residuals = residuals};
+    inputs[1] = value_term(term_input(c, t->unit.unit, name->name, residuals ? r : p, -1, name->at));
+    inputs[2] = (Value){.kind = V_OBJECTIVE, .objective = o};
+}
+
+/* An optimizer of one parameter works on any number of dims; it is tried with `rank`. */
 static void try_optimizer(Checker *c, Module *m, Ast *fn, int rank) {
     Trial t;
     int nh = fn->fn.hyper.len;
-    bool made;
     if (!trial_begin(c, &t, m, fn)) return;
     make_up(c, scope_new(c, m->scope), &fn->fn.hyper, 0, false, t.given, t.places);
     Dim dims[] = {dim_fresh(c->dims, check_name(c, "P")), dim_fresh(c->dims, check_name(c, "Q"))};
     Type type = type_of(c, type_float(c), rank, dims);
-    Variable *var =
-        variable_at(c, fn->fn.params.at[0].name.name, type, true, false, fn->fn.params.at[0].name.at, &made);
-    Minimize minimize = {.prefix = fn->fn.name.name, .param = variable_slot(c, var, fn->at)};
+    bool whole = fn->fn.params.len == 3;
+    Objective objective;
+    Minimize minimize = {
+        .prefix = fn->fn.name.name, .type = type, .path = whole ? NULL : fn->fn.params.at[0].name.name};
     t.frame.minimize = &minimize;
     t.unit.step = run_scalar(c, "tick", fn->at);
-    for (int i = 0; i < 2; i++) t.places[nh + i] = fn->fn.params.at[i].name.at;
-    t.given[nh] = value_term(minimize.param->now);
-    t.given[nh + 1] = value_term(term_input(c, t.unit.unit, fn->fn.params.at[1].name.name, type, -1, fn->at));
+    for (int i = 0; i < fn->fn.params.len; i++) {
+        const AstName *name = &fn->fn.params.at[i].name;
+        t.places[nh + i] = name->at;
+        if (i < 2) t.given[nh + i] = value_term(term_input(c, t.unit.unit, name->name, type, -1, name->at));
+    }
+    if (whole) make_up_whole(c, &t, fn, type, &objective, t.given + nh);
     if (trial_bind(c, &t, fn)) optimizer_body(c, fn, t.frame.scope);
     trial_end(c, &t);
 }
@@ -109,8 +137,10 @@ void check_declaration(Checker *c, Module *m, Ast *fn) {
     if (fn->fn.kind != FN_OPTIMIZER) {
         Declaration d = {m, fn};
         check_with_packs(c, &fn->fn.params, try_function, &d);
-    } else if (fn->fn.params.len != 3 && optimizer_fits(c, fn, fn->at)) { /* of three inputs: not before it is used */
+    } else if (optimizer_form(fn) == OPTIMIZER_BAD) {
+        err(c, fn->fn.name.at, optimizer_inputs, fn->fn.name.name);
+    } else {
         try_optimizer(c, m, fn, 1);
-        try_optimizer(c, m, fn, 2);
+        if (optimizer_form(fn) == OPTIMIZER_EACH) try_optimizer(c, m, fn, 2);
     }
 }

@@ -25,8 +25,8 @@ static Value ambient(Checker *c, Name name, Span at) {
 
 Value eval_lookup(Checker *c, Scope *s, Name name, Span at) {
     const Binding *b = scope_binding(s, name);
-    if (b && b->var) return value_term(variable_slot(c, b->var, at)->now);
-    if (b) return b->value;
+    if (b && b->var) return variable_value(c, b->var, at);
+    if (b) return c->unit == &c->init ? initial_value(c, b->value) : b->value;
     while (s->up) s = s->up;
     Value v = module_lookup(c, s->module, name, at);
     return v.kind != V_NONE ? v : ambient(c, name, at);
@@ -34,7 +34,7 @@ Value eval_lookup(Checker *c, Scope *s, Name name, Span at) {
 
 Value eval_unknown(Checker *c, Scope *s, Name name, Span at) {
     Diag *d = err(c, at, unknown_name, name);
-    const char *near = scope_nearest(c, s, name);
+    const char *near = diag_enough(c->nnc) ? NULL : scope_nearest(c, s, name);
     if (near) diag_help(c->nnc, d, "did you mean '%s'?", near);
     return value_poison();
 }
@@ -99,12 +99,14 @@ static Value eval_operator(Checker *c, Scope *s, Ast *e) {
     return eval_binary(c, e->op.op, a, b, e);
 }
 
-static bool out_of_work(Checker *c, Span at) {
-    if (c->stopped) return true;
-    if (++c->work < CHECK_MAX_WORK) return false;
-    err(c, at, too_much_work);
+bool check_work(Checker *c, int64_t amount, Span at) {
+    if (c->stopped) return false;
+    if (at.file) c->place = at;
+    c->work += (int)MIN(amount, CHECK_MAX_WORK);
+    if (c->work < CHECK_MAX_WORK) return true;
+    err(c, c->place, too_much_work);
     check_stop(c);
-    return true;
+    return false;
 }
 
 static Value eval_kind(Checker *c, Scope *s, Ast *e) {
@@ -138,7 +140,7 @@ static bool too_nested(Checker *c, Span at) {
 }
 
 Value eval_expr(Checker *c, Scope *s, Ast *e) {
-    if (out_of_work(c, e->at) || too_nested(c, e->at)) return value_poison();
+    if (!check_work(c, 1, e->at) || too_nested(c, e->at)) return value_poison();
     c->nesting++;
     Value v = eval_kind(c, s, e);
     c->nesting--;

@@ -11,25 +11,28 @@ static bool blocks(const Term *t) {
     return !dtype_is_float(t->type.dtype) || (t->kind == T_OP && strcmp(t->op, "stop") == 0);
 }
 
-/* The set of terms that `e` depends on with a gradient, by id. The caller frees it. */
-static uint8_t *reach(Checker *c, const Term *e) {
-    uint8_t *seen = xcalloc((size_t)c->terms / 8 + 1, 1);
+/* Sets of terms, a bit for each id. */
+static bool has(const uint8_t *set, const Term *t) { return set[t->id / 8] >> (t->id % 8) & 1; }
+static void put(uint8_t *set, const Term *t) { set[t->id / 8] = (uint8_t)(set[t->id / 8] | 1 << (t->id % 8)); }
+static uint8_t *none(const Checker *c) { return xcalloc((size_t)c->terms / 8 + 1, 1); } /* the caller frees it */
+
+/* The terms that `e` depends on with a gradient, from id `least` on. The caller frees the set. */
+static uint8_t *reach(Checker *c, const Term *e, int least) {
+    uint8_t *seen = none(c);
     VEC(const Term *) todo = {0};
     vec_push(&todo, e);
     while (todo.len) {
         const Term *t = todo.at[--todo.len];
-        if (blocks(t) || (seen[t->id / 8] >> (t->id % 8) & 1)) continue;
-        seen[t->id / 8] = (uint8_t)(seen[t->id / 8] | 1 << (t->id % 8));
+        if (t->id < least || blocks(t) || has(seen, t)) continue;
+        put(seen, t);
         for (int i = 0; i < t->nargs; i++) vec_push(&todo, t->args[i]);
     }
     vec_free(&todo);
     return seen;
 }
 
-static bool has(const uint8_t *seen, const Term *t) { return seen[t->id / 8] >> (t->id % 8) & 1; }
-
 void grad_reached(Checker *c, const Term *e, bool *reached) {
-    uint8_t *seen = reach(c, e);
+    uint8_t *seen = reach(c, e, 0);
     for (size_t i = 0; i < c->unit->order.len; i++) {
         const Slot *slot = c->unit->order.at[i];
         reached[i] = slot->var->is_param && has(seen, slot->now);
@@ -38,7 +41,7 @@ void grad_reached(Checker *c, const Term *e, bool *reached) {
 }
 
 bool grad_reaches(Checker *c, const Term *e, const Term *x) {
-    uint8_t *seen = reach(c, e);
+    uint8_t *seen = reach(c, e, x->id); /* operands have smaller ids: what is older cannot depend on x */
     bool yes = has(seen, x);
     free(seen);
     return yes;
@@ -111,6 +114,72 @@ bool grad_passes(Checker *c, const Term *e, const Term *x, Span at) {
     return true;
 }
 
+/* ---- where gradients end ---- */
+
+/* What a search for the end of gradients looks for: terms from id `least` on. */
+typedef struct {
+    uint8_t *terms;
+    int least;
+} Wanted;
+
+/* Whether `t` depends on anything wanted, with a gradient or without; what was `seen` before does not. */
+static bool depends(const Term *t, const Wanted *w, uint8_t *seen) {
+    VEC(const Term *) todo = {0};
+    bool found = false;
+    vec_push(&todo, t);
+    while (todo.len && !found) {
+        t = todo.at[--todo.len];
+        if (t->id < w->least || has(seen, t)) continue;
+        put(seen, t);
+        found = has(w->terms, t);
+        for (int i = 0; i < t->nargs; i++) vec_push(&todo, t->args[i]);
+    }
+    vec_free(&todo);
+    return found;
+}
+
+/* An integer or a truth value through which `e` depends on one of the wanted terms; NULL where there is none. */
+static const Term *barrier(Checker *c, const Term *e, const Wanted *w) {
+    uint8_t *seen = none(c), *behind = none(c);
+    const Term *found = NULL;
+    VEC(const Term *) todo = {0};
+    vec_push(&todo, e);
+    while (todo.len && !found) {
+        const Term *t = todo.at[--todo.len];
+        if (t->id < w->least || has(seen, t)) continue;
+        put(seen, t);
+        if (!dtype_is_float(t->type.dtype) && depends(t, w, behind)) found = t;
+        for (int i = 0; i < t->nargs && !blocks(t); i++) vec_push(&todo, t->args[i]);
+    }
+    vec_free(&todo);
+    free(seen);
+    free(behind);
+    return found;
+}
+
+static void label_barrier(Checker *c, Diag *d, const Term *t) {
+    diag_label(c->nnc, d, t->at, "no gradient passes through %s",
+               t->type.dtype == DT_BOOL ? "truth values" : "integers");
+}
+
+void grad_explain(Checker *c, Diag *d, const Term *e, bool (*wanted)(const Slot *, const void *), const void *arg) {
+    Wanted w = {.terms = none(c)};
+    for (size_t i = 0; i < c->unit->order.len; i++)
+        if (wanted(c->unit->order.at[i], arg)) put(w.terms, c->unit->order.at[i]->now);
+    const Term *t = barrier(c, e, &w);
+    if (t) label_barrier(c, d, t);
+    free(w.terms);
+}
+
+/* A gradient that is zero because only integers lead to x is hardly meant. */
+static void warn_zero(Checker *c, const Term *e, const Term *x, Span at) {
+    Wanted w = {none(c), x->id};
+    put(w.terms, x);
+    const Term *t = barrier(c, e, &w);
+    if (t) label_barrier(c, err(c, at, grad_zero, x->name ? x->name : "it"), t);
+    free(w.terms);
+}
+
 /* ---- grad(e, x) ---- */
 
 Term *term_grad(Checker *c, Term *e, Term *x, Span at) { return term_new(c, T_GRAD, x->type, at, 2, (Term *[]){e, x}); }
@@ -134,6 +203,7 @@ static Value grad_of_one(Checker *c, Term *e, Value x, Span at, Span x_at) {
     if (!grad_passes(c, e, t, at)) return value_poison();
     if (c->scan) arena_push(c, &c->scan->grads, ((InnerGrad){e, t, at}));
     if (!grad_reaches(c, e, t)) { /* constant in x */
+        warn_zero(c, e, t, at);
         Term *zero = term_number(c, 0, t->type.dtype, at);
         return value_term(term_broadcast(c, zero, t->type.rank, t->type.dims, at));
     }
@@ -144,7 +214,9 @@ Value eval_grad(Checker *c, Value e, Value x, Span at, Span x_at) {
     Term *t = value_to_term(c, e, NULL, at);
     if (!t) return value_poison();
     if (t->type.rank > 0 || !dtype_is_float(t->type.dtype) || t->indexed) {
-        diag_help(c->nnc, err(c, at, grad_not_scalar, type_text(c, t->type)), "take the mean or the sum of it");
+        diag_help(c->nnc, err(c, at, grad_not_scalar, type_text(c, t->type)), "%s",
+                  t->type.rank > 0 || t->indexed ? "take the mean or the sum of it"
+                                                 : "no gradient passes through integers");
         return value_poison();
     }
     if (x.kind == V_MODEL || x.kind == V_PART || x.kind == V_INSTANCE) {

@@ -161,8 +161,14 @@ static Value ranged_index(Checker *c, Scope *s, Ast *binder, bool from_zero) {
         if (v.kind == V_POISON) return v;
         if (v.kind == V_NONE && parts[i]) continue;
         parts[i] = value_size(c, v);
-        if (parts[i]) continue;
-        err(c, asts[i] ? asts[i]->at : range->at, bad_bound, value_text(c, v));
+        int64_t bound;
+        bool large = parts[i] && dim_is_const(parts[i], &bound) && (bound > INT32_MAX || bound < -INT32_MAX);
+        if (parts[i] && !large) continue;
+        Span at = asts[i] ? asts[i]->at : range->at;
+        if (large)
+            err(c, at, index_large, INT32_MAX, dim_text(c, parts[i]));
+        else
+            err(c, at, bad_bound, value_text(c, v));
         return value_poison();
     }
     int64_t step;
@@ -342,33 +348,26 @@ Value eval_reducer(Checker *c, Scope *s, Ast *e) {
     return value_term(t);
 }
 
-/* ---- cumsum ---- */
+/* ---- elements of the last dim ---- */
 
-/* y[.., i, ..] = sum over k <= i of x[.., k, ..] */
-Value builtin_cumsum(Checker *c, BuiltinCall *b) {
-    Term *x = arg_tensor(c, b, 0);
-    int axis;
-    if (!x || !arg_axis(c, b, 1, x->type.rank, -1, &axis)) return value_poison();
+Term *index_last(Checker *c, Term *x, Term *places, Span at) {
     IndexContext ctx = {.up = c->indices};
     c->indices = &ctx;
     int rank = x->type.rank;
-    TermIndex **indices = ARENA_ARRAY(check_arena(c), TermIndex *, rank + 1);
-    Term **args = ARENA_ARRAY(check_arena(c), Term *, rank + 1);
-    TermIndex **k = ARENA_NEW(check_arena(c), TermIndex *);
-    *k = index_new(c, check_name(c, "k"), b->at);
-    (*k)->extent = x->type.dims[axis];
-    args[0] = x;
+    TermIndex **indices = ARENA_ARRAY(check_arena(c), TermIndex *, rank);
+    Term **args = ARENA_ARRAY(check_arena(c), Term *, rank + 1), *place;
+    args[0] = places;
     for (int i = 0; i < rank; i++) {
-        indices[i] = index_new(c, check_name(c, "i%d", i + 1), b->at);
-        indices[i]->extent = x->type.dims[i];
-        args[i + 1] = index_term(c, i == axis ? *k : indices[i], b->at);
+        indices[i] = index_new(c, check_name(c, "i%d", i + 1), at);
+        indices[i]->extent = places->type.dims[i];
+        args[i + 1] = index_term(c, indices[i], at);
     }
     for (size_t i = 0; i < ctx.indices.len; i++) ctx.indices.at[i].given = true;
-    Term *element_ = term_new(c, T_ACCESS, type_scalar(x->type.dtype), b->at, rank + 1, args);
+    place = term_new(c, T_ACCESS, type_scalar(DT_I32), at, rank + 1, args);
+    place->indexed = true;
+    args[0] = x;
+    args[rank] = place;
+    Term *element_ = term_new(c, T_ACCESS, type_scalar(x->type.dtype), at, rank + 1, args);
     element_->indexed = true;
-    Term *upto = term_binary(c, "le", index_term(c, *k, b->at), index_term(c, indices[axis], b->at), b->at);
-    Term *zero = term_number(c, 0, x->type.dtype, b->at);
-    Term *sum = fold(c, "sum", term_select(c, upto, element_, zero, b->at), k, 1, b->at);
-    Term *t = finish(c, &ctx, sum, indices, rank, b->at);
-    return value_term(t);
+    return finish(c, &ctx, element_, indices, rank, at);
 }

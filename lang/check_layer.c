@@ -38,12 +38,14 @@ void name_instance(Checker *c, Value v, Name name) {
 }
 
 /* Dense makes dense1, dense2, ... */
-static void name_by_count(Checker *c, Instance *in) {
-    if (in->path) return;
+Name instance_path(Checker *c, Instance *in) {
+    if (in->path) return in->path;
     char *base = arena_printf(check_arena(c), "%s", in->layer->fn.name.name);
     for (char *p = base; *p; p++) *p = (char)tolower((unsigned char)*p);
-    in->path = child_name(c, in->home, base, true);
+    return in->path = child_name(c, in->home, base, true);
 }
+
+Namer *namer_here(Checker *c) { return c->frame ? c->frame->namer : c->unit ? c->unit->namer : &c->top; }
 
 Name value_path(Value v) {
     if (v.kind == V_MODEL) return v.fn.ast->fn.name.name;
@@ -58,11 +60,10 @@ Value make_instance(Checker *c, Value layer, Args args, Span at) {
     Instance *in = ARENA_NEW(check_arena(c), Instance);
     in->layer = ast;
     in->scope = layer.fn.scope;
-    in->home = c->frame ? c->frame->namer : c->unit ? c->unit->namer : &c->top;
-    in->at = at;
+    in->home = namer_here(c);
     in->hyper = ARENA_ARRAY(check_arena(c), Value, ast->fn.hyper.len + 1);
-    Span *places = ARENA_ARRAY(check_arena(c), Span, ast->fn.hyper.len + 1);
-    if (!args_place(c, &ast->fn.hyper, args, ast, ast->fn.name.name, at, in->hyper, places)) return value_poison();
+    in->places = ARENA_ARRAY(check_arena(c), Span, ast->fn.hyper.len + 1);
+    if (!args_place(c, &ast->fn.hyper, args, ast, ast->fn.name.name, at, in->hyper, in->places)) return value_poison();
     return (Value){.kind = V_INSTANCE, .instance = in};
 }
 
@@ -84,7 +85,8 @@ static size_t record_call(Checker *c, Name path, const Frame *f, const Value *in
 
 /* ---- expansion ---- */
 
-static Value expand(Checker *c, Ast *ast, Scope *module, Value *hyper, Span hyper_at, Name path, Args args, Span at) {
+static Value expand(Checker *c, Ast *ast, Scope *module, const Value *hyper, const Span *hyper_at, Name path, Args args,
+                    Span at) {
     Name name = ast->fn.name.name;
     if (!c->unit) {
         err(c, at, outside_body, name);
@@ -93,7 +95,7 @@ static Value expand(Checker *c, Ast *ast, Scope *module, Value *hyper, Span hype
     int nh = ast->fn.hyper.len, n = ast->fn.params.len;
     Value *given = ARENA_ARRAY(check_arena(c), Value, nh + n + 1);
     Span *places = ARENA_ARRAY(check_arena(c), Span, nh + n + 1);
-    for (int i = 0; i < nh; i++) given[i] = hyper[i], places[i] = hyper_at;
+    for (int i = 0; i < nh; i++) given[i] = hyper[i], places[i] = hyper_at[i];
     if (!args_place(c, &ast->fn.params, args, ast, name, at, given + nh, places + nh)) return value_poison();
     Frame frame;
     if (!frame_push(c, &frame, ast, name, at, module)) return value_poison();
@@ -102,29 +104,23 @@ static Value expand(Checker *c, Ast *ast, Scope *module, Value *hyper, Span hype
     frame.owns_params = true;
     ParamGroup groups[] = {{&ast->fn.hyper, given, places}, {&ast->fn.params, given + nh, places + nh}};
     Value v = value_poison();
-    size_t record = record_call(c, path, &frame, given + nh, n);
+    bool of_model = !c->unit->step; /* not of a schedule */
+    size_t record = of_model ? record_call(c, path, &frame, given + nh, n) : 0;
     if (bind_params(c, frame.scope, groups, 2, name)) v = function_body(c, ast, frame.scope);
-    c->unit->unit->layers.at[record].result = first_type(v);
+    if (of_model) c->unit->unit->layers.at[record].result = first_type(v);
     frame_pop(c);
     return v;
 }
 
 Value call_instance(Checker *c, Instance *in, Args args, Span at) {
-    name_by_count(c, in);
-    return expand(c, in->layer, in->scope, in->hyper, in->at, in->path, args, at);
+    return expand(c, in->layer, in->scope, in->hyper, in->places, instance_path(c, in), args, at);
 }
 
 Value call_model(Checker *c, Value model, Args args, Span at) {
-    return expand(c, model.fn.ast, model.fn.scope, NULL, at, value_path(model), args, at);
+    return expand(c, model.fn.ast, model.fn.scope, NULL, NULL, value_path(model), args, at);
 }
 
 /* ---- parts ---- */
-
-static bool has_part(const VarTable *vars, Name path) {
-    for (size_t i = 0; i < vars->list.len; i++)
-        if (value_path_within(vars->list.at[i]->path, path)) return true;
-    return false;
-}
 
 static Value unknown_part(Checker *c, Name path, AstName field) {
     Names names = {0};
@@ -146,62 +142,16 @@ static Value unknown_part(Checker *c, Name path, AstName field) {
 Value eval_field(Checker *c, Scope *s, Ast *e) {
     Value of = eval_expr(c, s, e->field.of);
     if (of.kind == V_POISON) return of;
-    if (of.kind == V_INSTANCE && !of.instance->path) name_by_count(c, of.instance);
+    if (of.kind == V_INSTANCE) instance_path(c, of.instance);
     Name path = value_path(of);
     if (!path || !c->unit) {
         err(c, e->field.field.at, no_fields, value_text(c, of), e->field.field.name);
         return value_poison();
     }
-    if (of.kind == V_MODEL && !has_part(c->unit->vars, path)) model_params(c, of, e->at);
+    if (!vars_within(c->unit->vars, path)) model_params(c, of, e->at);
     Name child = value_path_join(c, path, e->field.field.name);
     Variable *var = map_get(&c->unit->vars->by_path, child);
     if (var) return value_term(variable_slot(c, var, e->at)->now);
-    if (has_part(c->unit->vars, child)) return (Value){.kind = V_PART, .path = child};
-    return unknown_part(c, path, e->field.field);
-}
-
-/* ---- all parameters of a model ---- */
-
-/* A model that was not called yet in this program is expanded once for its parameters alone; what that does to states
- * and random places is undone. */
-static void dry_run(Checker *c, Value model, Span at) {
-    UnitState saved = *c->unit;
-    Term **now = ARENA_ARRAY(check_arena(c), Term *, saved.order.len + 1);
-    for (size_t i = 0; i < saved.order.len; i++) now[i] = saved.order.at[i]->now;
-    const AstParams *params = &model.fn.ast->fn.params;
-    Scope *s = scope_new(c, model.fn.scope);
-    Value *args = ARENA_ARRAY(check_arena(c), Value, params->len + 1);
-    for (int i = 0; i < params->len; i++) {
-        Type t;
-        bool known = params->at[i].type && !params->at[i].type->type.scalar;
-        args[i] = value_poison();
-        if (known && type_fresh(c, s, params->at[i].type, 1, &t))
-            args[i] = value_term(term_new(c, T_INPUT, t, at, 0, NULL));
-    }
-    NameMap none = {0};
-    ScanContext *scan = c->scan;
-    c->unit->sites = none;
-    c->scan = NULL; /* no loop carries these states */
-    call_with(c, model, params->len, args, at);
-    c->unit->sites = saved.sites;
-    c->scan = scan;
-    for (size_t i = 0; i < saved.order.len; i++) saved.order.at[i]->now = now[i];
-    for (size_t i = saved.order.len; i < c->unit->order.len; i++)
-        c->unit->order.at[i]->now = c->unit->order.at[i]->first;
-}
-
-Value model_params(Checker *c, Value model, Span at) {
-    Name path = value_path(model);
-    if (model.kind == V_MODEL && !has_part(c->unit->vars, path)) dry_run(c, model, at);
-    struct {
-        Value *at;
-        size_t len, cap;
-    } items = {0};
-    for (size_t i = 0; i < c->unit->vars->list.len; i++) {
-        Variable *var = c->unit->vars->list.at[i];
-        if (!var->is_param || !value_path_within(var->path, path)) continue;
-        Value v = value_term(variable_slot(c, var, at)->now);
-        arena_push(c, &items, v);
-    }
-    return value_list(c, V_LIST, items.at, (int)items.len);
+    if (vars_within(c->unit->vars, child)) return (Value){.kind = V_PART, .path = child};
+    return c->without_data ? value_poison() : unknown_part(c, path, e->field.field);
 }

@@ -19,6 +19,10 @@ static Name target_path(Checker *c, Scope *s, Ast *e) {
     return path;
 }
 
+static bool is_param_within(const Slot *slot, const void *path) {
+    return slot->var->is_param && (!path || value_path_within(slot->var->path, path));
+}
+
 /* Which slots are updated: those that the loss reaches, of them those in `over`. */
 static bool find_targets(Checker *c, Scope *s, const Ast *a, const Term *loss, bool *chosen) {
     UnitState *u = c->unit;
@@ -36,12 +40,12 @@ static bool find_targets(Checker *c, Scope *s, const Ast *a, const Term *loss, b
         for (size_t i = 0; i < u->order.len; i++)
             if (reached[i] && value_path_within(u->order.at[i]->var->path, path)) chosen[i] = found = true;
         if (!found) {
-            err(c, target->at, over_nothing, path);
+            grad_explain(c, err(c, target->at, over_nothing, path), loss, is_param_within, path);
             return false;
         }
         any = true;
     }
-    if (!any) err(c, a->minimize.value->at, minimize_nothing);
+    if (!any) grad_explain(c, err(c, a->minimize.value->at, minimize_nothing), loss, is_param_within, NULL);
     return any;
 }
 
@@ -108,22 +112,25 @@ static Slot *counter(Checker *c, Name path, Type t, Span at) {
     bool made;
     Variable *var = variable_at(c, path, t, false, true, at, &made);
     if (!var) return NULL;
-    if (made) init_zero(c, var);
+    if (made) init_number(c, var, 0);
     return variable_slot(c, var, at);
 }
 
 void optimizer_state(Checker *c, Scope *s, const AstField *f) {
     Minimize *m = c->frame->minimize;
-    Type t = m->param->var->type;
+    Type t = m->type;
     bool made;
     scope_define(c, s, f->name.name, value_poison(), f->name.at);
     if (f->type && !type_eval(c, s, f->type, &t)) return;
-    Name path = check_name(c, "%s.%s/%s", m->prefix, f->name.name, m->param->var->path);
-    for (size_t i = 0; i < m->states.len; i++)
-        if (m->states.at[i]->var->path == path) {
-            err(c, f->name.at, duplicate_variable, f->name.name);
-            return;
-        }
+    Name path = check_name(c, "%s.%s%s%s", m->prefix, f->name.name, m->path ? "/" : "", m->path ? m->path : "");
+    if (!m->path && strcmp(f->name.name, "step") == 0) {
+        err(c, f->name.at, state_step);
+        return;
+    }
+    if (map_get(&c->unit->slots, path)) {
+        err(c, f->name.at, duplicate_variable, f->name.name);
+        return;
+    }
     Variable *var = variable_at(c, path, t, false, true, f->name.at, &made);
     if (!var) return;
     if (made) init_value(c, var, s, f->value, false);
@@ -158,14 +165,17 @@ static Term *accumulate(Checker *c, const Ast *a, Name prefix, int64_t k, Slot *
 
 /* ---- the update ---- */
 
-static Term *updated(Checker *c, Value v, const Variable *var, Span at) {
-    Term like = {.type = var->type};
+static Term *updated(Checker *c, Value v, const Minimize *m, Span at) {
+    Term like = {.type = m->type};
     Term *t = value_to_term(c, v, &like, at);
     if (!t) return NULL;
-    bool same = t->type.rank == var->type.rank && dtype_is_float(t->type.dtype);
-    for (int i = 0; same && i < t->type.rank; i++) same = !dim_differs(c->dims, t->type.dims[i], var->type.dims[i]);
-    if (same) return term_cast(c, t, var->type.dtype, at);
-    err(c, at, update_mismatch, var->path, type_text(c, var->type), type_text(c, t->type));
+    bool same = t->type.rank == m->type.rank && dtype_is_float(t->type.dtype);
+    for (int i = 0; same && i < t->type.rank; i++) same = !dim_differs(c->dims, t->type.dims[i], m->type.dims[i]);
+    if (same) return term_cast(c, t, m->type.dtype, at);
+    if (m->path)
+        err(c, at, update_mismatch, m->path, type_text(c, m->type), type_text(c, t->type));
+    else
+        err(c, at, vector_mismatch, type_text(c, m->type), type_text(c, t->type));
     return NULL;
 }
 
@@ -183,50 +193,59 @@ Term *optimizer_body(Checker *c, Ast *fn, Scope *s) {
     const Binding *b = scope_binding(s, name.name);
     if (!b) return NULL;
     warn_unused(c, m);
-    return updated(c, b->value, m->param->var, b->value.kind == V_TENSOR ? b->value.term->at : name.at);
+    return updated(c, b->value, m, b->value.kind == V_TENSOR ? b->value.term->at : name.at);
 }
 
-bool optimizer_fits(Checker *c, const Ast *fn, Span at) {
-    if (fn->fn.params.len == 3)
-        err(c, at, unsupported, "an optimizer of all parameters as one vector (p, g, objective)");
-    else if (fn->fn.params.len != 2)
-        err(c, fn->fn.name.at, optimizer_inputs, fn->fn.name.name);
-    return fn->fn.params.len == 2;
-}
-
-/* The optimizer's body for one parameter; NULL after a diagnostic. */
-static Term *expand_update(Checker *c, const Update *up, Name prefix, Slot *param, Term *g, Term *full, Span at) {
+Term *optimizer_expand(Checker *c, const Update *up, Minimize *m, const Value *inputs, int n, Span at) {
     Ast *fn = up->optimizer;
     int nh = fn->fn.hyper.len;
-    Value *given = ARENA_ARRAY(check_arena(c), Value, nh + 2);
-    Span *places = ARENA_ARRAY(check_arena(c), Span, nh + 2);
-    for (int i = 0; i < nh + 2; i++) places[i] = at;
-    for (int i = 0; i < nh; i++) given[i] = up->hyper[i];
-    given[nh] = value_term(param->now);
-    given[nh + 1] = value_term(g);
+    Value *given = ARENA_ARRAY(check_arena(c), Value, nh + n);
+    Span *places = ARENA_ARRAY(check_arena(c), Span, nh + n);
+    for (int i = 0; i < nh + n; i++) {
+        given[i] = i < nh ? up->hyper[i] : inputs[i - nh];
+        places[i] = i < nh ? up->places[i] : at;
+    }
     Frame frame;
     if (!frame_push(c, &frame, fn, fn->fn.name.name, at, up->scope)) return NULL;
-    Minimize m = {.prefix = prefix, .param = param};
-    frame.minimize = &m;
+    frame.minimize = m;
     ParamGroup groups[] = {{&fn->fn.hyper, given, places}, {&fn->fn.params, given + nh, places + nh}};
     Term *p = bind_params(c, frame.scope, groups, 2, fn->fn.name.name) ? optimizer_body(c, fn, frame.scope) : NULL;
+    frame_pop(c);
+    return p;
+}
+
+/* The new value of one parameter; NULL after a diagnostic. */
+static Term *update_one(Checker *c, const Update *up, Name prefix, Slot *param, Term *g, Term *full, Span at) {
+    Minimize m = {.prefix = prefix, .path = param->var->path, .type = param->var->type};
+    Term *p = optimizer_expand(c, up, &m, (Value[]){value_term(param->now), value_term(g)}, 2, at);
     for (size_t i = 0; full && i < m.states.len; i++) {
         Slot *slot = m.states.at[i];
         if (slot->now != slot->first) slot->now = term_select(c, full, slot->now, slot->first, at);
     }
-    frame_pop(c);
     return p && full ? term_select(c, full, p, param->now, at) : p;
 }
 
-static const Update *optimizer_of(Checker *c, Scope *s, Ast *e) {
+/* Schedules that have states are named after the optimizer. */
+static Value with_schedules(Checker *c, Scope *s, Ast *e, Name prefix) {
+    Namer *outer = c->frame->namer, namer = {.path = prefix};
+    c->frame->namer = arena_copy(check_arena(c), &namer, sizeof namer);
     Value v = eval_expr(c, s, e);
+    c->frame->namer = outer;
+    return v;
+}
+
+static const Update *optimizer_of(Checker *c, Scope *s, Ast *e, Name prefix) {
+    Value v = with_schedules(c, s, e, prefix);
     if (v.kind == V_OPTIMIZER) v = call_with(c, v, 0, NULL, e->at);
     if (v.kind == V_POISON) return NULL;
     if (v.kind != V_UPDATE) {
         diag_help(c->nnc, err(c, e->at, not_optimizer, value_text(c, v)), "such as: using Adam(lr = 1e-3)");
         return NULL;
     }
-    return optimizer_fits(c, v.update->optimizer, e->at) ? v.update : NULL;
+    const Ast *fn = v.update->optimizer;
+    if (optimizer_form(fn) != OPTIMIZER_BAD) return v.update;
+    err(c, fn->fn.name.at, optimizer_inputs, fn->fn.name.name);
+    return NULL;
 }
 
 static bool options(Checker *c, Scope *s, const Ast *a, Name prefix, Slot **params, Term **g, size_t n, Term **full) {
@@ -254,63 +273,102 @@ static bool options(Checker *c, Scope *s, const Ast *a, Name prefix, Slot **para
     return true;
 }
 
-static void update_all(Checker *c, Scope *s, Ast *a, Term *loss, const bool *chosen) {
-    UnitState *u = c->unit;
-    size_t n = 0, all = u->order.len;
-    Slot **params = ARENA_ARRAY(check_arena(c), Slot *, all + 1);
-    Term **g = ARENA_ARRAY(check_arena(c), Term *, all + 1), **p = ARENA_ARRAY(check_arena(c), Term *, all + 1);
-    for (size_t i = 0; i < all; i++)
-        if (chosen[i]) params[n++] = u->order.at[i];
-    for (size_t i = 0; i < n; i++)
-        if (!grad_passes(c, loss, params[i]->now, a->minimize.value->at)) return;
+/* One parameter after the other; false after a diagnostic. */
+static bool minimize_each(Checker *c, Scope *s, const Ast *a, const Update *up, Name prefix, Slot **params, size_t n,
+                          Term *loss, Term **full) {
+    Term **g = ARENA_ARRAY(check_arena(c), Term *, n), **p = ARENA_ARRAY(check_arena(c), Term *, n);
     for (size_t i = 0; i < n; i++) g[i] = term_grad(c, loss, params[i]->now, a->minimize.value->at);
-    Name prefix = optimizer_name(c, a->minimize.optimizer);
+    if (!options(c, s, a, prefix, params, g, n, full)) return false;
     Span at = a->minimize.optimizer->at;
-    Slot *count = counter(c, check_name(c, "%s.step", prefix), type_scalar(DT_I32), at);
-    if (!count) return;
-    Term *full = NULL;
-    u->step = term_binary(c, "add", count->now, term_number(c, 1, DT_I32, at), at);
-    u->step->name = check_name(c, "step");
-    const Update *up = optimizer_of(c, s, a->minimize.optimizer);
-    if (up && options(c, s, a, prefix, params, g, n, &full)) {
-        for (size_t i = 0; i < n; i++) p[i] = expand_update(c, up, prefix, params[i], g[i], full, at);
-        for (size_t i = 0; i < n; i++) /* for the statements after it a value like any other */
-            if (p[i]) params[i]->now = term_mark(c, term_stop(c, p[i], at), at);
-        count->now = full ? term_select(c, full, u->step, count->now, at) : u->step;
-    }
-    u->step = NULL;
+    for (size_t i = 0; i < n; i++) p[i] = update_one(c, up, prefix, params[i], g[i], *full, at);
+    for (size_t i = 0; i < n; i++) /* for the statements after it a value like any other */
+        if (p[i]) params[i]->now = term_mark(c, term_stop(c, p[i], at), at);
+    return true;
 }
 
-/* The loss as a scalar of the float type; NULL after a diagnostic. */
-static Term *scalar_result(Checker *c, Value v, Ast *e, const char *what) {
+/* ---- what is minimized ---- */
+
+/* A result as a scalar of the float type; NULL after a diagnostic. */
+static Term *scalar_result(Checker *c, Value v, Ast *e, const char *what, const char *more) {
     Term like = {.type = type_scalar(type_float(c))};
     Term *t = v.kind == V_POISON ? NULL : value_to_term(c, v, &like, e->at);
     if (!t) return NULL;
     if (t->type.rank == 0) return term_cast(c, t, type_float(c), e->at);
     Diag *d = err(c, e->at, result_not_scalar, what, type_text(c, t->type));
     diag_help(c->nnc, d, "take the mean or the sum of it");
+    if (more) diag_help(c->nnc, d, "%s", more);
     return NULL;
 }
 
-Flow exec_minimize(Checker *c, Scope *s, Ast *a) {
+/* Residuals of any shape as one vector; NULL after a diagnostic. */
+static Term *residuals(Checker *c, Value v, Ast *e) {
+    Term like = {.type = type_scalar(type_float(c))};
+    Term *t = v.kind == V_POISON ? NULL : value_to_term(c, v, &like, e->at);
+    if (!t) return NULL;
+    Dim count = type_count(c, t->type);
+    return term_reshape(c, term_to_float(c, t, e->at), 1, &count, e->at);
+}
+
+/* half the sum of squares */
+static Term *half_squares(Checker *c, Term *r, Span at) {
+    Term *sum = term_reduce(c, "sum", term_binary(c, "mul", r, r, at), (int[]){0}, 1, false, at);
+    return term_cast(c, term_binary(c, "mul", sum, term_number(c, 0.5, sum->type.dtype, at), at), type_float(c), at);
+}
+
+static Term *minimized(Checker *c, Value v, Ast *e, OptimizerForm form) {
+    if (form == OPTIMIZER_RESIDUALS) return residuals(c, v, e);
+    return scalar_result(c, v, e, "what is minimized", "an optimizer (p: [P], r: [M], objective) takes residuals");
+}
+
+/* What is minimized becomes a result, the parameters and the optimizer's states get new values. */
+static void minimize_with(Checker *c, Scope *s, Ast *a, Value v, const Update *up, Name prefix, Slot *count) {
     UnitState *u = c->unit;
-    Term *loss = scalar_result(c, eval_expr(c, s, a->minimize.value), a->minimize.value, "what is minimized");
-    if (!loss) return FLOW_NEXT;
-    UnitResult r = {.name = loss_name(c, a), .value = loss, .at = a->at};
-    arena_push(c, &u->unit->results, r);
+    OptimizerForm form = optimizer_form(up->optimizer);
+    Term *value = minimized(c, v, a->minimize.value, form), *full = NULL;
+    if (!value) return;
     bool *chosen = ARENA_ARRAY(check_arena(c), bool, u->order.len + 1);
-    if (find_targets(c, s, a, loss, chosen)) update_all(c, s, a, loss, chosen);
+    Slot **params = ARENA_ARRAY(check_arena(c), Slot *, u->order.len + 1);
+    if (!find_targets(c, s, a, value, chosen)) return;
+    size_t n = 0, all = u->order.len, result = u->unit->results.len;
+    for (size_t i = 0; i < all; i++)
+        if (chosen[i]) params[n++] = u->order.at[i];
+    for (size_t i = 0; i < n; i++)
+        if (!grad_passes(c, value, params[i]->now, a->minimize.value->at)) return;
+    UnitResult r = {.name = loss_name(c, a), .value = value, .at = a->at};
+    arena_push(c, &u->unit->results, r);
+    bool done;
+    if (form == OPTIMIZER_EACH) {
+        done = minimize_each(c, s, a, up, prefix, params, n, value, &full);
+    } else {
+        Term *before = minimize_whole(c, a, up, prefix, params, n, value);
+        done = before != NULL;
+        if (done && form == OPTIMIZER_RESIDUALS) before = half_squares(c, before, a->minimize.value->at);
+        u->unit->results.at[result].value = before;
+    }
+    if (done) count->now = full ? term_select(c, full, u->step, count->now, a->minimize.optimizer->at) : u->step;
+}
+
+Flow exec_minimize(Checker *c, Scope *s, Ast *a) {
+    Span at = a->minimize.optimizer->at;
+    Value v = eval_expr(c, s, a->minimize.value);
+    Name prefix = optimizer_name(c, a->minimize.optimizer);
+    Slot *count = counter(c, check_name(c, "%s.step", prefix), type_scalar(DT_I32), at);
+    if (v.kind == V_POISON || !count) return FLOW_NEXT;
+    c->unit->step = term_binary(c, "add", count->now, term_number(c, 1, DT_I32, at), at);
+    c->unit->step->name = check_name(c, "step");
+    const Update *up = optimizer_of(c, s, a->minimize.optimizer, prefix);
+    if (up) minimize_with(c, s, a, v, up, prefix, count);
+    c->unit->step = NULL;
     return FLOW_NEXT;
 }
 
 /* A report looks at the model and changes nothing: what its expression does to states is undone. */
 Flow exec_report(Checker *c, Scope *s, Ast *a) {
     UnitState *u = c->unit;
-    size_t n = u->order.len;
-    Term **now = ARENA_ARRAY(check_arena(c), Term *, n + 1);
-    for (size_t i = 0; i < n; i++) now[i] = u->order.at[i]->now;
-    Term *t = scalar_result(c, eval_expr(c, s, a->report.value), a->report.value, "what is reported");
-    for (size_t i = 0; i < u->order.len; i++) u->order.at[i]->now = i < n ? now[i] : u->order.at[i]->first;
+    size_t n;
+    Term **now = slots_now(c, &n);
+    Term *t = scalar_result(c, eval_expr(c, s, a->report.value), a->report.value, "what is reported", NULL);
+    slots_reset(c, now, n);
     for (size_t i = 0; i < u->reports.len; i++)
         if (u->reports.at[i].name == a->report.name.name) {
             diag_label(c->nnc, err(c, a->report.name.at, report_twice, a->report.name.name), u->reports.at[i].at,

@@ -6,7 +6,45 @@
 
 /* ---- numbers ---- */
 
+typedef __int128 Wide;
+
+static bool narrow(Wide x, int64_t *out) { return *out = (int64_t)x, *out == x && x != INT64_MIN; }
+
+static bool known_ratio(Value v, int64_t *num, int64_t *den) {
+    *den = 1;
+    return dim_is_const(v.whole.num, num) && (!v.whole.den || dim_is_const(v.whole.den, den));
+}
+
+static Wide gcd(Wide a, Wide b) {
+    while (b) {
+        Wide t = a % b;
+        a = b;
+        b = t;
+    }
+    return a < 0 ? -a : a;
+}
+
+/* (an / ad) op (bn / bd), exact; NONE where 64 bits do not hold it. */
+static Value known_binary(Checker *c, AstOperator op, Wide an, Wide ad, Wide bn, Wide bd) {
+    int64_t num, den;
+    Wide n = an * bd, d = ad * bd;
+    if (op == OP_AST_ADD) n += bn * ad;
+    if (op == OP_AST_SUB) n -= bn * ad;
+    if (op == OP_AST_MUL) n = an * bn;
+    if (op == OP_AST_DIV) d = ad * bn;
+    Wide g = gcd(n, d);
+    if (!narrow(n / g, &num) || !narrow(d / g, &den)) return value_none();
+    return value_ratio(c, dim_number(c->dims, num), dim_number(c->dims, den));
+}
+
+/* Of whole numbers and fractions; NONE where they are known and 64 bits do not hold the result. */
 static Value whole_binary(Checker *c, AstOperator op, Value a, Value b, Span at) {
+    int64_t w, x, y, z;
+    if (op == OP_AST_DIV && dim_is(b.whole.num, 0)) {
+        err(c, at, zero_division);
+        return value_poison();
+    }
+    if (known_ratio(a, &w, &x) && known_ratio(b, &y, &z)) return known_binary(c, op, w, x, y, z);
     Dims *ds = c->dims;
     Dim one = dim_number(ds, 1);
     Dim an = a.whole.num, bn = b.whole.num;
@@ -15,12 +53,7 @@ static Value whole_binary(Checker *c, AstOperator op, Value a, Value b, Span at)
     case OP_AST_ADD: return value_ratio(c, dim_add(ds, dim_mul(ds, an, bd), dim_mul(ds, bn, ad)), dim_mul(ds, ad, bd));
     case OP_AST_SUB: return value_ratio(c, dim_sub(ds, dim_mul(ds, an, bd), dim_mul(ds, bn, ad)), dim_mul(ds, ad, bd));
     case OP_AST_MUL: return value_ratio(c, dim_mul(ds, an, bn), dim_mul(ds, ad, bd));
-    default:
-        if (dim_is(bn, 0)) {
-            err(c, at, zero_division);
-            return value_poison();
-        }
-        return value_ratio(c, dim_mul(ds, an, bd), dim_mul(ds, ad, bn));
+    default: return value_ratio(c, dim_mul(ds, an, bd), dim_mul(ds, ad, bn));
     }
 }
 
@@ -59,7 +92,10 @@ static Value compare(Checker *c, AstOperator op, Value a, Value b) {
 Value number_binary(Checker *c, AstOperator op, Value a, Value b, Span at) {
     if (op == OP_AST_POW) return power(c, a, b);
     if (op >= OP_AST_LT && op <= OP_AST_GE) return compare(c, op, a, b);
-    if (a.kind == V_INT && b.kind == V_INT) return whole_binary(c, op, a, b, at);
+    if (a.kind == V_INT && b.kind == V_INT) {
+        Value exact = whole_binary(c, op, a, b, at);
+        if (exact.kind != V_NONE) return exact;
+    }
     double x, y;
     if (!value_number(a, &x) || !value_number(b, &y)) return value_unknown_float();
     switch (op) {
@@ -114,8 +150,10 @@ static Value mismatch(Checker *c, AstOperator op, Value a, Value b, Ast *e) {
     return value_poison();
 }
 
-static Value joined(Checker *c, Value a, Value b) {
+/* Counts as work: a list that doubles in each round of a loop would have no bound. */
+static Value joined(Checker *c, Value a, Value b, Span at) {
     int n = a.list.len + b.list.len;
+    if (!check_work(c, n, at)) return value_poison();
     Value *items = ARENA_ARRAY(check_arena(c), Value, n + 1);
     for (int i = 0; i < n; i++) items[i] = i < a.list.len ? a.list.at[i] : b.list.at[i - a.list.len];
     return value_list(c, V_LIST, items, n);
@@ -135,7 +173,7 @@ Value eval_binary(Checker *c, AstOperator op, Value a, Value b, Ast *e) {
         return value_bool(op == OP_AST_AND ? a.truth && b.truth : a.truth || b.truth);
     if (value_is_number(a) && value_is_number(b) && op != OP_AST_AND && op != OP_AST_OR)
         return number_binary(c, op, a, b, e->op.b->at);
-    if (op == OP_AST_ADD && a.kind == V_LIST && b.kind == V_LIST) return joined(c, a, b);
+    if (op == OP_AST_ADD && a.kind == V_LIST && b.kind == V_LIST) return joined(c, a, b, e->at);
     if ((a.kind == V_INDEX || b.kind == V_INDEX) && !(a.kind == V_TENSOR || b.kind == V_TENSOR)) {
         Value v = affine_binary(c, op, a, b);
         if (v.kind != V_NONE) return v;
@@ -164,17 +202,27 @@ Value eval_unary(Checker *c, AstOperator op, Value a, Ast *e) {
 
 /* ---- if as an expression ---- */
 
+/* Of two tuples each pair. */
+static Value chosen(Checker *c, Term *cond, Value a, Value b, const Span *places, Span at) {
+    if (a.kind == V_POISON || b.kind == V_POISON) return value_poison();
+    if (a.kind == V_TUPLE && b.kind == V_TUPLE && a.list.len == b.list.len) {
+        Value *items = ARENA_ARRAY(check_arena(c), Value, a.list.len + 1);
+        for (int i = 0; i < a.list.len; i++) items[i] = chosen(c, cond, a.list.at[i], b.list.at[i], places, at);
+        return value_list(c, V_TUPLE, items, a.list.len);
+    }
+    Term *t[3];
+    if (!values_to_terms(c, 3, (Value[]){value_term(cond), a, b}, places, t)) return value_poison();
+    return value_term(term_apply(c, "select", 3, t, places, "if", at));
+}
+
 /* Both branches are values of the program: accesses in them happen only under the condition. */
 static Value eval_select(Checker *c, Scope *s, Term *cond, Ast *e) {
     bool guards = c->indices && cond->indexed;
     if (guards) c->indices->guards++;
     Value a = eval_expr(c, s, e->when.then), b = eval_expr(c, s, e->when.els);
     if (guards) c->indices->guards--;
-    if (a.kind == V_POISON || b.kind == V_POISON) return value_poison();
     Span places[] = {e->when.cond->at, e->when.then->at, e->when.els->at};
-    Term *t[3];
-    if (!values_to_terms(c, 3, (Value[]){value_term(cond), a, b}, places, t)) return value_poison();
-    return value_term(term_apply(c, "select", 3, t, places, "if", e->at));
+    return chosen(c, cond, a, b, places, e->at);
 }
 
 Value eval_if(Checker *c, Scope *s, Ast *e) {

@@ -111,6 +111,18 @@ static bool check_access(Checker *c, const struct Access *a) {
     return false;
 }
 
+/* How often a definition's body is evaluated must be a number that a machine can count to. */
+static void check_total(Checker *c, const IndexContext *ctx) {
+    const int64_t most = INT64_C(1) << 56;
+    int64_t total = 1, n;
+    for (size_t i = 0; i < ctx->indices.len; i++) {
+        if (!dim_is_const(ctx->indices.at[i].index->extent, &n)) continue;
+        if (!__builtin_mul_overflow(total, MAX(n, 1), &total) && total <= most) continue;
+        err(c, ctx->indices.at[i].at, index_total);
+        return;
+    }
+}
+
 bool ranges_solve(Checker *c, IndexContext *ctx) {
     int errors = c->nnc->diags.errors;
     while (one_round(c, ctx, false, true) || one_round(c, ctx, false, false) || one_round(c, ctx, true, true) ||
@@ -125,5 +137,6 @@ bool ranges_solve(Checker *c, IndexContext *ctx) {
     }
     for (size_t i = 0; i < ctx->accesses.len; i++)
         if (!ctx->accesses.at[i].guarded) check_access(c, &ctx->accesses.at[i]);
+    check_total(c, ctx);
     return c->nnc->diags.errors == errors;
 }

@@ -183,23 +183,23 @@ Value builtin_one_hot(Checker *c, BuiltinCall *b) {
 
 /* ---- randomness ---- */
 
-static Term *random_term(Checker *c, const char *op, int rank, const Dim *dims, Span at) {
+Term *random_term(Checker *c, const BuiltinCall *b, const char *op, DType t, int rank, const Dim *dims) {
     if (!c->unit) {
-        err(c, at, outside_body, op);
+        err(c, b->at, outside_body, b->builtin->name);
         return NULL;
     }
-    Term *args[] = {run_scalar(c, "seed", at), scan_tick(c, run_scalar(c, "tick", at), at)};
-    Term *t = term_new(c, T_RANDOM, type_of(c, type_float(c), rank, dims), at, 2, args);
-    t->op = intern(c->nnc->names, op);
-    t->site = random_site(c);
-    return t;
+    Term *args[] = {run_scalar(c, "seed", b->at), scan_tick(c, run_scalar(c, "tick", b->at), b->at)};
+    Term *r = term_new(c, T_RANDOM, type_of(c, t, rank, dims), b->at, 2, args);
+    r->op = intern(c->nnc->names, op);
+    r->site = random_site(c);
+    return r;
 }
 
 Value builtin_random(Checker *c, BuiltinCall *b) {
     int rank;
     const Dim *dims;
     if (!arg_shape(c, b, 0, &rank, &dims)) return value_poison();
-    return value_term(random_term(c, b->builtin->name, rank, dims, b->at));
+    return value_term(random_term(c, b, b->builtin->name, type_float(c), rank, dims));
 }
 
 /* 1 with probability p, else 0 */
@@ -207,9 +207,14 @@ Value builtin_bernoulli(Checker *c, BuiltinCall *b) {
     int rank;
     const Dim *dims;
     Term like = {.type = type_scalar(type_float(c))};
+    double known;
+    if (value_number(b->args[0], &known) && !(known >= 0 && known <= 1)) {
+        arg_bad(c, b, 0, "a probability from 0 to 1");
+        return value_poison();
+    }
     Term *p = value_to_term(c, b->args[0], &like, b->places[0]);
     if (!p || !arg_shape(c, b, 1, &rank, &dims)) return value_poison();
-    Term *u = random_term(c, "uniform", rank, dims, b->at);
+    Term *u = random_term(c, b, "uniform", type_float(c), rank, dims);
     if (!u) return value_poison();
     Term *less = term_apply(c, "lt", 2, (Term *[]){u, p}, (Span[]){b->places[1], b->places[0]}, "bernoulli", b->at);
     return value_term(less ? term_cast(c, less, type_float(c), b->at) : NULL);

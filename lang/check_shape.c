@@ -90,17 +90,22 @@ static bool permutation(Checker *c, BuiltinCall *b, int rank, int *perm) {
     return true;
 }
 
+Term *term_transpose(Checker *c, Term *x, const int *perm, Span at) {
+    int rank = x->type.rank;
+    Dim *dims = ARENA_ARRAY(check_arena(c), Dim, rank + 1);
+    for (int i = 0; i < rank; i++) dims[i] = x->type.dims[perm[i]];
+    Term *t = term_new(c, T_TRANSPOSE, type_of(c, x->type.dtype, rank, dims), at, 1, &x);
+    t->naxes = rank;
+    t->axes = perm;
+    return t;
+}
+
 Value builtin_transpose(Checker *c, BuiltinCall *b) {
     Term *x = arg_tensor(c, b, 0);
     if (!x) return value_poison();
     int rank = x->type.rank, *perm = ARENA_ARRAY(check_arena(c), int, rank + 1);
     if (!permutation(c, b, rank, perm)) return value_poison();
-    Dim *dims = ARENA_ARRAY(check_arena(c), Dim, rank + 1);
-    for (int i = 0; i < rank; i++) dims[i] = x->type.dims[perm[i]];
-    Term *t = term_new(c, T_TRANSPOSE, type_of(c, x->type.dtype, rank, dims), b->at, 1, &x);
-    t->naxes = rank;
-    t->axes = perm;
-    return value_term(t);
+    return value_term(term_transpose(c, x, perm, b->at));
 }
 
 /* The part of x that begins at `from` along an axis, `size` long, by `step`. */
@@ -126,9 +131,12 @@ Value builtin_flip(Checker *c, BuiltinCall *b) {
 
 /* ---- concat and stack ---- */
 
-static Value concat_lists(Checker *c, Value lists) {
+static Value concat_lists(Checker *c, Value lists, Span at) {
     int n = 0, k = 0;
-    for (int i = 0; i < lists.list.len; i++) n += lists.list.at[i].list.len;
+    for (int i = 0; i < lists.list.len; i++) {
+        if (!check_work(c, lists.list.at[i].list.len, at)) return value_poison();
+        n += lists.list.at[i].list.len;
+    }
     Value *items = ARENA_ARRAY(check_arena(c), Value, n + 1);
     for (int i = 0; i < lists.list.len; i++)
         for (int j = 0; j < lists.list.at[i].list.len; j++) items[k++] = lists.list.at[i].list.at[j];
@@ -192,7 +200,8 @@ static Value concat_along(Checker *c, BuiltinCall *b, Term **t, int n, int axis)
 }
 
 Value builtin_concat(Checker *c, BuiltinCall *b) {
-    if (b->args[0].kind == V_LIST && b->args[0].list.len && all_lists(b->args[0])) return concat_lists(c, b->args[0]);
+    if (b->args[0].kind == V_LIST && b->args[0].list.len && all_lists(b->args[0]))
+        return concat_lists(c, b->args[0], b->at);
     Term **t;
     int n, axis;
     if (!tensors_of(c, b, &t, &n) || !arg_axis(c, b, 1, t[0]->type.rank, 0, &axis)) return value_poison();

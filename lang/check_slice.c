@@ -22,9 +22,10 @@ static Value list_slice(Checker *c, Scope *s, Value list, const Ast *item) {
         err(c, item->at, list_range, source_text(c, item->at), list.list.len);
         return value_poison();
     }
-    Value *items = ARENA_ARRAY(check_arena(c), Value, list.list.len + 1);
+    if (!check_work(c, n[1] - n[0], item->at)) return value_poison();
+    Value *items = ARENA_ARRAY(check_arena(c), Value, n[1] - n[0] + 1);
     int len = 0;
-    for (int64_t i = n[0]; i < n[1]; i += n[2]) items[len++] = list.list.at[i];
+    for (int64_t i = n[0], step = MIN(n[2], n[1]); i < n[1]; i += step) items[len++] = list.list.at[i];
     return value_list(c, list.kind, items, len);
 }
 
@@ -35,12 +36,12 @@ static Value index_list(Checker *c, Scope *s, Value list, Ast *e) {
         return value_poison();
     }
     if (item->kind == AST_RANGE) return list_slice(c, s, list, item);
-    if (item->kind == AST_REST && item->name) {
-        Ast name = {.kind = AST_NAME, .at = item->at, .name = item->name};
-        Ast range = {.kind = AST_RANGE, .at = item->at, .range = {.hi = &name}};
-        return list_slice(c, s, list, &range);
-    }
-    Value v = eval_expr(c, s, item);
+    Ast name = {.kind = AST_NAME, .at = item->at, .name = item->name};
+    Ast range = {.kind = AST_RANGE, .at = item->at, .range = {.hi = item->name ? &name : NULL}};
+    return list_slice(c, s, list, &range);
+}
+
+static Value list_element(Checker *c, Value list, Value v, const Ast *item) {
     int64_t n;
     if (v.kind == V_POISON) return v;
     if (!value_is_known_int(v, &n)) {
@@ -283,17 +284,20 @@ Value eval_index(Checker *c, Scope *s, Ast *e) {
     int n = e->index.items.len;
     Item *items = ARENA_ARRAY(check_arena(c), Item, n + 1);
     bool indexed = false, poisoned = false;
-    if (of.kind == V_LIST || of.kind == V_TUPLE) {
-        Ast *only = n == 1 ? e->index.items.at[0] : NULL;
-        Value v = only && only->kind == AST_NAME ? eval_expr(c, s, only) : value_none();
-        if (v.kind != V_TENSOR && v.kind != V_INDEX) return index_list(c, s, of, e);
+    Ast *first = e->index.items.at[0];
+    bool list = of.kind == V_LIST || of.kind == V_TUPLE, range = first->kind == AST_RANGE || first->kind == AST_REST;
+    if (list && (n > 1 || range)) return index_list(c, s, of, e);
+    if (list) { /* a tensor or an index takes elements of the list as a tensor */
+        items[0] = eval_item(c, s, first);
+        if (items[0].value.kind != V_TENSOR && items[0].value.kind != V_INDEX)
+            return list_element(c, of, items[0].value, first);
     }
     if (of.kind != V_TENSOR && of.kind != V_LIST) {
         err(c, e->at, not_indexable, value_text(c, of));
         return value_poison();
     }
     for (int i = 0; i < n; i++) {
-        items[i] = eval_item(c, s, e->index.items.at[i]);
+        if (!list) items[i] = eval_item(c, s, e->index.items.at[i]);
         indexed = indexed || is_index(&items[i]);
         poisoned = poisoned || is_poisoned(&items[i]);
     }

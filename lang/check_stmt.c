@@ -7,17 +7,13 @@
 
 typedef struct {
     Checker *c;
-    AstNames names;
+    NameMap *names;
 } Marks;
 
 static void add_mark(Ast *e, void *arg) {
     Marks *m = arg;
     if (e->kind == AST_TUPLE) ast_each_child(e, add_mark, m);
-    if (e->kind != AST_NAME) return;
-    AstName *more = ARENA_ARRAY(check_arena(m->c), AstName, m->names.len + 1);
-    if (m->names.len) memcpy(more, m->names.at, sizeof *more * (size_t)m->names.len);
-    more[m->names.len++] = (AstName){e->name, e->at};
-    m->names.at = more;
+    if (e->kind == AST_NAME) map_put(m->c, m->names, e->name, m->names);
 }
 
 /* Walks a body for `grad(e, x)`. */
@@ -28,24 +24,21 @@ static void find_marks(Ast *e, void *marks) {
 }
 
 /* Kept by the place of the body: a function is expanded often. */
-const AstNames *grad_marks(Checker *c, Ast *fn) {
+const NameMap *grad_marks(Checker *c, Ast *fn) {
     Name key = check_name(c, "%u:%u", fn->at.file, fn->at.begin);
-    AstNames *marks = map_get(&c->marks, key);
-    if (marks) return marks;
-    Marks found = {.c = c};
-    find_marks(fn, &found);
-    marks = arena_copy(check_arena(c), &found.names, sizeof found.names);
-    map_put(c, &c->marks, key, marks);
-    return marks;
+    Marks marks = {c, map_get(&c->marks, key)};
+    if (marks.names) return marks.names;
+    marks.names = ARENA_NEW(check_arena(c), NameMap);
+    find_marks(fn, &marks);
+    map_put(c, &c->marks, key, marks.names);
+    return marks.names;
 }
 
 Value grad_mark(Checker *c, Name name, Value v, Span at) {
     if (v.kind != V_TENSOR || !c->frame || !c->frame->marks) return v;
     TermKind kind = v.term->kind;
     if (kind == T_INPUT || kind == T_PARAM || kind == T_MARK || v.term->indexed) return v;
-    for (int i = 0; i < c->frame->marks->len; i++)
-        if (c->frame->marks->at[i].name == name) return value_term(term_mark(c, v.term, at));
-    return v;
+    return map_get(c->frame->marks, name) ? value_term(term_mark(c, v.term, at)) : v;
 }
 
 /* ---- binding ---- */
@@ -194,12 +187,14 @@ static bool range_values(Checker *c, Scope *s, Ast *range, Value *list) {
         err(c, parts[2]->at, zero_step);
         return false;
     }
-    int64_t span = n[2] > 0 ? n[1] - n[0] : n[0] - n[1], step = n[2] > 0 ? n[2] : -n[2];
-    int64_t count = span <= 0 ? 0 : (span + step - 1) / step;
+    int64_t from = n[2] > 0 ? n[0] : n[1], to = n[2] > 0 ? n[1] : n[0], step = n[2] > 0 ? n[2] : -n[2], span;
+    if (__builtin_sub_overflow(to, from, &span)) span = to > from ? INT64_MAX : 0;
+    int64_t count = span <= 0 ? 0 : (span - 1) / step + 1;
     if (count > CHECK_MAX_LOOP) {
         err(c, range->at, loop_too_long, (long long)count, CHECK_MAX_LOOP);
         return false;
     }
+    if (!check_work(c, 2 * count, range->at)) return false; /* for the value and for the scope that it is bound in */
     Value *items = ARENA_ARRAY(check_arena(c), Value, count + 1);
     for (int64_t i = 0; i < count; i++) items[i] = value_int(c, n[0] + i * n[2]);
     *list = value_list(c, V_LIST, items, (int)count);

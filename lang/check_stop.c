@@ -20,11 +20,11 @@ static void search(Ast *a, void *arg) {
 
 static bool is_loss(Name name) { return strcmp(name, "loss") == 0 || strncmp(name, "loss_", 5) == 0; }
 
-bool train_reports(Checker *c, const TrainBlock *t, Name name) {
+bool train_reports(Checker *c, Ast *train, Name name) {
     Search s = {.name = name, .minimize = is_loss(name)};
-    search(t->ast->train.body, &s);
+    search(train->train.body, &s);
     if (s.found || strncmp(name, "train_", 6) != 0) return s.found;
-    return train_reports(c, t, check_name(c, "%s", name + 6));
+    return train_reports(c, train, check_name(c, "%s", name + 6));
 }
 
 /* ---- conditions ---- */
@@ -64,7 +64,7 @@ static StopTerm *no_improvement(Checker *c, const TrainBlock *t, Ast *e) {
                   "no_improvement(accuracy, epochs = 3), or -name where less is better");
         return NULL;
     }
-    if (!train_reports(c, t, name->name)) {
+    if (!train_reports(c, t->ast, name->name)) {
         err(c, name->at, stop_unknown, name->name);
         return NULL;
     }
@@ -106,7 +106,7 @@ static StopTerm *stop_expr(Checker *c, const TrainBlock *t, Ast *e) {
     if (is_no_improvement(e)) return no_improvement(c, t, e);
     if (e->kind == AST_UNARY || e->kind == AST_BINARY) return operation(c, t, e);
     if (e->kind != AST_NAME) return known(c, e);
-    if (train_reports(c, t, e->name)) {
+    if (train_reports(c, t->ast, e->name)) {
         StopTerm *s = stop_term(c, STOP_REPORT, e->at);
         s->report = e->name;
         return s;

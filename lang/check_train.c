@@ -22,22 +22,27 @@ static void set_keep_best(Checker *c, TrainBlock *t, Ast *e) {
                   "keep_best = accuracy, or keep_best = -loss where less is better");
 }
 
-static void set(Checker *c, TrainBlock *t, const Ast *a) {
+/* `given` holds the settings so far. */
+static void set(Checker *c, TrainBlock *t, NameMap *given, const Ast *a) {
     static const char *const names[] = {"epochs", "steps", "batch", "seed", "memory", "keep_best"};
     int64_t *const slots[] = {&t->epochs, &t->steps, &t->batch, &t->seed, &t->memory};
-    Name name = a->let.names.at[0].name;
-    for (size_t i = 0; i < COUNT(slots); i++)
-        if (!a->let.is_tuple && strcmp(name, names[i]) == 0) {
-            set_number(c, a, eval_expr(c, c->main->scope, a->let.value), i == 3 ? 0 : 1, slots[i]);
-            return;
-        }
-    if (strcmp(name, "keep_best") == 0 && !a->let.is_tuple) {
-        set_keep_best(c, t, a->let.value);
+    AstName name = a->let.names.at[0];
+    const Ast *first = map_get(given, name.name);
+    size_t i = 0;
+    while (i < COUNT(names) && (a->let.is_tuple || strcmp(name.name, names[i]) != 0)) i++;
+    if (i == COUNT(names)) {
+        Diag *d = err(c, name.at, unknown_train_setting, name.name);
+        const char *near = diag_nearest(name.name, names, COUNT(names));
+        if (near) diag_help(c->nnc, d, "did you mean '%s'?", near);
+        if (!near) diag_help(c->nnc, d, "the settings are epochs, steps, batch, seed, memory and keep_best");
         return;
     }
-    Diag *d = err(c, a->let.names.at[0].at, unknown_train_setting, name);
-    const char *near = diag_nearest(name, names, COUNT(names));
-    if (near) diag_help(c->nnc, d, "did you mean '%s'?", near);
+    if (first) diag_label(c->nnc, err(c, name.at, option_twice, name.name), first->at, "the first");
+    map_put(c, given, name.name, (void *)a);
+    if (i < COUNT(slots))
+        set_number(c, a, eval_expr(c, c->main->scope, a->let.value), i == 3 ? 0 : 1, slots[i]);
+    else
+        set_keep_best(c, t, a->let.value);
 }
 
 /* ---- the block ---- */
@@ -77,9 +82,9 @@ static void add_load(Checker *c, TrainBlock *t, const Ast *a) {
     t->loads[t->nloads++].at = a->at;
 }
 
-static void add_statement(Checker *c, TrainBlock *t, Ast *a) {
+static void add_statement(Checker *c, TrainBlock *t, NameMap *given, Ast *a) {
     switch (a->kind) {
-    case AST_ASSIGN: set(c, t, a); break;
+    case AST_ASSIGN: set(c, t, given, a); break;
     case AST_LET: break; /* evaluated in each loop's unit */
     case AST_LOAD: add_load(c, t, a); break;
     case AST_FOR: {
@@ -102,9 +107,10 @@ void train_declare(Checker *c, Ast *ast) {
         if (t->name[0] && c->program->trains.at[i]->name == t->name)
             diag_label(c->nnc, err(c, ast->train.name.at, duplicate, t->name), c->program->trains.at[i]->at,
                        "first declared here");
-    for (int i = 0; i < ast->train.body->list.len; i++) add_statement(c, t, ast->train.body->list.at[i]);
+    NameMap given = {0};
+    for (int i = 0; i < ast->train.body->list.len; i++) add_statement(c, t, &given, ast->train.body->list.at[i]);
     if (!t->loops.len) err(c, ast->at, train_empty);
-    if (t->keep_best && !train_reports(c, t, t->keep_best)) err(c, ast->at, keep_best_unknown, t->keep_best);
+    if (t->keep_best && !train_reports(c, t->ast, t->keep_best)) err(c, ast->at, keep_best_unknown, t->keep_best);
     arena_push(c, &c->program->trains, t);
 }
 
@@ -137,30 +143,17 @@ const DataInfo *program_loop_data(Program *p, TrainBlock *t, int index) {
 
 /* The whole fields and the row numbers are inputs; a sample's fields are what the rows pick. */
 static void bind_batch(Checker *c, Scope *s, const TrainLoop *loop, Dim n) {
-    UnitState *u = c->unit;
     const DataInfo *info = loop->data;
     const Ast *a = loop->ast;
     Value *values = ARENA_ARRAY(check_arena(c), Value, info->nfields + 1);
-    Term **fields = ARENA_ARRAY(check_arena(c), Term *, info->nfields + 1);
-    for (int i = 0; i < info->nfields; i++) {
-        const DataField *f = &info->fields[i];
-        Dim *dims = ARENA_ARRAY(check_arena(c), Dim, f->rank + 1);
-        dims[0] = dim_number(c->dims, info->count);
-        for (int k = 0; k < f->rank; k++) dims[k + 1] = dim_number(c->dims, f->dims[k]);
-        DType t = f->dtype;
-        Name name = f->name ? f->name : check_name(c, "field%d", i);
-        fields[i] = term_input(c, u->unit, name, type_of(c, t, f->rank + 1, dims), info->nfields, info->expr->at);
-    }
-    Term *rows = term_input(c, u->unit, check_name(c, "rows"), type_of(c, DT_I32, 1, &n), -1, a->at);
-    for (int i = 0; i < info->nfields; i++) {
-        values[i] = value_term(term_gather(c, fields[i], rows, 0, a->at));
-    }
+    data_batch(c, info, n, a->at, values);
     run_scalar(c, "seed", a->at);
     run_scalar(c, "tick", a->at);
     run_scalar(c, "epoch", a->at);
     int names = a->loop.names.len;
     if (names != info->nfields) {
-        err(c, a->loop.names.at[0].at, loop_names, info->nfields, names);
+        err(c, a->loop.names.at[0].at, loop_names, info->nfields, info->nfields == 1 ? "" : "s", names,
+            names == 1 ? " is" : "s are");
         for (int i = 0; i < names; i++) scope_define(c, s, a->loop.names.at[i].name, value_poison(), a->at);
         return;
     }

@@ -7,7 +7,7 @@
 
 bool type_dtype(Checker *c, const Ast *type, DType *t) {
     *t = type_float(c);
-    if (!type->type.dtype) return true;
+    if (!type->type.dtype || type_is_reported(type)) return true;
     if (!dtype_from_name(type->type.dtype, t)) {
         const char *names[DT_COUNT + 1];
         for (int i = 0; i < DT_COUNT; i++) names[i] = dtype_name((DType)i);
@@ -125,18 +125,30 @@ bool type_eval(Checker *c, Scope *s, Ast *type, Type *t) {
 
 /* ---- agreement ---- */
 
+/* The sizes that `..B` was bound to, as "[N, 3]". */
+static const char *pack_text(Checker *c, Value pack) {
+    Dim *dims = ARENA_ARRAY(check_arena(c), Dim, pack.list.len + 1);
+    for (int i = 0; i < pack.list.len; i++) dims[i] = value_size(c, pack.list.at[i]);
+    return type_text(c, type_of(c, DT_F32, pack.list.len, dims));
+}
+
+/* `dim` is the size that does not agree, or NULL where the number of dims does not. */
 static Value mismatch(Checker *c, Scope *s, Ast *type, Term *t, Span at, const char *what, const Ast *dim, Dim want,
                       Dim have) {
     Diag *d = err(c, at, type_mismatch, what, source_text(c, type->at), type_text(c, t->type));
+    bool rest = dim && dim->kind == AST_REST, named = rest || (dim && dim->kind == AST_NAME);
+    const Binding *b = named ? scope_binding(s, dim->name) : NULL;
+    bool elsewhere = b && b->at.file && b->at.begin != at.begin;
     if (dim && dim->kind == AST_NUMBER)
         diag_here(c->nnc, d, "%s, not %s", dim_text(c, have), source_text(c, dim->at));
-    else if (dim)
+    else if (dim && !rest)
         diag_here(c->nnc, d, "%s is %s here", source_text(c, dim->at), dim_text(c, have));
     diag_label(c->nnc, d, type->at, "declared here");
-    const Binding *b = dim && dim->kind == AST_NAME ? scope_binding(s, dim->name) : NULL;
-    if (b && b->at.file && b->at.begin != at.begin)
+    if (rest && elsewhere && b->value.kind == V_LIST)
+        diag_label(c->nnc, d, b->at, "..%s is %s from here", dim->name, pack_text(c, b->value));
+    else if (elsewhere && !rest)
         diag_label(c->nnc, d, b->at, "%s is %s from here", dim->name, dim_text(c, want));
-    else if (dim && dim->kind != AST_NUMBER)
+    else if (dim && dim->kind != AST_NUMBER && !rest)
         diag_help(c->nnc, d, "%s is %s", source_text(c, dim->at), dim_text(c, want));
     label_origin(c, d, t);
     return value_poison();
@@ -174,7 +186,7 @@ static Value check_dims(Checker *c, Scope *s, Ast *type, Term *t, Span at, const
         Value pack = d->kind == AST_REST ? eval_lookup(c, s, d->name, d->at) : value_none();
         if (pack.kind == V_POISON) continue;
         if (d->kind == AST_REST && (pack.kind != V_LIST || pack.list.len != n))
-            return mismatch(c, s, type, t, at, what, NULL, NULL, NULL);
+            return mismatch(c, s, type, t, at, what, d, NULL, NULL);
         for (int j = 0; j < n; j++) {
             Dim have = t->type.dims[k + j], want = pack.kind == V_LIST ? value_size(c, pack.list.at[j]) : have;
             if (!want) {

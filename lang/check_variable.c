@@ -69,12 +69,47 @@ Slot *variable_slot(Checker *c, Variable *var, Span at) {
     return slot;
 }
 
+Value variable_value(Checker *c, Variable *var, Span at) {
+    return value_term(c->unit == &c->init ? var->init : variable_slot(c, var, at)->now);
+}
+
+Term **slots_now(Checker *c, size_t *n) {
+    *n = c->unit->order.len;
+    Term **now = ARENA_ARRAY(check_arena(c), Term *, *n + 1);
+    for (size_t i = 0; i < *n; i++) now[i] = c->unit->order.at[i]->now;
+    return now;
+}
+
+void slots_reset(Checker *c, Term **now, size_t n) {
+    for (size_t i = 0; i < c->unit->order.len; i++) {
+        Slot *slot = c->unit->order.at[i];
+        slot->now = i < n ? now[i] : slot->first;
+    }
+}
+
 /* ---- first values ---- */
 
-/* A first value is made of random numbers and constants: nothing of the step that it is declared in. */
+Value initial_value(Checker *c, Value v) {
+    const UnitState *u = c->init.around;
+    if (v.kind != V_TENSOR || (v.term->kind != T_PARAM && v.term->kind != T_STATE)) return v;
+    for (size_t i = 0; i < u->order.len; i++)
+        if (u->order.at[i]->first == v.term) return value_term(u->order.at[i]->var->init);
+    return v;
+}
+
+/* Whether a layer or function is checked by itself: its inputs may be parameters where it is used. */
+static bool stands_for_parameters(Checker *c) {
+    const Frame *f = c->frame;
+    while (f->up) f = f->up;
+    return c->init.around->alone && f->fn && f->fn->fn.kind != FN_MODEL;
+}
+
+/* A first value is made of random numbers, constants and other first values: nothing of the step that it is declared
+ * in. */
 static bool depends(Checker *c, const Term *t, NameMap *seen) {
     if (t->kind == T_PARAM || t->kind == T_STATE) return true;
-    if (t->kind == T_INPUT) return t != c->init.seed && t != c->init.tick && t != c->init.epoch;
+    if (t->kind == T_INPUT)
+        return t != c->init.seed && t != c->init.tick && t != c->init.epoch && !stands_for_parameters(c);
     if (t->nargs == 0) return false;
     Name key = check_name(c, "%d", t->id);
     if (map_get(seen, key)) return false;
@@ -125,7 +160,7 @@ static Term *fit(Checker *c, Variable *var, Value v, Span at) {
     NameMap seen = {0};
     if (depends(c, t, &seen)) {
         diag_help(c->nnc, err(c, at, init_depends, var->path),
-                  "it is drawn before the first step, from random numbers and constants");
+                  "it is made before the first step: of random numbers, constants, and parameters by their names");
         return NULL;
     }
     return term_broadcast(c, term_cast(c, t, var->type.dtype, at), rank, var->type.dims, at);
@@ -137,6 +172,7 @@ void init_value(Checker *c, Variable *var, Scope *s, Ast *init, bool drawn) {
     c->scan = NULL; /* a first value is the same in each iteration */
     c->init.symbolic = unit->symbolic;
     c->init.vars = unit->vars;
+    c->init.around = unit;
     c->unit = &c->init;
     Frame frame;
     if (frame_push(c, &frame, NULL, NULL, init->at, s)) {
@@ -149,12 +185,12 @@ void init_value(Checker *c, Variable *var, Scope *s, Ast *init, bool drawn) {
     }
     c->unit = unit;
     c->scan = scan;
-    if (!var->init) init_zero(c, var);
+    if (!var->init) init_number(c, var, 0);
 }
 
-void init_zero(Checker *c, Variable *var) {
-    Term *zero = term_number(c, 0, var->type.dtype, var->at);
-    var->init = term_broadcast(c, zero, var->type.rank, var->type.dims, var->at);
+void init_number(Checker *c, Variable *var, double x) {
+    Term *number = term_number(c, x, var->type.dtype, var->at);
+    var->init = term_broadcast(c, number, var->type.rank, var->type.dims, var->at);
 }
 
 /* ---- param and state ---- */
@@ -207,7 +243,8 @@ static void layer_state(Checker *c, Scope *s, const AstField *f) {
         return;
     }
     if (!type_eval(c, s, f->type, &t) || !declare_path(c, f->name.name, f->name.at, &path)) return;
-    Variable *var = variable_at(c, path, t, false, false, f->type->at, &made);
+    bool of_optimizer = c->unit->step != NULL; /* of a schedule, as Plateau is */
+    Variable *var = variable_at(c, path, t, false, of_optimizer, f->type->at, &made);
     if (!var) return;
     if (made) init_value(c, var, s, f->value, false);
     scope_define(c, s, f->name.name, value_none(), f->name.at)->var = var;

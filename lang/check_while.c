@@ -220,7 +220,7 @@ static void finish(Checker *c, const While *w, Scope *s, Term *loop) {
     }
     for (size_t i = 0; i < w->loop.states.len; i++) {
         const CarriedState *x = &w->loop.states.at[i];
-        bool changed = loop && x->slot->now != x->carry;
+        bool changed = loop && x->slot->now != x->carry && x->slot->now != x->first;
         x->slot->now = changed ? loop_result(c, loop, x->carry->slot, x->carry->type) : x->first;
     }
 }

@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What is larger is a size of its own, which nothing is known of: no program can make the arithmetic slow. */
+enum { MOST_MONOS = 256, MOST_ATOMS = 64 /* of a monomial */, MOST_REMEMBERED = 512 };
+
 /* A named size, or the rounded-down quotient num / den where name is NULL. */
 typedef struct Atom {
     Name name;
@@ -118,6 +121,7 @@ Dim dim_fresh(Dims *ds, Name name) {
 
 /* Adds to one of the two lists of atoms that are looked up again; they grow in the arena. */
 static void remember(Dims *ds, const Atom ***at, size_t *len, size_t *cap, const Atom *a) {
+    if (*len == MOST_REMEMBERED) return;
     if (*len == *cap) {
         *cap = *cap ? 2 * *cap : 16;
         const Atom **more = ARENA_ARRAY(ds->arena, const Atom *, *cap);
@@ -175,6 +179,7 @@ bool dim_is_const(Dim d, int64_t *value) {
 
 /* a + scale * b */
 static Dim add_scaled(Dims *ds, Dim a, Dim b, int64_t scale) {
+    if (a->len + b->len > MOST_MONOS) return dim_fresh(ds, "?");
     Mono *m = xcalloc((size_t)(a->len + b->len) + 1, sizeof *m);
     int n = 0, i = 0, k = 0;
     while (i < a->len || k < b->len) {
@@ -213,9 +218,12 @@ static Dim mul_mono(Dims *ds, Dim d, const Mono *m) {
     return sum;
 }
 
+static int degree(Dim d) { return d->len ? d->monos[0].natoms : 0; }
+
 Dim dim_mul(Dims *ds, Dim a, Dim b) {
     int64_t x, y;
     if (dim_is_const(a, &x) && dim_is_const(b, &y)) return dim_number(ds, mul_number(x, y));
+    if (a->len * b->len > MOST_MONOS || degree(a) + degree(b) > MOST_ATOMS) return dim_fresh(ds, "?");
     Dim sum = dim_number(ds, 0);
     for (int i = 0; i < b->len; i++) sum = dim_add(ds, sum, mul_mono(ds, a, &b->monos[i]));
     return sum;

@@ -53,7 +53,7 @@ void doc_open(Document *d, GroupKind group, unsigned flags) {
 void doc_close(Document *d) {
     size_t end = d->items.len;
     DocItem last = d->items.at[end - 1];
-    DocKind before = d->items.at[end - 2].kind;
+    DocKind before = end > 1 ? d->items.at[end - 2].kind : DOC_OPEN;
     bool behind = last.kind == DOC_REMARK && before != DOC_REMARK && before != DOC_COMMENT;
     if (behind) d->items.len = --end;
     link_to(d, end);

@@ -47,18 +47,20 @@ typedef enum {
     T_CONCAT,    /* along axes[0] */
     T_GATHER,    /* arg[0][.., arg[1], ..] along axes[0]: result dims are those before, those of arg[1], those behind;
                     a negative index counts from the end; an index out of range gives NaN (0 for integers) */
-    T_MATMUL,    /* over the last two dims, earlier dims broadcast; rank 1 operands as in NumPy */
-    T_IOTA,      /* 0, 1, 2, ... along its only dim */
-    T_RANDOM,    /* `op`: "uniform" in [0, 1), "normal"; arg[0]: the stream, a scalar i32 of the run (seed), arg[1]: a
-                    scalar i32 that counts steps; `site`: the place in the program */
-    T_DEFINE,    /* index notation: element `indices` of the result is the scalar arg[0] */
-    T_INDEX,     /* in index notation: the value of index `indices[0]`, an i32 scalar */
-    T_ACCESS,    /* in index notation: the element of arg[0] at the scalar integer terms arg[1..]; what lies outside the
-                    tensor is never read: T_OP "select" decides by index conditions; a gathered index out of range
-                    gives NaN (0 for integers) */
-    T_FOLD,      /* in index notation: `op` (sum prod max min mean argmax argmin) of scalar arg[0] over `indices` */
-    T_GRAD,      /* the gradient of scalar arg[0] with respect to arg[1] (T_PARAM, T_INPUT or T_MARK) */
-    T_MARK,      /* arg[0], as something that a gradient can be taken for; each is its own */
+    T_SORT,   /* the places of arg[0]'s elements along its last dim in order, `op` "ascending" or "descending", as many
+                 as the term's own last dim says (int); NaN is the largest, equal ones stay in order of place */
+    T_MATMUL, /* over the last two dims, earlier dims broadcast; rank 1 operands as in NumPy */
+    T_IOTA,   /* 0, 1, 2, ... along its only dim */
+    T_RANDOM, /* `op`: "uniform" in [0, 1), "normal", "bits" (any i32); arg[0]: the stream, a scalar i32 of the run
+                 (seed), arg[1]: a scalar i32 that counts steps; `site`: the place in the program */
+    T_DEFINE, /* index notation: element `indices` of the result is the scalar arg[0] */
+    T_INDEX,  /* in index notation: the value of index `indices[0]`, an i32 scalar */
+    T_ACCESS, /* in index notation: the element of arg[0] at the scalar integer terms arg[1..]; what lies outside the
+                 tensor is never read: T_OP "select" decides by index conditions; a gathered index out of range
+                 gives NaN (0 for integers) */
+    T_FOLD,   /* in index notation: `op` (sum prod max min mean argmax argmin) of scalar arg[0] over `indices` */
+    T_GRAD,   /* the gradient of scalar arg[0] with respect to arg[1] (T_PARAM, T_INPUT or T_MARK) */
+    T_MARK,   /* arg[0], as something that a gradient can be taken for; each is its own */
     T_ITERATION, /* the number of the iteration of scan or while `site`, an i32 scalar from 0 on */
     T_CARRY,     /* the value of carry `slot` of scan or while `site` before the iteration */
     T_SCAN,      /* scan `site` of begin[0] iterations and `slot` carries: args are their first values, then their next
@@ -112,11 +114,11 @@ typedef struct DataExpr {
     struct DataExpr **sources;
     int nargs;
     struct DataArg {
-        Name name;        /* NULL: positional */
-        const char *text; /* a string, or NULL: a number */
-        double number;
+        Name name;
+        const char *text;  /* a string, or NULL: */
+        double numbers[2]; /* a number, or two of a list */
         Span at;
-    } *args;
+    } *args; /* what was given, each checked against the parameters of `fn` */
     int part; /* which of several that it gives, as in data (a, b) = split(...) */
 } DataExpr;
 
@@ -125,6 +127,8 @@ typedef struct {
     DType dtype;
     int rank; /* of one sample */
     const int64_t *dims;
+    int64_t rows;   /* that samples are picked from; 0: as many as there are samples */
+    int64_t stride; /* elements from one row to the next, as windows of a text may overlap; 0: those of a row */
 } DataField;
 
 /* What is known of an opened data set. */
@@ -132,7 +136,9 @@ typedef struct {
     int64_t count;
     int nfields;
     const DataField *fields;
-    int64_t classes, vocab;                          /* -1: not known of this kind of data */
+    int64_t classes;                                 /* -1: not known of this kind of data */
+    int vocab;                                       /* characters of a text; 0 of anything else */
+    const int32_t *alphabet;                         /* their code points */
     const double *(*mean)(void *handle, int64_t *n); /* per feature of the first field; may be NULL */
     const double *(*std)(void *handle, int64_t *n);
     void *handle; /* the opener's own */
@@ -229,6 +235,13 @@ typedef struct StopTerm {
     struct StopTerm *a, *b;
 } StopTerm;
 
+/* A report that a schedule reads, and the scalar state that holds what it came to in the last epoch: NaN before the
+ * first one ends. The run sets it. */
+typedef struct {
+    Name report;
+    Variable *var;
+} Reported;
+
 typedef struct TrainBlock {
     Name name; /* "" where it has none */
     Span at;
@@ -236,6 +249,7 @@ typedef struct TrainBlock {
     Name keep_best;                             /* or NULL; `keep_best_less`: smaller is better */
     bool keep_best_less;
     VEC(StopTerm *) stops; /* the run ends after an epoch where any of them is true */
+    VEC(Reported) reported; /* grows as units are made */
     VEC(TrainLoop) loops;
     struct {
         Name path; /* model or part */

@@ -18,6 +18,7 @@ static const char *const kinds[] = {[T_NUMBER] = "number",
                                     [T_PAD] = "pad",
                                     [T_CONCAT] = "concat",
                                     [T_GATHER] = "gather",
+                                    [T_SORT] = "sort",
                                     [T_MATMUL] = "matmul",
                                     [T_IOTA] = "iota",
                                     [T_RANDOM] = "random",
@@ -85,7 +86,7 @@ static void add_leaf(Dump *d, const Term *t) {
 
 static void add_attributes(Dump *d, const Term *t) {
     Str *s = &d->line;
-    if (t->kind == T_REDUCE || t->kind == T_FOLD || t->kind == T_RANDOM) str_add(s, " %s", t->op);
+    if (t->kind == T_REDUCE || t->kind == T_FOLD || t->kind == T_RANDOM || t->kind == T_SORT) str_add(s, " %s", t->op);
     for (int i = 0; i < t->naxes; i++) str_add(s, "%s%d", i ? "," : " axes ", t->axes[i]);
     bool of_loop = t->kind == T_ITERATION || t->kind == T_CARRY || t->kind == T_SCAN || t->kind == T_WHILE;
     if (of_loop) str_add(s, " %u", t->site);

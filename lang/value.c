@@ -114,8 +114,10 @@ const char *value_text(Checker *c, Value v) {
                                         [V_INSTANCE] = "a layer",
                                         [V_MODEL] = "a model",
                                         [V_PART] = "a part of a model",
+                                        [V_REPLACED] = "a model with other parameters",
                                         [V_OPTIMIZER] = "an optimizer",
                                         [V_UPDATE] = "an optimizer",
+                                        [V_OBJECTIVE] = "an objective",
                                         [V_DATA] = "a data set"};
     if (v.kind == V_STRING) return arena_printf(check_arena(c), "the string \"%s\"", v.text);
     if (v.kind == V_LIST) return list_text(c, v);
@@ -128,6 +130,7 @@ const char *value_text(Checker *c, Value v) {
 
 static int lists_equal(Checker *c, Value a, Value b) {
     if (a.list.len != b.list.len) return 0;
+    if (!check_work(c, a.list.len, (Span){0})) return -1; /* lists of lists of lists … may share their elements */
     int all = 1;
     for (int i = 0; i < a.list.len; i++) {
         int one = value_equal(c, a.list.at[i], b.list.at[i]);
@@ -164,6 +167,7 @@ int value_equal(Checker *c, Value a, Value b) {
     case V_BUILTIN: return a.builtin == b.builtin;
     case V_INSTANCE: return a.instance == b.instance;
     case V_PART: return a.path == b.path;
+    case V_REPLACED: return a.replaced == b.replaced;
     case V_DATA: return a.data == b.data;
     default: return a.kind == V_NONE;
     }
@@ -194,7 +198,7 @@ void map_put(Checker *c, NameMap *m, Name name, void *value) {
 
 void *check_grow(Checker *c, void *at, size_t len, size_t *cap, size_t size) {
     if (len < *cap) return at;
-    *cap = *cap ? 2 * *cap : 8;
+    *cap = *cap ? 2 * *cap : 4;
     void *more = arena_alloc(check_arena(c), *cap * size);
     if (len) memcpy(more, at, len * size);
     return more;

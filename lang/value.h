@@ -31,8 +31,10 @@ typedef enum {
     V_INSTANCE, /* a layer with its hyper-parameters */
     V_MODEL,
     V_PART,      /* a part of a model, by path */
+    V_REPLACED,  /* a model or layer with other values for its parameters */
     V_OPTIMIZER, /* an optimizer's declaration */
     V_UPDATE,    /* an optimizer with its hyper-parameters */
+    V_OBJECTIVE, /* what an optimizer of all parameters evaluates what is minimized with */
     V_DATA
 } ValueKind;
 
@@ -42,9 +44,9 @@ typedef struct Instance {
     Ast *layer;
     Scope *scope; /* the module's */
     Value *hyper; /* by position; V_NONE: the default */
+    Span *places; /* of them in the call that made it */
     struct Namer *home;
     Name path; /* NULL: not named yet */
-    Span at;
 } Instance;
 
 /* (sum of coef * index + base) / den, den NULL for 1; rounded down where it is used as an index. */
@@ -70,7 +72,11 @@ typedef struct Update {
     Ast *optimizer;
     Scope *scope;
     Value *hyper;
+    Span *places;
 } Update;
+
+/* A model or a layer that is called with other values in place of its parameters. */
+typedef struct Replaced Replaced;
 
 typedef struct DataSet {
     DataExpr *expr;
@@ -104,10 +110,17 @@ struct Value {
         } fn;
         const struct Builtin *builtin;
         Instance *instance;
+        Replaced *replaced;
         Name path;
         Update *update;
+        struct Objective *objective;
         DataSet *data;
     };
+};
+
+struct Replaced {
+    Value callee, values; /* a list of them, or a function that makes one of a parameter */
+    Span at;              /* of the values */
 };
 
 Value value_none(void);
@@ -173,6 +186,7 @@ struct Scope {
     Module *module; /* of the outermost scope: what its names are looked up in */
     bool frame;     /* the outermost scope of a function's body: assignments do not reach beyond it */
     VEC(Binding) names;
+    NameMap places; /* of many names: where in `names` each is, from 1 */
 };
 
 Scope *scope_new(Checker *c, Scope *up);

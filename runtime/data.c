@@ -33,15 +33,21 @@ void rt_data_free(RtData *d) {
     free(d);
 }
 
-RtData *rt_data_from_bases(RtBase *const *bases, int n, RtError *e) {
-    RtData *d = new_view(bases[0]->array.dims[0], false, n, e);
+RtData *rt_data_from_fields(const RtField *fields, int n, RtError *e) {
+    RtData *d = new_view(fields[0].rows, false, n, e);
     for (int i = 0; i < n; i++) {
         if (d != NULL)
-            d->fields[d->nfields++] = rt_base_field(bases[i]);
+            d->fields[d->nfields++] = fields[i];
         else
-            rt_base_drop(bases[i]);
+            rt_base_drop(fields[i].base);
     }
     return d;
+}
+
+RtData *rt_data_from_bases(RtBase *const *bases, int n, RtError *e) {
+    RtField fields[2] = {rt_base_field(bases[0])};
+    for (int i = 1; i < n; i++) fields[i] = rt_base_field(bases[i]);
+    return rt_data_from_fields(fields, n, e);
 }
 
 /* A data set needs a sample, a sample needs an element, and a row number is an int32. */
@@ -102,8 +108,29 @@ static int by_number(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+/* Two views of `d`: the samples order[0..first-1] and order[from..]; NULL is their own order. */
+static bool pick_parts(const RtData *d, const int32_t *order, int64_t first, int64_t from, RtData *parts[2],
+                       RtError *e) {
+    parts[0] = pick(d, order, 0, first, e);
+    if (parts[0] == NULL) return false;
+    parts[1] = pick(d, order == NULL ? NULL : order + from, from, d->count - from, e);
+    if (parts[1] != NULL) return true;
+    rt_data_free(parts[0]);
+    parts[0] = NULL;
+    return false;
+}
+
+/* The end of a text is held back from its beginning: no character that is predicted in one part is in the other. */
+static bool split_in_order(const RtData *d, int64_t from, int64_t reach, RtData *parts[2], RtError *e) {
+    int64_t first = from;
+    while (first > 0 && row_of(d, first - 1) + reach > row_of(d, from)) first--;
+    if (first > 0) return pick_parts(d, NULL, first, from, parts, e);
+    return rt_fail(e, "%s: the windows of the first part all overlap those of the second", d->fields[0].source);
+}
+
 bool rt_data_split(const RtData *d, double fraction, RtData *parts[2], RtError *e) {
     const char *source = d->fields[0].source;
+    int64_t reach = 0;
     parts[0] = parts[1] = NULL;
     if (!(fraction > 0 && fraction < 1)) return rt_fail(e, "%s: a split needs a fraction between 0 and 1", source);
     int64_t first = llround(fraction * (double)d->count);
@@ -111,6 +138,10 @@ bool rt_data_split(const RtData *d, double fraction, RtData *parts[2], RtError *
         return rt_fail(e, "%s: a split of %lld samples at %g leaves one part empty", source, (long long)d->count,
                        fraction);
     }
+    for (int i = 0; i < d->nfields; i++) {
+        if (d->fields[i].reach > reach) reach = d->fields[i].reach;
+    }
+    if (reach > 0) return split_in_order(d, first, reach, parts, e);
     int32_t *order = malloc((size_t)d->count * sizeof *order);
     if (order == NULL) return rt_fail(e, "%s: no memory to split it", source);
     for (int64_t i = 0; i < d->count; i++) order[i] = (int32_t)i;
@@ -118,13 +149,9 @@ bool rt_data_split(const RtData *d, double fraction, RtData *parts[2], RtError *
     /* Within each part the samples stand in the order of the file again. */
     qsort(order, (size_t)first, sizeof *order, by_number);
     qsort(order + first, (size_t)(d->count - first), sizeof *order, by_number);
-    parts[0] = pick(d, order, 0, first, e);
-    parts[1] = parts[0] == NULL ? NULL : pick(d, order + first, 0, d->count - first, e);
+    bool good = pick_parts(d, order, first, first, parts, e);
     free(order);
-    if (parts[1] != NULL) return true;
-    rt_data_free(parts[0]);
-    parts[0] = NULL;
-    return false;
+    return good;
 }
 
 /* ---- zip ---- */
@@ -146,12 +173,13 @@ static bool add_dense_copy(RtData *into, const RtData *d, const RtField *f, RtEr
         rt_base_drop(b);
         return false;
     }
-    size_t stride = (size_t)f->stride;
+    RtField copy = rt_base_field(b);
+    copy.reach = f->reach;
+    size_t bytes = (size_t)copy.stride;
     for (int64_t i = 0; i < d->count; i++) {
-        memcpy((char *)b->array.data + (size_t)i * stride, (const char *)f->data + (size_t)row_of(d, i) * stride,
-               stride);
+        memcpy((char *)b->array.data + (size_t)i * bytes, (const char *)f->data + row_of(d, i) * f->stride, bytes);
     }
-    into->fields[into->nfields++] = rt_base_field(b);
+    into->fields[into->nfields++] = copy;
     return true;
 }
 

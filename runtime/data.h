@@ -14,11 +14,14 @@ typedef struct {
     int rank;                  /* of one sample; 0 for a scalar such as a label */
     int64_t dims[RT_MAX_RANK]; /* of one sample */
     const void *data;          /* row r starts at (const char *)data + r * stride */
-    int64_t stride;            /* bytes of one sample: rows are contiguous */
+    int64_t stride;            /* bytes from one row to the next; windows of a text may overlap or leave gaps */
     int64_t rows;              /* rows behind `data`, used by this view or not */
-    int nnames;                /* class names of a label field, feature names of a csv table; 0 where there are none */
+    int64_t reach; /* of windows of a text: how many rows on the characters of a row go, at least 1; 0: not in order */
+    int nnames;    /* class names of a label field, feature names of a csv table; 0 where there are none */
     const char *const *names;
-    RtBase *base; /* owns all of the above */
+    int vocab;               /* of a text: how many characters there are, */
+    const int32_t *alphabet; /* and which, as code points in ascending order: what its integers stand for */
+    RtBase *base;            /* owns all of the above */
 } RtField;
 
 /** A data set of `count` samples. Sample i is row `rows[i]` of every field, or row i where `rows` is NULL. */
@@ -51,6 +54,35 @@ typedef struct {
  */
 RtData *rt_data_csv(const char *path, const RtCsvOptions *options, RtError *e);
 
+/**
+ * CIFAR-10 as binary files: fields "images" u8[32, 32, 3] and "labels" i32[]. Of a folder, all its data_batch_*.bin, or
+ * with `test` its test_batch.bin; `path` may also be one such file.
+ */
+RtData *rt_data_cifar10(const char *path, bool test, RtError *e);
+
+/**
+ * Pictures in folders, one folder a class: fields "images" u8[H, W, C] (see image.h; C is 1 where all are grey) and
+ * "labels" i32[], numbered by the sorted names of the folders. They are resized to size[0] x size[1], or where `size`
+ * is NULL must all have one size.
+ */
+RtData *rt_data_images(const char *path, const int64_t *size, RtError *e);
+
+/** WAV files in folders, one folder a class: fields "sound" f32[length] (see wav.h) and "labels" i32[]. They are cut or
+ * filled with silence to `length`, or where it is 0 must all have one length. */
+RtData *rt_data_wav(const char *path, int64_t length, RtError *e);
+
+typedef struct {
+    int64_t window; /* characters of a sample */
+    int64_t stride; /* characters from one sample to the next */
+} RtTextOptions;
+
+/**
+ * A UTF-8 text, plain or gzip, as windows of characters: fields "x" i32[window], the numbers of the characters, and "y"
+ * i32[window], those one further. Samples stand in the order of the text; their memory is that of one number a
+ * character. A byte order mark is no character.
+ */
+RtData *rt_data_text(const char *path, const RtTextOptions *options, RtError *e);
+
 /** A data set of one field from an array whose leading dim counts samples. Takes over `a`, also on failure. */
 RtData *rt_data_from_array(RtArray *a, const char *name, const char *source, RtError *e);
 
@@ -62,6 +94,7 @@ RtData *rt_data_zip(const RtData *const *parts, int nparts, RtError *e);
 /**
  * Two disjoint views: parts[0] has round(fraction * count) samples, parts[1] the rest. Which sample goes where is
  * pseudo-random but the same in every run, so that a file sorted by class splits well; within a part the order stays.
+ * A text is cut in two: parts[0] is its beginning, without the last windows where these overlap those of parts[1].
  */
 bool rt_data_split(const RtData *d, double fraction, RtData *parts[2], RtError *e);
 /** The first `n` samples (all, where there are fewer). */
@@ -78,7 +111,7 @@ int rt_data_label_field(const RtData *d);
 /** `classes(d)`: the number of named categories, else the largest label of the whole file plus 1; -1 (and `e`) where
  * there is no label field or a label is negative. All views of one file agree on it. */
 int64_t rt_data_classes(const RtData *d, RtError *e);
-/** Whether every label of the view in field `field` is in 0..classes-1; the error names file and row. */
+/** Whether every integer of the view's samples in field `field` is in 0..classes-1; the error names file and row. */
 bool rt_data_check_labels(const RtData *d, int field, int64_t classes, RtError *e);
 /** Mean and standard deviation (of the population) of each element of a sample over the view's samples; `mean` and
  * `std` have room for rt_field_elements() each. */

@@ -17,9 +17,12 @@ int rt_data_label_field(const RtData *d) {
     return -1;
 }
 
-static int64_t label_at(const RtField *f, int64_t row) {
-    if (f->dtype == RT_I64) return ((const int64_t *)f->data)[row];
-    return (int64_t)rt_element(f->data, f->dtype, row);
+/* Elements from one row to the next. */
+static int64_t step_of(const RtField *f) { return f->stride / (int64_t)rt_dtype_size(f->dtype); }
+
+static int64_t label_at(const RtField *f, int64_t element) {
+    if (f->dtype == RT_I64) return ((const int64_t *)f->data)[element];
+    return (int64_t)rt_element(f->data, f->dtype, element);
 }
 
 static void find_label_range(const RtField *f) {
@@ -53,23 +56,28 @@ int64_t rt_data_classes(const RtData *d, RtError *e) {
 
 bool rt_data_check_labels(const RtData *d, int field, int64_t classes, RtError *e) {
     const RtField *f = &d->fields[field];
+    int64_t n = rt_field_elements(f);
+    if (f->vocab > 0 && f->vocab <= classes) return true;
     for (int64_t i = 0; i < d->count; i++) {
-        int64_t row = d->rows == NULL ? i : d->rows[i], label = label_at(f, row);
-        if (label >= 0 && label < classes) continue;
-        return rt_fail(e, "%s: sample %lld has the label %lld, but there are %lld classes (0 to %lld)", f->source,
-                       (long long)row + 1, (long long)label, (long long)classes, (long long)classes - 1);
+        int64_t row = d->rows == NULL ? i : d->rows[i], at = row * step_of(f);
+        for (int64_t k = 0; k < n; k++) {
+            int64_t label = label_at(f, at + k);
+            if (label >= 0 && label < classes) continue;
+            return rt_fail(e, "%s: sample %lld has the label %lld, but there are %lld classes (0 to %lld)", f->source,
+                           (long long)row + 1, (long long)label, (long long)classes, (long long)classes - 1);
+        }
     }
     return true;
 }
 
 void rt_data_mean_std(const RtData *d, int field, double *mean, double *std) {
     const RtField *f = &d->fields[field];
-    int64_t n = rt_field_elements(f), first = (d->rows == NULL ? 0 : d->rows[0]) * n;
+    int64_t n = rt_field_elements(f), step = step_of(f), first = (d->rows == NULL ? 0 : d->rows[0]) * step;
     for (int64_t k = 0; k < n; k++) mean[k] = std[k] = 0;
     /* Sums of (v - shift) and its square, the shift being the first sample: where the mean is large beside the
        deviations no digits are lost. */
     for (int64_t i = 1; i < d->count; i++) {
-        int64_t row = (d->rows == NULL ? i : d->rows[i]) * n;
+        int64_t row = (d->rows == NULL ? i : d->rows[i]) * step;
         for (int64_t k = 0; k < n; k++) {
             double v = rt_element(f->data, f->dtype, row + k) - rt_element(f->data, f->dtype, first + k);
             mean[k] += v;

@@ -104,20 +104,20 @@ static bool inflate_some(RtStream *s, void *into, size_t n, size_t *got, RtError
     return true;
 }
 
-static bool some(RtStream *s, void *into, size_t n, size_t *got, RtError *e) {
+bool rt_stream_read_some(RtStream *s, void *into, size_t n, size_t *got, RtError *e) {
     return s->gzip ? inflate_some(s, into, n, got, e) : read_some(s, into, n, got, e);
 }
 
 bool rt_stream_read(RtStream *s, void *into, size_t n, RtError *e) {
     size_t got;
-    if (!some(s, into, n, &got, e)) return false;
+    if (!rt_stream_read_some(s, into, n, &got, e)) return false;
     return got == n || rt_fail(e, "%s: the file ends too early: %zu bytes are missing", s->path, n - got);
 }
 
 bool rt_stream_expect_end(RtStream *s, RtError *e) {
     char extra;
     size_t got;
-    if (!some(s, &extra, 1, &got, e)) return false;
+    if (!rt_stream_read_some(s, &extra, 1, &got, e)) return false;
     return got == 0 || rt_fail(e, "%s: there is more data than the header declares", s->path);
 }
 

@@ -12,6 +12,8 @@ void rt_stream_close(RtStream *s);
 
 /** Reads exactly `n` bytes; fails where the file ends before, or is damaged. */
 bool rt_stream_read(RtStream *s, void *into, size_t n, RtError *e);
+/** Reads up to `n` bytes, fewer only at the end of the file. */
+bool rt_stream_read_some(RtStream *s, void *into, size_t n, size_t *got, RtError *e);
 /** Whether the file ends here, with nothing left over; for gzip, with its checksums right. */
 bool rt_stream_expect_end(RtStream *s, RtError *e);
 /** No more bytes than these can still come: a bound for what a header may claim before memory is taken for it. */

@@ -28,6 +28,7 @@ typedef struct {
     LoopState *loops;
     int nreports; /* of all loops */
     RtReport *averages;
+    RtReport *told; /* of them, those that an epoch has values for */
     double *sums;
     char **names; /* of all reports, distinct */
     double started, epoch_started;
@@ -122,8 +123,9 @@ static bool prepare(Run *run) {
     run->names = rt_report_names(t, &run->nreports);
     run->loops = calloc((size_t)t->nloops + 1, sizeof *run->loops);
     run->averages = calloc((size_t)run->nreports + 1, sizeof *run->averages);
+    run->told = calloc((size_t)run->nreports + 1, sizeof *run->told);
     run->sums = calloc((size_t)run->nreports + 1, sizeof *run->sums);
-    if (run->loops == NULL || run->averages == NULL || run->names == NULL || run->sums == NULL)
+    if (run->loops == NULL || run->averages == NULL || run->told == NULL || run->names == NULL || run->sums == NULL)
         return rt_fail(run->e, "no memory to train");
     for (int i = 0, first = 0; i < t->nloops; first += t->loops[i++].nreports) {
         if (!prepare_loop(run, i, first)) return false;
@@ -139,6 +141,7 @@ static void clean_up(Run *run) {
     rt_report_names_free(run->names, run->nreports);
     free(run->loops);
     free(run->averages);
+    free(run->told);
     free(run->sums);
 }
 
@@ -292,6 +295,16 @@ static RtPoint point_of(const Run *run) {
                      .log_bytes = told ? run->cut_log : rt_events_log_bytes(&run->events)};
 }
 
+/* What the epoch came to; a loop that the limit of steps came before has nothing to tell. */
+static int told_reports(const Run *run) {
+    int n = 0;
+    for (int i = 0; i < run->t->nloops; i++) {
+        for (int k = 0; k < run->t->loops[i].nreports && run->loops[i].samples > 0; k++)
+            run->told[n++] = run->loops[i].average[k];
+    }
+    return n;
+}
+
 /* Tells of the epoch that has just ended; false where the run must end, then *end says why. */
 static bool end_epoch(Run *run, RtEnd *end) {
     int64_t number = ++run->at.epoch;
@@ -303,8 +316,8 @@ static bool end_epoch(Run *run, RtEnd *end) {
     }
     RtEpoch epoch = {.point = point_of(run),
                      .whole = !run->cut,
-                     .nreports = run->nreports,
-                     .reports = run->averages,
+                     .nreports = told_reports(run),
+                     .reports = run->told,
                      .samples_per_s = samples_per_s(run),
                      .seconds = rt_seconds() - run->epoch_started};
     rt_progress_epoch(&run->progress, number, &epoch);

@@ -51,7 +51,7 @@ typedef struct {
     RtPoint point; /* after it */
     bool whole;    /* false where the limit of steps came inside it */
     int nreports;
-    const RtReport *reports; /* averages, of all loops in order */
+    const RtReport *reports; /* averages, of all loops in order that the epoch reached */
     double samples_per_s;    /* of the training loops alone */
     double seconds;          /* of the whole epoch */
 } RtEpoch;

@@ -1,4 +1,4 @@
-/* UTF-8 validation. */
+/* UTF-8: validation, code points. */
 #include "runtime/utf8.h"
 
 /* Bytes of the sequence that begins at s (1 to 4), or 0. `n` bytes are there. */
@@ -24,4 +24,24 @@ size_t rt_utf8_valid_until(const char *text, size_t size) {
         at += length;
     }
     return at;
+}
+
+size_t rt_utf8_decode(const char *text, size_t size, int32_t *code) {
+    const unsigned char *s = (const unsigned char *)text;
+    size_t length = sequence(s, size);
+    if (length <= 1) {
+        *code = s[0];
+        return length;
+    }
+    *code = s[0] & (0x7F >> length);
+    for (size_t i = 1; i < length; i++) *code = *code << 6 | (s[i] & 0x3F);
+    return length;
+}
+
+size_t rt_utf8_encode(int64_t code, char into[4]) {
+    if (code < 0 || code >= RT_UTF8_CODES || (code >= 0xD800 && code <= 0xDFFF)) return 0;
+    size_t length = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    for (size_t i = length - 1; i > 0; i--, code >>= 6) into[i] = (char)(0x80 | (code & 0x3F));
+    into[0] = (char)(length == 1 ? code : (0xF00 >> length & 0xFF) | code);
+    return length;
 }

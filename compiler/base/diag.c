@@ -6,7 +6,8 @@
 #include <string.h>
 
 enum {
-    MAX_PRINTED = 50,  /* errors shown in one run */
+    MAX_PRINTED = 50,  /* errors shown in one run, and warnings */
+    MAX_KEPT = 1000,   /* of either: some of them may be repetitions, which are not shown */
     MAX_WIDTH = 160,   /* columns of a source line; of a longer one the part around the label is shown */
     WIDTH_BEFORE = 60, /* of them before the label */
     TAB = 4
@@ -38,8 +39,9 @@ Diag *diag(Nnc *nnc, Span at, DiagId id, ...) {
     Diag *d = ARENA_NEW(nnc->arena, Diag);
     d->id = id;
     d->severity = rows[id].severity;
-    *(d->severity == SEV_ERROR ? &nnc->diags.errors : &nnc->diags.warnings) += 1;
+    int count = *(d->severity == SEV_ERROR ? &nnc->diags.errors : &nnc->diags.warnings) += 1;
     if (nnc->diags.muted > 0) return d; /* not kept: what is added to it is dropped */
+    if (count > MAX_KEPT) return nnc->diags.left_out[d->severity]++, d;
     va_list ap;
     va_start(ap, id);
     d->text = format(nnc->arena, rows[id].text, ap);
@@ -74,6 +76,8 @@ void diag_help(Nnc *nnc, Diag *d, const char *fmt, ...) {
     va_end(ap);
     vec_push(&d->helps, text);
 }
+
+bool diag_enough(const Nnc *nnc) { return nnc->diags.errors >= MAX_PRINTED; }
 
 const char *diag_name(DiagId id) { return rows[id].name; }
 
@@ -309,9 +313,11 @@ static int gutter_width(const Nnc *nnc, const Diag *d) {
     return width;
 }
 
+static const char *const severity_names[] = {[SEV_ERROR] = "error", [SEV_WARNING] = "warning"};
+
 static void print_one(Nnc *nnc, const Diag *d, FILE *out, bool colour) {
     Printer p = {nnc, out, colour, d->severity, gutter_width(nnc, d)};
-    const char *severity = d->severity == SEV_ERROR ? "error" : "warning";
+    const char *severity = severity_names[d->severity];
     paint(&p, severity_colour(d->severity), severity, strlen(severity));
     paint(&p, BOLD, ": ", 2);
     paint(&p, BOLD, d->text, strlen(d->text));
@@ -339,16 +345,25 @@ static bool is_repeated(const Diags *diags, size_t index) {
     return false;
 }
 
+/* Where there are errors they come first. */
+static bool hides_warnings(const Diags *diags) { return diags->errors > 0 || diags->errors_only; }
+
 void diag_print(Nnc *nnc, FILE *out, bool colour) {
     Diags *diags = &nnc->diags;
-    int errors = 0, left_out = 0;
+    int shown[2] = {0};
     for (; diags->printed < diags->list.len; diags->printed++) {
         const Diag *d = diags->list.at[diags->printed];
+        if (d->severity == SEV_WARNING && hides_warnings(diags)) continue;
         if (d->labels.at[0].at.file && is_repeated(diags, diags->printed)) continue;
-        if (d->severity == SEV_ERROR && ++errors > MAX_PRINTED)
-            left_out++;
+        if (++shown[d->severity] > MAX_PRINTED)
+            diags->left_out[d->severity]++;
         else
             print_one(nnc, d, out, colour);
     }
-    if (left_out) fprintf(out, "and %d more error%s\n", left_out, left_out == 1 ? "" : "s");
+    for (int s = 0; s < 2; s++) {
+        int n = diags->left_out[s];
+        if (n && !(s == SEV_WARNING && hides_warnings(diags)))
+            fprintf(out, "and %d more %s%s\n", n, severity_names[s], n == 1 ? "" : "s");
+        diags->left_out[s] = 0;
+    }
 }

@@ -30,7 +30,9 @@ typedef struct {
     VEC(Diag *) list;
     size_t printed; /* how many of `list` diag_print has shown */
     int errors, warnings;
-    int muted; /* above 0: counted, not kept (used while a question is tried out) */
+    int left_out[2];  /* by severity: not shown because there are too many */
+    int muted;        /* above 0: counted, not kept (used while a question is tried out) */
+    bool errors_only; /* no warning is printed */
 } Diags;
 
 struct Nnc;
@@ -44,10 +46,14 @@ void diag_here(struct Nnc *nnc, Diag *d, const char *fmt, ...) __attribute__((fo
 void diag_label(struct Nnc *nnc, Diag *d, Span at, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 void diag_help(struct Nnc *nnc, Diag *d, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/** Whether another error would not be printed because there are so many: no work needs to go into its help. */
+bool diag_enough(const struct Nnc *nnc);
+
 /** The identifier of a message as in diag.def, for tests. */
 const char *diag_name(DiagId id);
 
-/** Prints what was reported since the last call, in the layout that the command line's description shows. */
+/** Prints what was reported since the last call, in the layout that the command line's description shows: at most 50
+ * errors; or, where there is none, as many warnings. */
 void diag_print(struct Nnc *nnc, FILE *out, bool colour);
 
 /** The candidate closest to `name` by edit distance, or NULL where none is near enough to suggest. */

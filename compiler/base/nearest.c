@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LONGEST = 200 }; /* the time grows with the square of a name's length */
+
 /* The least number of insertions, deletions, replacements and swaps of neighbours that turn `a` into `b` (Damerau and
  * Levenshtein, where no part is edited twice). `rows` has room for 3 * (m + 1) numbers. */
 static size_t distance(const char *a, size_t n, const char *b, size_t m, size_t *rows) {
@@ -28,7 +30,7 @@ static size_t distance(const char *a, size_t n, const char *b, size_t m, size_t 
 const char *diag_nearest(const char *name, const char *const *candidates, size_t n) {
     const char *nearest = NULL;
     size_t len = strlen(name), best = len / 3 + (len > 1) + 1; /* a third of it and one may be wrong */
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && len <= LONGEST; i++) {
         size_t m = strlen(candidates[i]);
         if ((m > len ? m - len : len - m) >= best) continue;
         size_t *rows = xcalloc(3 * (m + 1), sizeof *rows);

@@ -41,6 +41,28 @@ const char *source_line(const Source *s, int line, size_t *len) {
     return s->text + begin;
 }
 
+const char *source_words(const Source *s, Arena *a, Span at) {
+    char *text = arena_alloc(a, (size_t)(at.end - at.begin) + 1);
+    size_t n = 0;
+    bool space = false, string = false, escaped = false;
+    for (uint32_t i = at.begin; i < at.end && i < s->len; i++) {
+        char c = s->text[i];
+        bool comment = c == '#' && !string;
+        while (comment && i + 1 < at.end && s->text[i + 1] != '\n') i++;
+        if (comment || (!string && (c == ' ' || (c >= '\t' && c <= '\r')))) {
+            space = n > 0;
+            continue;
+        }
+        if (c == '"' && !escaped) string = !string;
+        escaped = string && c == '\\' && !escaped;
+        if (space) text[n++] = ' ';
+        space = false;
+        text[n++] = c;
+    }
+    text[n] = 0;
+    return text;
+}
+
 size_t utf8_decode(const char *s, size_t n, uint32_t *c) {
     static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000}; /* that needs so many bytes */
     unsigned char lead = (unsigned char)s[0];

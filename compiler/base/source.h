@@ -31,6 +31,9 @@ void source_place(const Source *s, uint32_t offset, int *line, int *column);
 /** The text of a line (from 1) without its newline; `len` gets its bytes. */
 const char *source_line(const Source *s, int line, size_t *len);
 
+/** The source text of a span, with single spaces for white space and comments. Lives in `a`. */
+const char *source_words(const Source *s, Arena *a, Span at);
+
 /** The character at the beginning of `n` bytes; returns how many of them it takes, 0 where they are not UTF-8 (overlong
  * forms and surrogates are not). `n` is at least 1. */
 size_t utf8_decode(const char *s, size_t n, uint32_t *c);

@@ -17,7 +17,7 @@ typedef struct {
     SettingList sets, args;
     CompileOptions compile;
     CountList batches;
-    bool help, check;
+    bool help, check, text;
 } CommandLine;
 
 typedef struct {
@@ -29,6 +29,7 @@ typedef struct {
 extern const Command commands[];
 
 int run_fmt(CommandLine *c); /* fmt.c */
+int run_doc(CommandLine *c); /* doc.c */
 
 /** Parses argv[2..] for `c`. False after a message on stderr (exit status 2). */
 bool cli_parse(const Command *c, int argc, char **argv, CommandLine *out);

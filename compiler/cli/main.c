@@ -35,7 +35,7 @@ static int run_summary(CommandLine *l) { return l->npositional > 1 ? too_many(l,
 static int run_bench(CommandLine *l) { return l->npositional > 1 ? too_many(l, 1) : with_driver(l, work_bench); }
 
 static int work_run(Driver *d, CommandLine *l) {
-    return driver_run(d, l->positional[1], l->args.at, (int)l->args.len, l->common.out);
+    return driver_run(d, l->positional[1], l->args.at, (int)l->args.len, l->common.out, l->text);
 }
 
 static int run_run(CommandLine *l) {
@@ -104,6 +104,8 @@ const Command commands[] = {
     {"check", "FILE...", "Parses and type-checks; prints nothing where all is well.", "nnc check examples/digits.nn",
      'k', run_check},
     {"fmt", "FILE...", "Formats in place.", "nnc fmt examples/digits.nn", 'f', run_fmt},
+    {"doc", "[FILE...]", "Shows what files declare, as Markdown; without a file, the standard library.",
+     "nnc doc examples/digits.nn", 'd', run_doc},
     {"summary", "FILE", "Shows layers, parameters, FLOPs, bytes and kernels before anything runs.",
      "nnc summary examples/digits.nn", 's', run_summary},
     {"bench", "FILE", "Times training steps and exported functions, whole and by kernel.",
@@ -138,7 +140,7 @@ static int run_command(const Command *c, int argc, char **argv) {
         status = EXIT_USAGE;
     else if (line.help)
         cli_help(c, stdout), status = 0;
-    else if (!line.npositional && c->letter != 'v')
+    else if (!line.npositional && c->letter != 'v' && c->letter != 'd')
         status = file_needed(c);
     else
         status = c->run(&line);

@@ -244,6 +244,8 @@ static Ref copy_node(Graph *to, const Graph *from, const Node *n, const Ref *ref
         Ex body = ex_rebuild(&r, n->scatter.body);
         return ir_scatter(to, n->rank, n->dims, at, n->scatter.ndomain, n->scatter.extents, body, n->at);
     }
+    case N_SORT:
+        return ir_sort(to, refs ? refs[n->sort.of] : n->sort.of, n->dims[n->rank - 1], n->sort.descending, n->at);
     case N_GRAD:
         return ir_grad(to, refs ? refs[n->grad.of] : n->grad.of, refs ? refs[n->grad.wrt] : n->grad.wrt, n->at);
     case N_MARK: return ir_mark(to, refs ? refs[n->grad.of] : n->grad.of, n->at);

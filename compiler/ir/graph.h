@@ -88,6 +88,7 @@ typedef enum {
     N_LEAF,    /* a value from outside: input, parameter, state; or a constant tensor */
     N_COMP,    /* the comprehension */
     N_SCATTER, /* zeros, then out[place(q)] += body(q) for every point q of a domain, in order */
+    N_SORT,    /* out[i..., j]: the place along its last dim of the j-th of the elements i... of `of` in order */
     N_GRAD,    /* the gradient of scalar `of` with respect to node `wrt`; replaced by pass_autodiff */
     N_MARK,    /* `of` itself, but a node of its own that a gradient can be taken for; removed after autodiff */
     N_SCAN,    /* a loop: the nodes that reach its LEAF_ITER or LEAF_CARRY are its body, computed once an iteration */
@@ -133,6 +134,10 @@ typedef struct {
             const Place *place; /* `rank` of them */
             Ex body;
         } scatter;
+        struct {
+            Ref of;
+            bool descending; /* NaN counts as the largest number; what is equal stays in order of place either way */
+        } sort;              /* I32; the last dim says how many of the order there are */
         struct {
             Ref of, wrt;
         } grad; /* N_GRAD; N_MARK uses `of` */
@@ -193,6 +198,9 @@ Ref ir_constant(Graph *g, DType dtype, int rank, const int64_t *dims, const void
 Ref ir_comp(Graph *g, Combine c, int rank, int nred, const int64_t *extents, Ex body, Span at);
 Ref ir_scatter(Graph *g, int rank, const int64_t *dims, const Place *place, int ndomain, const int64_t *extents,
                Ex body, Span at);
+
+/** The places of the first k elements of `of`, of rank 1 or more, in order along its last dim. */
+Ref ir_sort(Graph *g, Ref of, int64_t k, bool descending, Span at);
 Ref ir_grad(Graph *g, Ref of, Ref wrt, Span at);
 Ref ir_mark(Graph *g, Ref of, Span at); /* never shared */
 void ir_output(Graph *g, OutKind kind, int slot, Ref node, Name name);

@@ -1,5 +1,6 @@
-/* Nodes: leaves, comprehensions, scatters, gradients and marks. A comprehension is brought into its canonical form
- * first: its body simplified by the extents, no index of extent 1, no reduction over nothing or over what isn't used.
+/* Nodes: leaves, comprehensions, scatters, sorts, gradients and marks. A comprehension is brought into its canonical
+ * form first: its body simplified by the extents, no index of extent 1, no reduction over nothing or over what isn't
+ * used.
  */
 #include "compiler/ir/private.h"
 
@@ -36,6 +37,7 @@ static uint64_t hash_node(const Node *n) {
         for (int i = 0; i < n->rank; i++)
             h = hash_mix(hash_mix(h, n->scatter.place[i].aff->id), n->scatter.place[i].gather);
         return h;
+    case N_SORT: return hash_mix(hash_mix(h, n->sort.of), n->sort.descending);
     case N_RESULT: return hash_mix(hash_mix(h, n->result.of), (uint64_t)n->result.index);
     default: return hash_mix(hash_mix(h, n->grad.of), n->grad.wrt);
     }
@@ -59,6 +61,7 @@ static bool equal_node(const Node *a, const Node *b) {
     if (a->kind == N_COMP)
         return a->comp.combine == b->comp.combine && a->comp.nred == b->comp.nred && a->comp.body == b->comp.body &&
                same_numbers(a->comp.extents, b->comp.extents, a->rank + a->comp.nred);
+    if (a->kind == N_SORT) return a->sort.of == b->sort.of && a->sort.descending == b->sort.descending;
     if (a->kind == N_GRAD) return a->grad.of == b->grad.of && a->grad.wrt == b->grad.wrt;
     if (a->kind == N_RESULT) return a->result.of == b->result.of && a->result.index == b->result.index;
     if (a->scatter.ndomain != b->scatter.ndomain || a->scatter.body != b->scatter.body ||
@@ -315,4 +318,17 @@ Ref ir_scatter(Graph *g, int rank, const int64_t *dims, const Place *place, int 
     free(map);
     free(places);
     return node;
+}
+
+/* ---- sorts ---- */
+
+Ref ir_sort(Graph *g, Ref of, int64_t k, bool descending, Span at) {
+    const Node x = *ir_node(g, of);
+    if (!x.rank || k < 0 || k > x.dims[x.rank - 1]) bug("the first %lld of node %u in order", (long long)k, of);
+    int64_t *dims = arena_copy(g->nnc->arena, x.dims, sizeof *dims * (size_t)x.rank);
+    dims[x.rank - 1] = k;
+    if (has_zero(dims, x.rank) || x.dims[x.rank - 1] == 1) /* nothing, or the only element, which is at place 0 */
+        return ir_comp(g, RED_NONE, x.rank, 0, dims, ex_zero(g, DT_I32), at);
+    return ir_share(
+        g, &(Node){.kind = N_SORT, .dtype = DT_I32, .rank = x.rank, .dims = dims, .at = at, .sort = {of, descending}});
 }

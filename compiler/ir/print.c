@@ -4,6 +4,7 @@
  *     %5 = f32[100, 500] sum k0:784 of mul(%1[i0, k0], %2[k0, i1])    # fashion.nn:7:12
  *     %6 = f32[9] of guard(1 <= i0 < 8 ? %3[i0 - 1] : 0.0)
  *     %7 = f32[10, 5] scatter q0:100, q1:5 of %6[q1] at [{%4[q0]}, q1]
+ *     %8 = sort %6 descending first 3
  *     result 0 "y" = %6
  *
  * i are output indices, k reduction indices, q those of a scatter's domain. Numbers are i32, or f32 where they have a
@@ -309,6 +310,12 @@ static void print_scan(Str *out, const Node *n) {
     if (!n->scan.cond) str_add(out, ")");
 }
 
+/* sort %4 descending first 10 "order" */
+static void print_sort(Str *out, const Node *n) {
+    str_add(out, "sort %%%u%s first %lld", n->sort.of, n->sort.descending ? " descending" : "",
+            (long long)n->dims[n->rank - 1]);
+}
+
 static void print_node(Str *out, const Graph *g, Ref r) {
     const Node *n = ir_node(g, r);
     str_add(out, "%%%u = ", r);
@@ -316,13 +323,14 @@ static void print_node(Str *out, const Graph *g, Ref r) {
     case N_LEAF: print_leaf(out, n); break;
     case N_COMP: print_comp(out, g, n); break;
     case N_SCATTER: print_scatter(out, g, n); break;
+    case N_SORT: print_sort(out, n); break;
     case N_GRAD: str_add(out, "grad %%%u wrt %%%u", n->grad.of, n->grad.wrt); break;
     case N_MARK: str_add(out, "mark %%%u", n->grad.of); break;
     case N_SCAN: print_scan(out, n); break;
     case N_RESULT: str_add(out, "result %d of %%%u", n->result.index, n->result.of); break;
     default: bug("node %u of kind %d", r, (int)n->kind);
     }
-    if (n->kind >= N_GRAD) print_quoted(out, n->name);
+    if (n->kind >= N_SORT) print_quoted(out, n->name);
     print_place_of(out, g, n->at);
     str_add(out, "\n");
 }

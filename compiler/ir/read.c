@@ -235,6 +235,20 @@ static Ref read_tensor(Reader *r, Numbers *dims, Span at) {
     return node;
 }
 
+/* 'sort' ref [ 'descending' ] 'first' k [ name ] */
+static Ref read_sort(Reader *r, Span at) {
+    Ref of = read_ref(r);
+    bool descending = read_accept(r, "descending");
+    read_expect(r, "first");
+    int64_t k = read_integer(r);
+    if (r->failed) return 0;
+    const Node *x = ir_node(r->g, of);
+    if (!x->rank || k < 0 || k > x->dims[x->rank - 1]) return read_fail(r, "there are fewer elements to sort");
+    Ref node = ir_sort(r->g, of, k, descending, at);
+    ir_name(r->g, node, read_name(r));
+    return node;
+}
+
 /* 'grad' ref 'wrt' ref [ name ] */
 static Ref read_grad(Reader *r, Span at) {
     Ref of = read_ref(r);
@@ -346,6 +360,8 @@ static void read_node(Reader *r) {
         node = read_leaf(r, LEAF_PARAM, &dims, at);
     else if (read_accept(r, "state"))
         node = read_leaf(r, LEAF_STATE, &dims, at);
+    else if (read_accept(r, "sort"))
+        node = read_sort(r, at);
     else if (read_accept(r, "grad"))
         node = read_grad(r, at);
     else if (read_accept(r, "mark"))

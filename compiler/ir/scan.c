@@ -102,6 +102,7 @@ void ir_uses(const Graph *g, Ref r, void (*visit)(Ref used, void *self), void *s
     switch (n->kind) {
     case N_COMP:
     case N_SCATTER: use_loads(g, n, visit, self); break;
+    case N_SORT: visit(n->sort.of, self); break;
     case N_GRAD: visit(n->grad.of, self), visit(n->grad.wrt, self); break;
     case N_MARK: visit(n->grad.of, self); break;
     case N_RESULT: visit(n->result.of, self); break;

@@ -284,6 +284,15 @@ static bool scatter_fault(Check *c, const Node *n) {
     return fault;
 }
 
+static bool sort_fault(Check *c, const Node *n) {
+    if (!n->sort.of || n->sort.of >= c->node) return FAULT(c, "it sorts a node that is not made before it");
+    const Node *of = ir_node(c->g, n->sort.of);
+    bool same = n->dtype == DT_I32 && n->rank == of->rank && n->rank;
+    for (int d = 0; same && d < n->rank; d++)
+        same = d < n->rank - 1 ? n->dims[d] == of->dims[d] : n->dims[d] <= of->dims[d];
+    return same ? false : FAULT(c, "its type is not that of an order of %%%u", n->sort.of);
+}
+
 static bool same_type(const Node *a, const Node *b) {
     bool same = a->dtype == b->dtype && a->rank == b->rank;
     for (int d = 0; same && d < a->rank; d++) same = a->dims[d] == b->dims[d];
@@ -322,6 +331,7 @@ static bool node_fault(Check *c, const Node *n) {
     case N_LEAF: return false;
     case N_COMP: return comp_fault(c, n);
     case N_SCATTER: return scatter_fault(c, n);
+    case N_SORT: return sort_fault(c, n);
     case N_GRAD:
         if (n->grad.of >= c->node || n->grad.wrt >= c->node)
             return FAULT(c, "it uses a node that is not made before it");

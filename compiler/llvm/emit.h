@@ -112,6 +112,10 @@ void emit_stored(Emit *e, int buffer);
 void emit_vector_loop(Emit *e, const LoopStmt *s);
 void emit_accum(Emit *e, const LoopStmt *s);
 
+/* ---- emit_sort.c ---- */
+
+void emit_sort(Emit *e, const LoopStmt *s);
+
 /* ---- emit_index.c: index expressions ---- */
 
 /** The value as an i64; that of lane 0 where it depends on the lane. */

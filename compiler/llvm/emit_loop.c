@@ -12,6 +12,8 @@ static void forget_stores(Emit *e, const LoopBody *body) {
             forget_stores(e, &s->loop.body);
         else if (s->kind == LS_IF)
             forget_stores(e, &s->when.then);
+        else if (s->kind == LS_SORT)
+            emit_stored(e, s->sort.to);
         else if (s->kind != LS_DECL)
             emit_stored(e, s->store.buffer);
     }
@@ -138,6 +140,7 @@ void emit_body(Emit *e, const LoopBody *body) {
         case LS_STORE: emit_store_statement(e, s); break;
         case LS_ACCUM: emit_accum(e, s); break;
         case LS_IF: emit_if(e, s); break;
+        case LS_SORT: emit_sort(e, s); break;
         }
     }
 }

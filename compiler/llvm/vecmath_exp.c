@@ -1,4 +1,4 @@
-/* exp, expm1 and what follows from them: sigmoid, tanh, erf. */
+/* exp, expm1 and what follows from them: sigmoid, tanh, erf, erfc. */
 #include "compiler/llvm/vecmath.h"
 
 const FloatType *float_type(DType t) {
@@ -68,6 +68,15 @@ static Poly log_erfc_poly(DType t) {
         0x1.c4ec3745cebfap-29,  -0x1.ee6dc2b7a647dp-33, 0x1.520ede044f388p-37,  -0x1.b39d8ab2dd691p-43};
     return t == DT_F64 ? POLY(f64) : POLY(f32);
 }
+
+/* (1 + 2x) exp(x^2) erfc(x) in (x - 3) / (x + 3), 0.5 <= x <= 27.3, to 5e-17 */
+static const double scaled_erfc[] = {
+    0x1.40c522d7e4987p+0,  -0x1.15c084bb9e8f8p-3,  -0x1.85a15c58aa5acp-5,  0x1.098366a5b4983p-3,
+    -0x1.e88b803a498fcp-4, 0x1.17ca2877e2fa9p-4,   -0x1.8574c40b9a5fcp-6,  0x1.4b884e6511e4ep-9,
+    0x1.ef1bdd0bad21fp-10, -0x1.98db56640e17bp-11, -0x1.b9124caa07f04p-14, 0x1.065abb35f5fbep-13,
+    0x1.4c148f371d109p-18, -0x1.514b5d0025f5ep-16, -0x1.863bb5b22951bp-21, 0x1.d341f58c1e3c1p-19,
+    0x1.71e921fcf1e3dp-22, -0x1.51e72d9ce88b1p-21, -0x1.04b5ad5934720p-23, 0x1.de2edd171a46ep-24,
+    0x1.87e87b6c8f7c8p-26, -0x1.05fe5973539a0p-26};
 
 /* ---- parts ---- */
 
@@ -159,4 +168,28 @@ EMITTER(erf) {
     V y = s_select(l, s_lt(l, s_real(x, end), x), s_real(x, end), x);
     V large = s_sub(l, s_real(x, 1), s_exp(l, t, s_apply(l, log_erfc_poly(t), y), NULL));
     return s_copysign(l, s_select(l, s_lt(l, x, s_real(x, t == DT_F64 ? 0.96875 : 0.921875)), small, large), a[0]);
+}
+
+/* exp(-x^2) for x in f64; what x^2 was rounded by would cost as many units as x^2 is large. */
+static V gaussian(const L *l, V x) {
+    V bits = s_bits(l, x), square = s_mul(l, x, x);
+    V high = s_float(l, s_and(l, bits, s_int(bits, -((int64_t)1 << 27)))), low = s_sub(l, x, high);
+    V lost = s_sub(l, s_mul(l, high, high), square), both = s_mul(l, high, low);
+    lost = s_add(l, s_add(l, lost, s_add(l, both, both)), s_mul(l, low, low));
+    return s_exp(l, DT_F64, s_neg(l, square), s_neg(l, lost));
+}
+
+/* f32 is computed in f64, too: the tail is a product of three rounded numbers. */
+EMITTER(erfc) {
+    UNUSED;
+    V v = t == DT_F64 ? a[0] : LLVMBuildFPExt(l->b, a[0], l_like(a[0], l->f64), "");
+    V x = s_abs(l, v), one = s_real(v, 1), z = s_mul(l, v, v);
+    V small = s_sub(l, one, s_fma(l, v, s_apply(l, erf_poly(DT_F64), z), v));
+    x = s_select(l, s_lt(l, s_real(x, 27.5), x), s_real(x, 27.5), x); /* where the result is 0 */
+    V place = s_div(l, s_sub(l, x, s_real(x, 3)), s_add(l, x, s_real(x, 3)));
+    V scale = s_div(l, s_apply(l, POLY(scaled_erfc), place), s_add(l, one, s_add(l, x, x)));
+    V tail = s_mul(l, gaussian(l, x), scale);
+    V large = s_select(l, s_lt(l, v, s_real(v, 0)), s_sub(l, s_real(v, 2), tail), tail);
+    V y = s_select(l, s_lt(l, x, s_real(x, 0.5)), small, large);
+    return t == DT_F64 ? y : LLVMBuildFPTrunc(l->b, y, LLVMTypeOf(a[0]), "");
 }

@@ -160,6 +160,7 @@ static void build_kernels(Builder *b, const CopyList *copies) {
         case GROUP_ROWS: loop_rows(b, group); break;
         case GROUP_CONTRACT: loop_contract(b, group); break;
         case GROUP_SCATTER: loop_scatter(b, group); break;
+        case GROUP_SORT: loop_sort(b, group); break;
         case GROUP_SCAN: loop_scan(b, group); break;
         }
     }

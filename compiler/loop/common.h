@@ -113,6 +113,7 @@ int64_t loop_flops(const Graph *g, Ref r);
 void loop_rows(Builder *b, const Group *group);
 void loop_contract(Builder *b, const Group *group);
 void loop_scatter(Builder *b, const Group *group);
+void loop_sort(Builder *b, const Group *group);
 
 /** A kernel that copies a tensor of so many elements, and its loop in one that is open. */
 void loop_copy(Builder *b, View from, View to, int64_t elems, Span at);

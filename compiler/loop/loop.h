@@ -42,7 +42,7 @@ typedef struct {
     int shares;           /* a carry whose place its next value has, this one; -1: none */
 } Buffer;
 
-typedef enum { LS_FOR, LS_DECL, LS_STORE, LS_ACCUM, LS_IF } LoopStmtKind;
+typedef enum { LS_FOR, LS_DECL, LS_STORE, LS_ACCUM, LS_IF, LS_SORT } LoopStmtKind;
 
 typedef enum {
     FOR_SERIAL,
@@ -81,6 +81,13 @@ struct LoopStmt {
             const Cond *conds; /* all of them */
             LoopBody then;
         } when; /* LS_IF */
+        struct {
+            int keys, to, room; /* buffers; `room`, of I64, is written over */
+            const Aff *keys_at, *to_at, *room_at;
+            int64_t n, k;
+            bool descending;
+        } sort; /* LS_SORT: to[to_at ...] become the places, from keys_at on, of the first k of n keys in order (as
+                   N_SORT). Not in a vector loop */
     };
 };
 
@@ -150,6 +157,12 @@ LoopUnit *loop_build(Nnc *nnc, const Graph *g, const char *name, int ninputs, in
 
 /** The scan directly inside `scope` (0: outside of all) that kernel k runs in, or 0 where it is directly there. */
 int loop_scan_below(const LoopUnit *u, const Kernel *k, int scope);
+
+enum { LOOP_SORT_RUN = 8 }; /* keys are first sorted in runs of so many */
+
+/** How many elements of `room` an LS_SORT of n keys of type t takes: two lists of keys with their places, each of whole
+ * runs. */
+int64_t loop_sort_room(DType t, int64_t n);
 
 /** A unit of nothing but multiply-adds in f32, for measuring the most that a machine can do: two inputs of one number
  * each and a third of *result_bytes that it writes. */

@@ -45,6 +45,16 @@ static void print_if(Str *out, const LoopStmt *s) {
     }
 }
 
+/* buffer3[5*v0 ...5] = sort buffer1[100*v0 ...100] descending in buffer4[1664*v0] */
+static void print_sort(Str *out, const LoopUnit *u, const LoopStmt *s) {
+    str_add(out, "buffer%d[", s->sort.to);
+    print_aff(out, s->sort.to_at);
+    str_add(out, " ...%lld] = sort buffer%d[", (long long)s->sort.k, s->sort.keys);
+    print_aff(out, s->sort.keys_at);
+    str_add(out, " ...%lld]%s in ", (long long)s->sort.n, s->sort.descending ? " descending" : "");
+    print_place(out, u, s->sort.room, &(Place){s->sort.room_at, 0});
+}
+
 static void print_body(Str *out, const LoopUnit *u, const LoopBody *body, int depth);
 
 static void print_stmt(Str *out, const LoopUnit *u, const LoopStmt *s, int depth) {
@@ -54,6 +64,7 @@ static void print_stmt(Str *out, const LoopUnit *u, const LoopStmt *s, int depth
     switch (s->kind) {
     case LS_FOR: print_for(out, s); break;
     case LS_IF: print_if(out, s); break;
+    case LS_SORT: print_sort(out, u, s); break;
     case LS_DECL:
         b = &u->buffers.at[s->decl];
         str_add(out, "%s buffer%d %s[%lld]", local_name(b->kind), s->decl, dtype_name(b->dtype), (long long)b->elems);

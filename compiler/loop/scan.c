@@ -29,7 +29,8 @@ int loop_scan_below(const LoopUnit *u, const Kernel *k, int scope) {
 static void place_yield(Builder *b, Ref scan, Ref y, Ref result) {
     const Node *n = ir_node(b->g, y);
     View to = loop_memory(b, result);
-    if (!ir_elements(n) || (n->kind != N_COMP && n->kind != N_SCATTER) || b->memory[y].buffer >= 0) return;
+    bool kernel = n->kind == N_COMP || n->kind == N_SCATTER || n->kind == N_SORT;
+    if (!ir_elements(n) || !kernel || b->memory[y].buffer >= 0) return;
     if (b->s->group_of[y] < 0 || b->s->groups[b->s->group_of[y]].home != scan) return;
     const Aff *base = aff_scale(b->affs, iteration(b, b->scan_at[scan]), ir_elements(n));
     b->memory[y] = (View){.buffer = to.buffer, .strides = loop_strides(b, n), .base = base};

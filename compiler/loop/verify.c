@@ -1,9 +1,10 @@
 /* What holds of every loop nest. Places are shown to stay inside their buffers by ranges: each condition known around a
  * place (the limit of a loop, a guard) makes its expression one new variable of known range, by which one of its own
- * variables is replaced. */
+ * variables is replaced; where that shows nothing, for each value of a variable by itself. */
 #include "compiler/loop/loop.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct {
     const LoopUnit *u;
@@ -99,69 +100,139 @@ static const Aff *apply(AffTable *t, const Aff *a, Cond known, const int64_t *ex
     return NULL;
 }
 
-/* Quotients and remainders as variables of their own, so that conditions on them can be used. */
+/* What is to be shown: that `place` is in 0 .. elems-1 for all values of `n` variables that meet the conditions. */
 typedef struct {
-    VEC(AffTerm) atoms;
-    VEC(int64_t) extents; /* of all variables: the kernel's, then one for each atom */
-    int nvars;            /* the kernel's */
-} Atoms;
+    const Aff *place;
+    int64_t elems;
+    Cond *known;
+    size_t nknown;
+    int64_t *extents;
+    int n;
+    bool atoms; /* the variables from the kernel's on are quotients and remainders */
+} Claim;
 
-static int atom_variable(Atoms *m, const AffTerm *x) {
-    for (size_t i = 0; i < m->atoms.len; i++)
-        if (m->atoms.at[i].kind == x->kind && m->atoms.at[i].of == x->of && m->atoms.at[i].by == x->by)
-            return m->nvars + (int)i;
-    int64_t lo = 0, hi = x->by - 1;
-    if (x->kind == ATOM_DIV && aff_range(x->of, m->extents.at, m->nvars, &lo, &hi) && lo >= 0) hi /= x->by;
-    if (x->kind == ATOM_DIV && lo < 0) hi = -1; /* no bound */
-    vec_push(&m->atoms, *x);
-    vec_push(&m->extents, hi + 1);
-    return m->nvars + (int)m->atoms.len - 1;
+static Claim claim_copy(const Claim *c, int more) {
+    Claim to = *c;
+    to.known = xcalloc(c->nknown + 1, sizeof *to.known);
+    to.extents = xcalloc((size_t)(c->n + more) + 1, sizeof *to.extents);
+    if (c->nknown) memcpy(to.known, c->known, sizeof *to.known * c->nknown);
+    memcpy(to.extents, c->extents, sizeof *to.extents * (size_t)c->n);
+    return to;
 }
 
-static const Aff *without_atoms(AffTable *t, Atoms *m, const Aff *a) {
+static void claim_free(Claim *c) {
+    free(c->known);
+    free(c->extents);
+}
+
+/* By ranges. */
+static bool shown(AffTable *t, const Claim *claim) {
+    Claim c = claim_copy(claim, (int)claim->nknown);
+    bool fine = inside(c.place, c.extents, c.n, c.elems);
+    for (size_t i = c.nknown; i-- > 0 && !fine;) {
+        int64_t extent;
+        const Aff *b = apply(t, c.place, c.known[i], c.extents, c.n, &extent);
+        if (!b) continue;
+        c.extents[c.n] = extent;
+        c.place = aff_simplify(t, b, c.extents, ++c.n);
+        fine = inside(c.place, c.extents, c.n, c.elems);
+    }
+    claim_free(&c);
+    return fine;
+}
+
+static bool impossible(const Claim *c) {
+    int64_t lo, hi;
+    for (size_t i = 0; i < c->nknown; i++)
+        if (aff_range(c->known[i].aff, c->extents, c->n, &lo, &hi) && (hi < c->known[i].lo || lo >= c->known[i].hi))
+            return true;
+    return false;
+}
+
+/* Quotients and remainders as variables of their own, so that conditions on them can be used; what they have to do with
+ * each other is lost. */
+typedef struct {
+    VEC(AffTerm) list;
+    VEC(int64_t) extents;
+} Atoms;
+
+static const Aff *without_atoms(AffTable *t, Atoms *m, const Claim *c, const Aff *a) {
     const Aff *sum = aff_const(t, a->constant);
     for (int i = 0; i < a->nterms; i++) {
         const AffTerm *x = &a->terms[i];
-        int var = x->kind == ATOM_VAR ? x->var : atom_variable(m, x);
+        size_t k = 0;
+        while (x->kind != ATOM_VAR && k < m->list.len &&
+               (m->list.at[k].kind != x->kind || m->list.at[k].of != x->of || m->list.at[k].by != x->by))
+            k++;
+        if (x->kind != ATOM_VAR && k == m->list.len) {
+            int64_t lo = 0, hi = x->by - 1;
+            if (x->kind == ATOM_DIV) hi = aff_range(x->of, c->extents, c->n, &lo, &hi) && lo >= 0 ? hi / x->by : -1;
+            vec_push(&m->list, *x);
+            vec_push(&m->extents, hi + 1); /* 0: no bound */
+        }
+        int var = x->kind == ATOM_VAR ? x->var : c->n + (int)k;
         sum = aff_add(t, sum, aff_scale(t, aff_var(t, var), x->coef));
     }
     return sum;
 }
 
-/* Whether `a` stays in 0 .. elems-1 under the conditions known here; `as_variables`: quotients and remainders taken as
- * variables, which loses what they have to do with each other and gains the conditions on them. */
-static bool inside_known(const Verify *v, const Aff *a, int64_t elems, bool as_variables) {
-    AffTable *t = v->u->graph->affs;
-    Atoms m = {.nvars = v->k->nvars};
-    for (int i = 0; i < m.nvars; i++) vec_push(&m.extents, v->k->extents[i]);
-    if (as_variables) a = without_atoms(t, &m, a);
-    VEC(Cond) known = {0};
-    for (size_t i = 0; i < v->known.len; i++) {
-        Cond c = v->known.at[i];
-        if (as_variables) c.aff = without_atoms(t, &m, c.aff);
-        vec_push(&known, c);
-    }
-    int n = (int)m.extents.len;
-    bool fine = inside(a, m.extents.at, n, elems);
-    for (size_t i = known.len; i-- > 0 && !fine;) {
-        int64_t extent;
-        const Aff *b = apply(t, a, known.at[i], m.extents.at, n, &extent);
-        if (!b) continue;
-        vec_push(&m.extents, extent);
-        a = aff_simplify(t, b, m.extents.at, ++n);
-        fine = inside(a, m.extents.at, n, elems);
-    }
-    vec_free(&known);
-    vec_free(&m.atoms);
+static Claim claim_of_atoms(AffTable *t, const Claim *claim) {
+    Atoms m = {0};
+    const Aff *place = without_atoms(t, &m, claim, claim->place);
+    for (size_t i = 0; i < claim->nknown; i++) without_atoms(t, &m, claim, claim->known[i].aff);
+    Claim c = claim_copy(claim, (int)m.list.len);
+    for (size_t i = 0; i < c.nknown; i++) c.known[i].aff = without_atoms(t, &m, claim, claim->known[i].aff);
+    for (size_t i = 0; i < m.list.len; i++) c.extents[c.n++] = m.extents.at[i];
+    c.place = place;
+    c.atoms = true;
+    vec_free(&m.list);
     vec_free(&m.extents);
+    return c;
+}
+
+/* The variable of fewest values that both the place and a condition depend on; -1 where none has few. */
+static int case_variable(const Claim *c) {
+    enum { FEW = 16 };
+    int best = -1;
+    for (int v = 0; v < c->n; v++) {
+        if (c->extents[v] < 2 || c->extents[v] > FEW || !aff_uses(c->place, v)) continue;
+        bool known = false;
+        for (size_t i = 0; i < c->nknown; i++) known = known || aff_uses(c->known[i].aff, v);
+        if (known && (best < 0 || c->extents[v] < c->extents[best])) best = v;
+    }
+    return best;
+}
+
+/* By ranges, else case by case: which values of one variable a condition leaves may depend on another's. */
+static bool shown_by_cases(AffTable *t, const Claim *claim, int *effort) {
+    if (--*effort < 0) return false;
+    if (shown(t, claim) || impossible(claim)) return true;
+    if (!claim->atoms) {
+        Claim c = claim_of_atoms(t, claim);
+        bool fine = c.n > claim->n && shown_by_cases(t, &c, effort);
+        claim_free(&c);
+        if (fine) return true;
+    }
+    int var = case_variable(claim);
+    bool fine = var >= 0;
+    for (int64_t value = 0; fine && value < claim->extents[var]; value++) {
+        Claim c = claim_copy(claim, 0);
+        const Aff **map = xcalloc((size_t)c.n + 1, sizeof *map);
+        map[var] = aff_const(t, value);
+        c.place = aff_subst(t, c.place, map, c.n);
+        for (size_t i = 0; i < c.nknown; i++) c.known[i].aff = aff_subst(t, c.known[i].aff, map, c.n);
+        fine = shown_by_cases(t, &c, effort);
+        free(map);
+        claim_free(&c);
+    }
     return fine;
 }
 
 static void check_inside(const Verify *v, const Aff *a, int buffer) {
-    int64_t elems = v->u->buffers.at[buffer].elems;
-    if (inside(a, v->k->extents, v->k->nvars, elems) || v->guarded) return;
-    if (!inside_known(v, a, elems, false) && !inside_known(v, a, elems, true))
-        fault(v, "a place can leave its buffer", buffer);
+    int effort = 1000;
+    Claim c = {a, v->u->buffers.at[buffer].elems, v->known.at, v->known.len, v->k->extents, v->k->nvars, false};
+    if (v->guarded || inside(a, c.extents, c.n, c.elems)) return;
+    if (!shown_by_cases(v->u->graph->affs, &c, &effort)) fault(v, "a place can leave its buffer", buffer);
 }
 
 static void check_register(const Verify *v, const Aff *a, int buffer) {
@@ -259,6 +330,23 @@ static void check_store(Verify *v, const LoopStmt *s) {
     free(seen);
 }
 
+static void check_list(const Verify *v, int buffer, const Aff *at, int64_t n) {
+    check_place(v, buffer, &(Place){at, 0});
+    check_place(v, buffer, &(Place){aff_add(v->u->graph->affs, at, aff_const(v->u->graph->affs, n - 1)), 0});
+}
+
+static void check_sort(const Verify *v, const LoopStmt *s) {
+    const Buffer *b = v->u->buffers.at;
+    if (v->vector >= 0) fault(v, "a sort inside a vector loop", s->sort.to);
+    if (s->sort.k < 1 || s->sort.k > s->sort.n) fault(v, "a sort of another length", s->sort.to);
+    check_list(v, s->sort.keys, s->sort.keys_at, s->sort.n);
+    check_list(v, s->sort.to, s->sort.to_at, s->sort.k);
+    check_list(v, s->sort.room, s->sort.room_at, loop_sort_room(b[s->sort.keys].dtype, s->sort.n));
+    if (b[s->sort.to].dtype != DT_I32 || b[s->sort.room].dtype != DT_I64)
+        fault(v, "a sort into another type", s->sort.to);
+    if (b[s->sort.to].constant || b[s->sort.room].constant) fault(v, "a sort into a constant", s->sort.to);
+}
+
 static void check_body(Verify *v, const LoopBody *body) {
     for (size_t i = 0; i < body->len; i++) {
         const LoopStmt *s = body->at[i];
@@ -277,6 +365,7 @@ static void check_body(Verify *v, const LoopBody *body) {
                 fault(v, "a declaration of memory, or a second one", s->decl);
             v->declared[s->decl] = true;
             break;
+        case LS_SORT: check_sort(v, s); break;
         case LS_ACCUM:
         case LS_STORE: check_store(v, s);
         }

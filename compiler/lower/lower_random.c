@@ -12,13 +12,19 @@ typedef struct {
     int next;           /* the word that is drawn next */
 } Draw;
 
-/* The top `bits` bits of the next 32 random bits, as an integer from 0 on. */
-static Ex draw_bits(Draw *d, int bits) {
+/* The next 32 random bits. */
+static Ex draw_word(Draw *d) {
     Graph *g = d->l->g;
     const Aff *counter = aff_add(g->affs, d->counter, aff_const(g->affs, d->next++));
-    Ex word = ex_random(g, d->seed, d->site, d->step, ex_index(g, DT_I32, counter));
-    Ex high = ex_op(g, EX_IDIV, word, ex_int(g, DT_I32, (int64_t)1 << (32 - bits)), 0); /* an arithmetic shift .. */
-    return ex_op(g, EX_IMOD, high, ex_int(g, DT_I32, (int64_t)1 << bits), 0);           /* .. without the sign */
+    return ex_random(g, d->seed, d->site, d->step, ex_index(g, DT_I32, counter));
+}
+
+/* The top `bits` bits of the next word, as an integer from 0 on. */
+static Ex draw_bits(Draw *d, int bits) {
+    Graph *g = d->l->g;
+    Ex high =
+        ex_op(g, EX_IDIV, draw_word(d), ex_int(g, DT_I32, (int64_t)1 << (32 - bits)), 0); /* an arithmetic shift .. */
+    return ex_op(g, EX_IMOD, high, ex_int(g, DT_I32, (int64_t)1 << bits), 0);             /* .. without the sign */
 }
 
 /* Uniform in [0, 1): 24 bits in f32, 27 + 26 = 53 bits in f64. */
@@ -45,8 +51,8 @@ static Ex draw_normal(Draw *d, DType type) {
 
 Ref lower_random(Lower *l, const Term *t) {
     Graph *g = l->g;
-    bool normal = strcmp(t->op, "normal") == 0;
-    if (!normal && strcmp(t->op, "uniform") != 0) bug("no distribution is named '%s'", t->op);
+    bool normal = strcmp(t->op, "normal") == 0, bits = strcmp(t->op, "bits") == 0;
+    if (!normal && !bits && strcmp(t->op, "uniform") != 0) bug("no distribution is named '%s'", t->op);
     DType type = lower_wide(t->type.dtype);
     const int64_t *dims = lower_dims(l, t->type);
     const Aff *element = aff_const(g->affs, 0);
@@ -57,6 +63,6 @@ Ref lower_random(Lower *l, const Term *t) {
                  .site = ex_int(g, DT_I32, (int32_t)t->site),
                  .step = lower_element(l, t->args[1], NULL),
                  .counter = aff_scale(g->affs, element, (normal ? 2 : 1) * (type == DT_F64 ? 2 : 1))};
-    Ex value = normal ? draw_normal(&draw, type) : draw_uniform(&draw, type);
+    Ex value = bits ? draw_word(&draw) : normal ? draw_normal(&draw, type) : draw_uniform(&draw, type);
     return lower_comp(l, t, RED_NONE, 0, NULL, value);
 }

@@ -149,10 +149,18 @@ static bool is_iteration(Lower *l, Ex index, int64_t size, Place *at) {
     return plus + l->extents[n->leaf.slot] <= size;
 }
 
+/* What a sort gives are places of the dim that it sorted. */
+static bool is_sorted(const Lower *l, Ex index, int64_t size) {
+    const Expr *x = ir_expr(l->g, index);
+    const Node *n = x->kind == EX_LOAD ? ir_node(l->g, x->load.node) : NULL;
+    return n && n->kind == N_SORT && ir_node(l->g, n->sort.of)->dims[n->rank - 1] <= size;
+}
+
 Place lower_gathered(Lower *l, Ex index, int64_t size, Ex *valid) {
     Graph *g = l->g;
     Place known;
     if (is_iteration(l, index, size, &known)) return known;
+    if (is_sorted(l, index, size)) return (Place){aff_const(g->affs, 0), index};
     DType type = ir_expr(g, index)->dtype;
     if (size > INT32_MAX)
         type = DT_I64;
@@ -215,6 +223,11 @@ static Ref iota(Lower *l, const Term *t) {
     return lower_comp(l, t, RED_NONE, 0, NULL, ex_index(l->g, type, aff_var(l->g->affs, 0)));
 }
 
+static Ref sort(Lower *l, const Term *t) {
+    bool descending = t->op[0] == 'd';
+    return ir_sort(l->g, lower_ref(l, t->args[0]), lower_dim(t->type.dims[t->type.rank - 1]), descending, t->at);
+}
+
 static void put_element(DType type, void *at, double v) {
     switch (type) {
     case DT_BOOL: *(uint8_t *)at = v != 0; break;
@@ -258,6 +271,7 @@ Ref lower_tensor(Lower *l, const Term *t) {
     case T_GATHER: return gather(l, t);
     case T_MATMUL: return matmul(l, t);
     case T_IOTA: return iota(l, t);
+    case T_SORT: return sort(l, t);
     default: bug("a term of kind %d cannot be lowered", (int)t->kind);
     }
 }

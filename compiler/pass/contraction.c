@@ -74,10 +74,10 @@ static void mark(const Graph *g, Ex e, void *self) {
     for (int i = 0; x->kind == EX_GUARD && i < x->guard.n; i++) mark_aff(self, x->guard.at[i].aff);
 }
 
-/* Factors n .. of a product, of which there may be `most` in all: the last ones stay products. */
+/* The factors of `e` from number n on, fewer than `most` in all; what is after the last one. */
 static int split_factors(Graph *g, Ex e, Factor *to, int n, int most) {
     const Expr *x = ir_expr(g, e);
-    if (x->kind != EX_MUL || n + 2 > most) {
+    if (x->kind != EX_MUL || n + 1 >= most) {
         to[n] = (Factor){.e = e};
         return n + 1;
     }
@@ -185,11 +185,11 @@ static bool unit_along(Graph *g, Ex e, int var, const int64_t *extents, int n) {
 /* How well output index `var`, which only operand `e` uses, would do as lanes for `m` rows. What isn't consecutive
  * along it is packed number by number, which takes about as long as some rows of products. */
 static double lane_score(Graph *g, const Node *n, Ex e, int var, double m) {
-    enum { PACKING = 32 };
+    const double packing = 32;
     int64_t extent = n->comp.extents[var];
     double used = (double)extent / (double)((extent + 7) / 8 * 8);
     if (extent < SHORTEST) return 0;
-    if (!unit_along(g, e, var, n->comp.extents, n->rank + n->comp.nred)) used *= m / (m + (double)PACKING);
+    if (!unit_along(g, e, var, n->comp.extents, n->rank + n->comp.nred)) used *= m / (m + packing);
     return var == n->rank - 1 ? used : used * 0.8;
 }
 

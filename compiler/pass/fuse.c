@@ -138,7 +138,7 @@ static void decide_all(Fuse *f) {
             f->follows[r] = look_at(f, ir_node(f->g, r)).follows;
     for (Ref r = (Ref)f->n - 1; r > 0; r--) {
         const Node *n = ir_node(f->g, r);
-        if (n->kind == N_SCAN) ir_uses(f->g, r, mark_output, f->output);
+        if (n->kind == N_SCAN || n->kind == N_SORT) ir_uses(f->g, r, mark_output, f->output);
         if (n->kind != N_COMP && n->kind != N_SCATTER) continue;
         f->inlined[r] = decide(f, r);
         Look l = {.f = f, .home = f->home[r], .evaluations = f->inlined[r] ? f->evaluations[r] : points(n)};
@@ -323,7 +323,7 @@ static void copy_node(Fuse *f, Ref r) {
         f->refs[r] = r;
         return;
     }
-    if (n.kind == N_SCAN || n.kind == N_RESULT) {
+    if (n.kind == N_SORT || n.kind == N_SCAN || n.kind == N_RESULT) {
         f->refs[r] = ir_copy(f->g, f->g, r, f->refs);
         return;
     }

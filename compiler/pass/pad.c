@@ -9,10 +9,8 @@
 
 #include "compiler/pass/contraction.h"
 
-enum {
-    REUSE = 2,  /* how often an element must be read at least ... */
-    LARGEST = 4 /* ... and how many times larger than the tensor it comes from the padded one may be */
-};
+static const double REUSE = 2;   /* how often an element must be read at least ... */
+static const double LARGEST = 4; /* ... and how many times larger than the tensor it comes from the padded one may be */
 
 /* An operand guard(conds ? x[at] : 0) as a tensor of its own: dims[d] = the range of at[d], which begins at lo[d]. A
  * dim that is gathered by data is the range of the one index that chooses it. */

@@ -30,6 +30,11 @@ static void collect(const LoopUnit *u, Collect *c, const LoopBody *body) {
         case LS_FOR: collect(u, c, &s->loop.body); break;
         case LS_IF: collect(u, c, &s->when.then); break;
         case LS_DECL: break;
+        case LS_SORT:
+            note(c, s->sort.keys, false);
+            note(c, s->sort.to, true);
+            note(c, s->sort.room, true);
+            break;
         case LS_ACCUM:
         case LS_STORE:
             ex_walk(u->graph, s->store.value, note_fetch, c);
@@ -62,7 +67,7 @@ typedef struct {
     int old, fresh;
     const LoopBody *body; /* of the store */
     const Aff *at;        /* its place */
-    int stores;
+    int stores;           /* more than 1: in ways that no other buffer's place allows */
     bool fine;
     const LoopBody *current;
     bool after; /* the store has been met */
@@ -73,6 +78,7 @@ static void find_store(Over *o, const LoopBody *body) {
         const LoopStmt *s = body->at[i];
         if (s->kind == LS_FOR) find_store(o, &s->loop.body);
         if (s->kind == LS_IF) find_store(o, &s->when.then);
+        if (s->kind == LS_SORT) o->stores += 2; /* reads and writes in an order of its own */
         if ((s->kind != LS_STORE && s->kind != LS_ACCUM) || s->store.buffer != o->fresh) continue;
         o->stores += s->kind == LS_STORE && !s->store.at.gather ? 1 : 2;
         o->body = body;

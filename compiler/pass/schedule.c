@@ -115,7 +115,8 @@ static int fits(const Scheduler *s, int group, Ref r) {
     const Node *n = ir_node(s->g, r);
     const Open *o = &s->groups.at[group];
     const Node *first = ir_node(s->g, o->members[0]);
-    if (o->g.kind == GROUP_SCATTER || o->g.kind == GROUP_SCAN || o->g.nmembers >= MOST_MEMBERS) return -1;
+    bool alone = o->g.kind == GROUP_SCATTER || o->g.kind == GROUP_SORT || o->g.kind == GROUP_SCAN;
+    if (alone || o->g.nmembers >= MOST_MEMBERS) return -1;
     if (o->g.home != s->home[r] || o->g.decides != s->decides[r]) return -1;
     Reads reads = {.s = s, .group = group, .rows = MIN(o->g.nrow, n->rank)};
     walk_node(s->g, n, read_rows, &reads);
@@ -171,6 +172,7 @@ static int new_group(Scheduler *s, Ref r) {
     o.g.home = s->home[r];
     o.g.decides = s->decides[r];
     o.g.kind = n->kind == N_SCAN                            ? GROUP_SCAN
+               : n->kind == N_SORT                          ? GROUP_SORT
                : n->kind == N_SCATTER                       ? GROUP_SCATTER
                : contraction_of(s->g, r, &(Contraction){0}) ? GROUP_CONTRACT
                                                             : GROUP_ROWS;
@@ -189,8 +191,8 @@ static void wait_for(Ref used, void *self) {
     if (group >= 0) add_wait(w->s, w->group, group);
 }
 
-/* A scan comes after all of its body, as a group of its own; whoever reads a result waits for that. */
-static void place_scan(Scheduler *s, Ref r) {
+/* A group of its own, after what it uses: a sort, or the end of a scan, for which whoever reads a result waits. */
+static void place_alone(Scheduler *s, Ref r) {
     int group = new_group(s, r);
     Open *o = &s->groups.at[group];
     o->members[o->g.nmembers++] = r;
@@ -237,7 +239,7 @@ static const bool *find_stored(const Scheduler *s) {
     for (Ref r = 1; r < s->g->nodes.len; r++) {
         st.group = s->group_of[r];
         NodeKind kind = ir_node(s->g, r)->kind;
-        if (kind == N_SCAN) ir_uses(s->g, r, store_used, st.stored);
+        if (kind == N_SCAN || (kind == N_SORT && st.group >= 0)) ir_uses(s->g, r, store_used, st.stored);
         if (st.group >= 0 && (kind == N_COMP || kind == N_SCATTER)) walk_node(s->g, ir_node(s->g, r), store_read, &st);
     }
     for (size_t i = 0; i < s->g->outputs.len; i++) st.stored[s->g->outputs.at[i].node] = true;
@@ -253,8 +255,8 @@ const Schedule *pass_schedule(Nnc *nnc, Graph *g) {
     for (Ref r = 0; r < g->nodes.len; r++) s.group_of[r] = s.last_reader[r] = -1;
     for (Ref r = 1; r < g->nodes.len; r++) {
         const Node *n = ir_node(g, r);
-        if (n->kind == N_SCAN)
-            place_scan(&s, r);
+        if (n->kind == N_SCAN || n->kind == N_SORT)
+            place_alone(&s, r);
         else if (n->kind == N_RESULT)
             s.group_of[r] = s.group_of[n->result.of];
         else if (n->kind != N_LEAF && ir_elements(n))

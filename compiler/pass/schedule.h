@@ -8,6 +8,7 @@ typedef enum {
     GROUP_ROWS, /* nodes whose leading `nrow` dims agree: each row of them is computed from its own row of the others */
     GROUP_CONTRACT, /* members[0] is a sum of products; the others work on the tiles of its result */
     GROUP_SCATTER,  /* one scatter */
+    GROUP_SORT,     /* one sort */
     GROUP_SCAN      /* one scan or while: the end of its body */
 } GroupKind;
 

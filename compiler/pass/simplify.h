@@ -19,8 +19,8 @@ typedef struct Loops Loops;
 /** The loops of a graph; `barrier` nodes stay what they are. */
 Loops *loops_find(const Graph *g, const bool *barrier);
 
-/** Marks what live node r needs, of a loop only the carries that something reads. Nodes are gone through from the last to
- * the first; the number returned is r, or the one to go back to. */
+/** Marks what live node r needs, of a loop only the carries that something reads. Nodes are gone through from the last
+ * to the first; the number returned is r, or the one to go back to. */
 Ref loops_mark(Loops *l, Ref r, bool *live);
 
 /** ir_copy, but carries that nothing reads or that never change are left out. */

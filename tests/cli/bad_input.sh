@@ -38,6 +38,12 @@ nn ragged.csv 'a,b,y\n1,2,0\n1,x,1\n2,3,1\n'
 nn labels.nn "data d = csv(\"labels.csv\", target = \"y\")\n$model$loop"
 nn labels.csv 'a,b,y\n1,2,0\n1,1,7\n'
 expect_error 1 "7" "$NNC" train labels.nn
+shifted=$(printf '%s' "$loop" | sed 's/, y) using/, y + 1) using/')
+nn three.csv 'a,b,y\n1,2,2\n1,1,1\n0,1,0\n'
+nn shifted.nn "data d = csv(\"three.csv\", target = \"y\")\n$model$shifted"
+expect_error 1 "the label 2 makes this 3, and only 0 to 2 can be picked" "$NNC" train shifted.nn
+expect_error 1 "shifted.nn:5:38" "$NNC" train shifted.nn
+expect_error 1 "three.csv: sample 1" "$NNC" train shifted.nn
 nn wide.nn "data d = csv(\"wide.csv\", target = \"y\")\n$model$loop"
 nn wide.csv 'a,b,c,y\n1,2,3,0\n1,1,1,1\n'
 expect_error 1 "wide.nn" "$NNC" train wide.nn
@@ -60,5 +66,10 @@ expect_error 1 "must be [N, 64], and this is []" "$NNC" run "$SOURCE/examples/di
 expect_error 1 "no trained weights" "$NNC" eval "$SOURCE/examples/digits.nn"
 sed 's/epochs = 30/epochs = 30; memory = 1KiB/; s|"data/|"'"$SOURCE"'/examples/data/|' "$SOURCE/examples/digits.nn" >budget.nn
 expect_error 1 "\`memory\` allows 1024" "$NNC" train budget.nn
+nn warns.nn 'export fn f() {\n    let unused = 1\n    return 2\n}\n'
+"$NNC" check warns.nn 2>err.txt || fail "a warning is no error"
+grep -q "warning: 'unused' is never used" err.txt || fail "no warning: $(head -n 3 err.txt)"
+"$NNC" run warns.nn f --quiet >out.txt 2>err.txt && [ "$(cat out.txt)" = 2 ] || fail "run: $(cat out.txt err.txt)"
+[ -s err.txt ] && fail "a warning in spite of --quiet: $(head -n 3 err.txt)"
 [ -e runs ] && fail "an error left something behind: $(find runs)"
 finish

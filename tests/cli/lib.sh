@@ -28,6 +28,9 @@ expect_error() {
 # value NAME: the last NAME in the JSON events on standard input.
 value() { grep -o "\"$1\":[-0-9.e+]*" | tail -n 1 | cut -d: -f2; }
 
+# tensors FILE: the bytes of a safetensors file's tensors.
+tensors() { tail -c +$(($(od -An -tu8 -N8 "$1") + 9)) "$1"; }
+
 finish() {
     [ "$failures" = 0 ] || exit 1
     exit 0

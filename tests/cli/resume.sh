@@ -25,7 +25,7 @@ train fine {
     batch = 32
     seed = 3
     for (pixels, digit) in train_set {
-        minimize cross_entropy(net(pixels + 0.1 * normal([N, 64])), digit) using Adam(lr = 1e-4)
+        minimize cross_entropy(net(pixels + 0.1 * normal([N, 64])), digit) using Adam(lr = plateau(error, 1e-4, factor = 0.5, patience = 1))
         report seen = accuracy(net(pixels), digit)
     }
     for (pixels, digit) in test_set {
@@ -38,9 +38,6 @@ P
 
 # epochs DIR: what the log tells of each epoch, without times.
 epochs() { grep '"event":"epoch"' "$1/log.jsonl" | sed 's/,"samples_per_s".*//'; }
-
-# tensors FILE: the bytes of a safetensors file's tensors.
-tensors() { tail -c +$(($(od -An -tu8 -N8 "$1") + 9)) "$1"; }
 
 # same DIR: the run came to what the run in `whole` did.
 same() {

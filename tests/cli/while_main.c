@@ -1,5 +1,5 @@
-/* Calls the emitted functions on made-up arrays, which it leaves as .npy files; prints the numbers and writes the array that
- * they give. */
+/* Calls the emitted functions on made-up arrays, which it leaves as .npy files; prints the numbers and writes the array
+ * that they give. */
 #include "while.h"
 
 #include <stdio.h>

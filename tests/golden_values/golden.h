@@ -24,14 +24,24 @@ typedef struct {
 } Outcome;
 
 /* How a case is written in .nn: a row of rules.def. */
-typedef enum { RULE_FUNCTION, RULE_LAYER, RULE_OPTIMIZER, RULE_INITIALIZER } RuleKind;
+typedef enum {
+    RULE_FUNCTION,
+    RULE_LAYER,
+    RULE_OPTIMIZER,
+    RULE_CLOSED_LOOP,
+    RULE_INITIALIZER,
+    RULE_TRAINING,
+    RULE_SCHEDULE,
+    RULE_SKIP
+} RuleKind;
 
 typedef struct {
     RuleKind kind;
     const char *op, *conditions;
-    const char *make; /* layer, optimizer, initializer */
-    const char *body; /* function, layer; optimizer: what is added to the loss; initializer: a property; or NULL */
-    const char *parameters; /* layer */
+    const char *make;       /* layer, optimizer (also of a closed loop), initializer, schedule, or a run's model */
+    const char *body;       /* function, layer; initializer: a property, or NULL; run: the loss; skip: why */
+    const char *parameters; /* layer, run */
+    const char *optimizer;  /* run */
 } Rule;
 
 const RtTensor *case_tensor(const Case *c, const char *key);
@@ -69,6 +79,11 @@ bool golden_source(Str *out, const Case *c, const Rule *r);
 /** Compares one result with the reference `entry` ({"key", "f32", "f64"}) and keeps the worst in `o`. */
 void golden_compare(const Case *c, const cJSON *entry, const RtArray *got, bool f64, Outcome *o);
 
+/** The bytes of the parameter or state whose name is `name` (of `len` bytes) or ends in ".NAME"; NULL where there is
+ * none. */
+char *golden_variable(Driver *d, const char *name, size_t len);
+/** Copies a tensor of the reference into a variable that a rule places (NULL: as it is), or back `out` of it. */
+void golden_place(char *bytes, bool f64, RtArray value, const Placement *p, bool out);
 /** Writes `source` as a file in a temporary folder; the path, which golden_remove deletes with what else lies there. */
 char *golden_write(const char *source);
 void golden_remove(char *path);
@@ -76,9 +91,20 @@ void golden_remove(char *path);
 /** How cases are compiled: quietly, in one thread, for NNC_CPU where that is set. */
 Options golden_options(const char *path, bool f64);
 
+/** The bytes of the parameter or state whose name is `name` (of `len` bytes) or ends in ".NAME"; NULL where there is
+ * none.
+ */
+char *golden_variable(Driver *d, const char *name, size_t len);
+
 Outcome golden_run(const Case *c, const Rule *r, bool f64);
 /** An optimizer on given gradients: one compiled step is called for each of them. */
 Outcome golden_run_optimizer(const Case *c, const Rule *r, bool f64);
+/** An optimizer that minimizes a test function, step by step. */
+Outcome golden_run_closed_loop(const Case *c, const Rule *r, bool f64);
+/** A schedule that reads a report. */
+Outcome golden_run_schedule(const Case *c, const Rule *r, bool f64);
+/** A whole training run. */
+Outcome golden_run_training(const Case *c, const Rule *r, bool f64);
 /** An initializer: the mean, deviation and bounds of one draw. */
 Outcome golden_run_initializer(const Case *c, const Rule *r, bool f64);
 

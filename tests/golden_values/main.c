@@ -1,8 +1,9 @@
 /* golden_values [ID-PREFIX]: runs every case of a golden folder through compiled code, in f32 and f64.
  *
- * The folder comes from NNC_GOLDEN. Each case runs in a process of its own, two at a time, so that a crash or an
- * endless loop is one failed case. Prints each failing case with its largest error, the operations without a row with
- * their cases, a table by file, and `N passed, N failed, N skipped`. Exit status 1 where a case failed. */
+ * The folder comes from NNC_GOLDEN; own/ beside this file is one, too. Each case runs in a process of its own, two at a
+ * time, so that a crash or an endless loop is one failed case. Prints each failing case with its largest error, the
+ * operations without a row with their cases, a table by file, and `N passed, N failed, N skipped`. Exit status 1 where
+ * a case failed. */
 #include "runtime/files.h"
 #include "tests/golden_values/golden.h"
 
@@ -13,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { WORKERS = 2, SECONDS = 20 };
+enum { WORKERS = 2, SECONDS = 60 };
 
 typedef struct {
     const char *file;
@@ -23,7 +24,7 @@ typedef struct {
 
 typedef struct {
     Case c;
-    const Rule *rule; /* NULL: skipped */
+    const Rule *rule; /* NULL or a RULE_SKIP: skipped */
     size_t file;
 } Job;
 
@@ -33,6 +34,12 @@ typedef struct {
     const Job *job;
     FILE *said;
 } Worker;
+
+static bool skipped(const Job *j) { return !j->rule || j->rule->kind == RULE_SKIP; }
+
+static bool skipped_alike(const Job *a, const Job *b) {
+    return skipped(a) && skipped(b) && a->rule == b->rule && strcmp(a->c.op, b->c.op) == 0;
+}
 
 typedef VEC(File) Files;
 typedef VEC(Job) Jobs;
@@ -53,10 +60,17 @@ static size_t file_of(Files *files, const char *folder, const char *name) {
 /* ---- one case ---- */
 
 static Verdict judge(const Job *j) {
+    static Outcome (*const run_as[])(const Case *, const Rule *, bool) = {
+        [RULE_FUNCTION] = golden_run,
+        [RULE_LAYER] = golden_run,
+        [RULE_OPTIMIZER] = golden_run_optimizer,
+        [RULE_CLOSED_LOOP] = golden_run_closed_loop,
+        [RULE_INITIALIZER] = golden_run_initializer,
+        [RULE_TRAINING] = golden_run_training,
+        [RULE_SCHEDULE] = golden_run_schedule,
+    };
     for (int f64 = golden_f64_only(&j->c); f64 < 2 - golden_f32_only(j->rule); f64++) {
-        Outcome o = j->rule->kind == RULE_OPTIMIZER     ? golden_run_optimizer(&j->c, j->rule, f64)
-                    : j->rule->kind == RULE_INITIALIZER ? golden_run_initializer(&j->c, j->rule, f64)
-                                                        : golden_run(&j->c, j->rule, f64);
+        Outcome o = run_as[j->rule->kind](&j->c, j->rule, f64);
         if (o.verdict == GOLDEN_PASSED) continue;
         printf("%s: %.3g times the tolerance at %s\n", f64 ? "f64" : "f32", o.worst, o.where);
         return GOLDEN_FAILED;
@@ -119,7 +133,7 @@ static void run_all(const Jobs *jobs, Files *files) {
     Worker workers[WORKERS] = {0};
     for (size_t i = 0; i < jobs->len; i++) {
         const Job *j = &jobs->at[i];
-        if (!j->rule) {
+        if (skipped(j)) {
             files->at[j->file].count[GOLDEN_SKIPPED]++;
             continue;
         }
@@ -158,23 +172,23 @@ static void add_jobs(Jobs *jobs, Files *files, const cJSON *index, const char *f
     }
 }
 
-/* Each operation that has cases without a row, with their ids. */
+/* Each operation with skipped cases: why, and their ids. */
 static void list_skipped(const Jobs *jobs) {
     for (size_t i = 0; i < jobs->len; i++) {
-        bool first = !jobs->at[i].rule;
-        for (size_t k = 0; k < i && first; k++)
-            first = jobs->at[k].rule || strcmp(jobs->at[k].c.op, jobs->at[i].c.op) != 0;
+        const Job *j = &jobs->at[i];
+        bool first = skipped(j);
+        for (size_t k = 0; k < i && first; k++) first = !skipped_alike(&jobs->at[k], j);
         if (!first) continue;
-        printf("skipped %s:", jobs->at[i].c.op);
+        printf("skipped %s (%s):", j->c.op, j->rule ? j->rule->body : "no rule");
         for (size_t k = i; k < jobs->len; k++)
-            if (!jobs->at[k].rule && strcmp(jobs->at[k].c.op, jobs->at[i].c.op) == 0) printf(" %s", jobs->at[k].c.id);
+            if (skipped_alike(&jobs->at[k], j)) printf(" %s", jobs->at[k].c.id);
         printf("\n");
     }
 }
 
 static void list_f32_only(const Jobs *jobs) {
     for (size_t i = 0; i < jobs->len; i++)
-        if (jobs->at[i].rule && golden_f32_only(jobs->at[i].rule))
+        if (!skipped(&jobs->at[i]) && golden_f32_only(jobs->at[i].rule))
             printf("compared in f32 alone: %s\n", jobs->at[i].c.id);
 }
 
@@ -190,24 +204,33 @@ static int report(const Files *files) {
     return total[GOLDEN_FAILED] > 0;
 }
 
-int main(int argc, char **argv) {
-    const char *folder = getenv("NNC_GOLDEN"), *prefix = argc > 1 ? argv[1] : "";
-    if (!folder) folder = NNC_SOURCE_DIR "/../shared/golden/data";
-    struct stat s;
-    if (stat(folder, &s) != 0) {
-        printf("no golden folder at %s (NNC_GOLDEN names another): nothing compared\n", folder);
-        return 0;
-    }
+/* The cases of a folder; NULL where it cannot be read. The caller deletes it. */
+static cJSON *read_index(const char *folder) {
     char path[1024];
     RtError err;
     size_t size;
     snprintf(path, sizeof path, "%s/index.json", folder);
     char *text = rt_file_read(path, 64u << 20, &size, &err);
     cJSON *index = text ? cJSON_Parse(text) : NULL;
-    if (!index) return fprintf(stderr, "%s: not readable\n", path), 1;
+    if (!index) fprintf(stderr, "%s: not readable\n", path);
+    free(text);
+    return index;
+}
+
+int main(int argc, char **argv) {
+    const char *golden = getenv("NNC_GOLDEN"), *prefix = argc > 1 ? argv[1] : "";
+    if (!golden) golden = NNC_SOURCE_DIR "/../shared/golden/data";
+    struct stat s;
+    bool found = stat(golden, &s) == 0;
+    if (!found) printf("no golden folder at %s (NNC_GOLDEN names another): only our own cases\n", golden);
+    const char *folders[] = {NNC_SOURCE_DIR "/tests/golden_values/own", golden};
+    cJSON *index[2] = {NULL};
     Files files = {0};
     Jobs jobs = {0};
-    add_jobs(&jobs, &files, index, folder, prefix);
+    for (int i = 0; i < 1 + found; i++) {
+        if (!(index[i] = read_index(folders[i]))) return 1;
+        add_jobs(&jobs, &files, index[i], folders[i], prefix);
+    }
     run_all(&jobs, &files);
     list_skipped(&jobs);
     list_f32_only(&jobs);
@@ -216,7 +239,6 @@ int main(int argc, char **argv) {
         if (files.at[i].tensors) rt_tensors_free(files.at[i].tensors);
     vec_free(&files);
     vec_free(&jobs);
-    cJSON_Delete(index);
-    free(text);
+    for (int i = 0; i < 1 + found; i++) cJSON_Delete(index[i]);
     return status;
 }

@@ -1,6 +1,6 @@
 /* Optimizer trajectories: a layer whose loss Σ p·g has the given gradient g of each step. */
 #include "runtime/npy.h"
-#include "tests/golden_values/golden.h"
+#include "tests/golden_values/steps.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -39,12 +39,8 @@ static bool optimizer_source(Str *s, const Case *c, const Rule *r, int n) {
         put_shape(s, &case_input(c, name)->array, 0);
         str_add(s, " = 0\n");
     }
-    const cJSON *maximize = cJSON_GetObjectItemCaseSensitive(c->attrs, "maximize");
-    str_add(s, "    let squares = 0.0");
-    for (int i = 0; i < n; i++) str_add(s, " + sum(p%d^2)", i);
-    str_add(s, "\n    return 0.0");
-    for (int i = 0; i < n; i++) str_add(s, " %s sum(p%d * g%d)", cJSON_IsTrue(maximize) ? "-" : "+", i, i);
-    if (r->body && !golden_fill(s, r->body, c)) return false;
+    str_add(s, "    return 0.0");
+    for (int i = 0; i < n; i++) str_add(s, " + sum(p%d * g%d)", i, i);
     str_add(s, "\n}\n\ntrain {\n    batch = 1\n    for (");
     if (n == 1) s->at[--s->len] = 0;
     for (int i = 0; i < n; i++) str_add(s, "%sg%d", i ? ", " : "", i);
@@ -56,100 +52,85 @@ static bool optimizer_source(Str *s, const Case *c, const Rule *r, int n) {
     return true;
 }
 
-static void write_gradients(const Case *c, const char *path, int n) {
-    for (int i = 0; i < n; i++) {
+typedef struct {
+    const Case *c;
+    int n;
+} Given;
+
+static void write_gradients(const char *path, const void *self) {
+    const Given *given = self;
+    for (int i = 0; i < given->n; i++) {
         char name[32], file[160];
         RtError err;
         snprintf(name, sizeof name, "grad_p%d", i);
         snprintf(file, sizeof file, "%.*s/g%d.npy", (int)(strrchr(path, '/') - path), path, i);
-        if (!rt_npy_write(file, &case_input(c, name)->array, &err)) bug("%s", err.text);
+        if (!rt_npy_write(file, &case_input(given->c, name)->array, &err)) bug("%s", err.text);
     }
 }
 
-/* The bytes of parameter p<i>, or NULL. */
-static char *parameter(Driver *d, int i) {
-    Program *p = driver_program(d);
-    char end[16];
+/* The last value of a state, `state_average_p0`: named as in the library in our own cases alone. */
+static void compare_state(Steps *s, const Case *c, const cJSON *output, Outcome *o) {
+    char name[32], begin[40], end[16];
+    int i;
+    if (sscanf(output->string, "state_%31[a-z]_p%d", name, &i) != 2) return;
+    snprintf(begin, sizeof begin, ".%s/", name);
     snprintf(end, sizeof end, ".p%d", i);
-    for (size_t k = 0; k < p->params.len; k++) {
-        const char *path = p->params.at[k]->path;
-        if (strlen(path) > strlen(end) && strcmp(path + strlen(path) - strlen(end), end) == 0)
-            return driver_variables(d)->bytes + driver_variables(d)->layout.param[k];
+    const Program *p = driver_program(s->d);
+    for (size_t k = 0; k < p->states.len; k++) {
+        const char *path = p->states.at[k]->path, *dot = strrchr(path, '.');
+        if (!strstr(path, begin) || strcmp(dot, end) != 0) continue;
+        RtArray a = case_tensor(c, cJSON_GetObjectItemCaseSensitive(output, "key")->valuestring)->array;
+        a.dtype = s->f64 ? RT_F64 : RT_F32;
+        a.data = driver_variables(s->d)->bytes + driver_variables(s->d)->layout.state[k];
+        golden_compare(c, output, &a, s->f64, o);
+        return;
     }
-    return NULL;
+    bug("%s: no state %s", c->id, output->string);
 }
 
-static void copy_in(char *bytes, const RtArray *a, bool f64) {
-    for (int64_t k = 0; k < rt_array_elements(a); k++) {
-        double x = rt_element(a->data, a->dtype, k);
-        if (f64)
-            ((double *)(void *)bytes)[k] = x;
-        else
-            ((float *)(void *)bytes)[k] = (float)x;
-    }
-}
-
-static void call_step(Driver *d, const Code *code, const RtData *data, int32_t row) {
-    double results[MOST];
-    int32_t scalars[] = {row, 0, row, 1}; /* rows, seed, tick, epoch */
-    VEC(const void *) bases = {0};
-    vec_push(&bases, driver_arena(d));
-    vec_push(&bases, driver_variables(d)->bytes);
-    for (int i = 0; i < data->nfields; i++) vec_push(&bases, data->fields[i].data);
-    for (size_t i = 0; i < COUNT(scalars); i++) vec_push(&bases, &scalars[i]);
-    for (int i = 0; i < MOST; i++) vec_push(&bases, &results[i]);
-    code->run((void *const *)bases.at, NULL);
-    vec_free(&bases);
-}
-
-static void follow(Driver *d, const Case *c, const Code *code, int n, bool f64, Outcome *o) {
+static void follow(Steps *s, const Case *c, int n, Outcome *o) {
     RtArray traj[MOST];
     RtError err;
     char name[32];
+    double loss;
     int64_t steps = (int64_t)cJSON_GetObjectItemCaseSensitive(c->attrs, "steps")->valuedouble;
     for (int i = 0; i < n; i++) {
         snprintf(name, sizeof name, "grad_p%d", i);
         traj[i] = case_input(c, name)->array;
-        traj[i].dtype = f64 ? RT_F64 : RT_F32;
+        traj[i].dtype = s->f64 ? RT_F64 : RT_F32;
         if (!rt_array_alloc(&traj[i], "the trajectory", &err)) bug("%s", err.text);
         snprintf(name, sizeof name, "p%d", i);
-        copy_in(parameter(d, i), &case_input(c, name)->array, f64);
+        steps_set(s, name, &case_input(c, name)->array);
     }
-    const RtData *data = driver_rt_data(driver_program(d)->trains.at[0]->loops.at[0].data);
     for (int64_t t = 0; t < steps; t++) {
-        call_step(d, code, data, (int32_t)t);
+        steps_call(s, (int32_t)t, &loss);
         for (int i = 0; i < n; i++) {
             size_t bytes = (size_t)(rt_array_elements(&traj[i]) / steps) * rt_dtype_size(traj[i].dtype);
-            memcpy((char *)traj[i].data + (size_t)t * bytes, parameter(d, i), bytes);
+            snprintf(name, sizeof name, "p%d", i);
+            memcpy((char *)traj[i].data + (size_t)t * bytes, steps_get(s, name), bytes);
         }
     }
     for (int i = 0; i < n; i++) {
         snprintf(name, sizeof name, "traj_p%d", i);
-        golden_compare(c, cJSON_GetObjectItemCaseSensitive(c->outputs, name), &traj[i], f64, o);
+        golden_compare(c, cJSON_GetObjectItemCaseSensitive(c->outputs, name), &traj[i], s->f64, o);
         rt_array_free(&traj[i]);
     }
+    const cJSON *item;
+    bool own = strcmp(c->op, "own/optimizer") == 0;
+    cJSON_ArrayForEach(item, c->outputs) if (own) compare_state(s, c, item, o);
 }
 
 Outcome golden_run_optimizer(const Case *c, const Rule *r, bool f64) {
     Outcome o = {.verdict = GOLDEN_FAILED, .worst = 0, .where = "the program"};
     Str source = {0};
-    int n = count_parameters(c);
-    if (!optimizer_source(&source, c, r, n)) bug("%s: the rule names an attribute that the case lacks", c->id);
-    char *path = golden_write(source.at);
-    write_gradients(c, path, n);
-    Options options = golden_options(path, f64);
-    Driver *d = driver_open(&options);
-    Code *code = NULL, *init = NULL;
-    if (d) code = driver_add_unit(d, program_loop_unit(driver_program(d), driver_program(d)->trains.at[0], 0, 1));
-    if (code) init = driver_add_init(d);
-    if (init && driver_build(d, true) && driver_init_variables(d, init, 0))
-        follow(d, c, code, n, f64, &o);
-    else {
-        if (d) driver_failed(d);
+    Steps s;
+    Given given = {c, count_parameters(c)};
+    if (!optimizer_source(&source, c, r, given.n)) bug("%s: the rule names an attribute that the case lacks", c->id);
+    if (steps_open(&s, source.at, f64, write_gradients, &given))
+        follow(&s, c, given.n, &o);
+    else
         o.worst = INFINITY;
-    }
-    driver_close(d);
-    golden_remove(path);
+    steps_close(&s);
     vec_free(&source);
     return o;
 }

@@ -80,8 +80,7 @@ typedef struct {
     const Rule *rule;
 } Parameters;
 
-/* The bytes of the parameter or state whose name ends in ".NAME"; NULL where there is none. */
-static char *find_variable(Driver *d, const char *name, size_t len) {
+char *golden_variable(Driver *d, const char *name, size_t len) {
     Program *p = driver_program(d);
     Variables *v = driver_variables(d);
     for (size_t i = 0; i < p->params.len + p->states.len; i++) {
@@ -94,24 +93,36 @@ static char *find_variable(Driver *d, const char *name, size_t len) {
     return NULL;
 }
 
-/* Copies an input, its dims in the order of `digits` (empty: as they are). */
-static void copy_permuted(char *bytes, bool f64, const RtArray *value, const char *digits, size_t ndigits) {
-    int64_t n = rt_array_elements(value), at[RT_MAX_RANK] = {0};
-    for (int64_t k = 0; k < n; k++) { /* k counts through the permuted tensor */
+static void put(void *data, bool f64, int64_t i, double x) {
+    if (f64)
+        ((double *)data)[i] = x;
+    else
+        ((float *)data)[i] = (float)x;
+}
+
+/* `k` counts through the variable, `from` is where its element stands in the reference's tensor. */
+void golden_place(char *bytes, bool f64, RtArray value, const Placement *p, bool out) {
+    if (p && p->parts > 1) {
+        value.dims[0] /= p->parts;
+        value.data = (char *)value.data + (size_t)(rt_array_elements(&value) * p->part) * rt_dtype_size(value.dtype);
+    }
+    const char *digits = p ? p->digits : "";
+    size_t ndigits = p ? p->ndigits : 0;
+    int64_t n = rt_array_elements(&value), at[RT_MAX_RANK] = {0};
+    for (int64_t k = 0; k < n; k++) {
         int64_t from = 0;
-        for (int s = 0; s < value->rank; s++) {
+        for (int s = 0; s < value.rank; s++) {
             int64_t index = at[s];
             for (size_t q = 0; q < ndigits; q++)
                 if (digits[q] - '0' == s) index = at[q];
-            from = from * value->dims[s] + index;
+            from = from * value.dims[s] + index;
         }
-        double x = rt_element(value->data, value->dtype, from);
-        if (f64)
-            ((double *)(void *)bytes)[k] = x;
+        if (out)
+            put(value.data, f64, from, rt_element(bytes, f64 ? RT_F64 : RT_F32, k));
         else
-            ((float *)(void *)bytes)[k] = (float)x;
-        for (int s = value->rank - 1; s >= 0; s--) {
-            int64_t extent = value->dims[ndigits ? digits[s] - '0' : s];
+            put(bytes, f64, k, rt_element(value.data, value.dtype, from));
+        for (int s = value.rank - 1; s >= 0; s--) {
+            int64_t extent = value.dims[ndigits ? digits[s] - '0' : s];
             if (++at[s] < extent) break;
             at[s] = 0;
         }
@@ -123,14 +134,14 @@ static void set_parameters(Driver *d, void *self) {
     const char *words = s->rule->parameters;
     for (Placement p; golden_placement(&words, &p);) {
         const RtTensor *t = case_input(s->c, p.input);
-        char *bytes = t ? find_variable(d, p.name, p.name_len) : NULL;
+        char *bytes = t ? golden_variable(d, p.name, p.name_len) : NULL;
         if (!bytes) continue;
         RtArray part = t->array;
         if (p.parts > 1) {
             part.dims[0] /= p.parts;
             part.data = (char *)part.data + (size_t)(rt_array_elements(&part) * p.part) * rt_dtype_size(part.dtype);
         }
-        copy_permuted(bytes, driver_nnc(d)->float_type == DT_F64, &part, p.digits, p.ndigits);
+        golden_place(bytes, driver_nnc(d)->float_type == DT_F64, part, &p, false);
     }
 }
 

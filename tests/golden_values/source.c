@@ -5,15 +5,24 @@
 #include <string.h>
 
 static const Rule rules[] = {
-#define RULE(op, conditions, body) {RULE_FUNCTION, op, conditions, NULL, body, NULL},
-#define LAYER(op, conditions, make, body, parameters) {RULE_LAYER, op, conditions, make, body, parameters},
-#define OPTIMIZER(op, conditions, make, loss) {RULE_OPTIMIZER, op, conditions, make, loss, NULL},
-#define INITIALIZER(op, conditions, make, property) {RULE_INITIALIZER, op, conditions, make, property, NULL},
+#define RULE(op, conditions, body) {RULE_FUNCTION, op, conditions, NULL, body, NULL, NULL},
+#define LAYER(op, conditions, make, body, parameters) {RULE_LAYER, op, conditions, make, body, parameters, NULL},
+#define OPTIMIZER(op, conditions, make) {RULE_OPTIMIZER, op, conditions, make, NULL, NULL, NULL},
+#define CLOSED_LOOP(op, conditions, make) {RULE_CLOSED_LOOP, op, conditions, make, NULL, NULL, NULL},
+#define INITIALIZER(op, conditions, make, property) {RULE_INITIALIZER, op, conditions, make, property, NULL, NULL},
+#define TRAINING(op, conditions, model, loss, optimizer, parameters)                                                   \
+    {RULE_TRAINING, op, conditions, model, loss, parameters, optimizer},
+#define SCHEDULE(op, conditions, make) {RULE_SCHEDULE, op, conditions, make, NULL, NULL, NULL},
+#define SKIP(op, conditions, why) {RULE_SKIP, op, conditions, NULL, why, NULL, NULL},
 #include "tests/golden_values/rules.def"
+#undef SKIP
+#undef SCHEDULE
 #undef RULE
 #undef LAYER
 #undef OPTIMIZER
+#undef CLOSED_LOOP
 #undef INITIALIZER
+#undef TRAINING
 };
 
 const RtTensor *case_tensor(const Case *c, const char *key) { return rt_tensors_find(c->tensors, key); }
@@ -121,7 +130,7 @@ bool golden_f64_only(const Case *c) { return has_tag(c, "f64_only", strlen("f64_
 
 bool golden_fill(Str *out, const char *text, const Case *c) {
     for (const char *p = text; *p;) {
-        if (*p != '{' || p[1] == ' ') { /* braces of .nn stand alone */
+        if (*p != '{' || p[1] == ' ' || p[1] == '\n') { /* braces of .nn stand alone */
             str_put(out, p++, 1);
             continue;
         }

@@ -85,9 +85,11 @@ static const DataInfo *open_data(void *self, Nnc *nnc, const DataExpr *e) {
         dims[rank] = strtoll(s + 1, &end, 10);
         s = end;
     }
-    DataField field = {intern(nnc->names, "x"), DT_F64, rank - 1,
-                       arena_copy(nnc->arena, dims + 1, sizeof *dims * (size_t)(rank - 1))};
-    DataInfo info = {.count = dims[0], .nfields = 1, .classes = -1, .vocab = -1, .expr = e};
+    DataField field = {.name = intern(nnc->names, "x"),
+                       .dtype = DT_F64,
+                       .rank = rank - 1,
+                       .dims = arena_copy(nnc->arena, dims + 1, sizeof *dims * (size_t)(rank - 1))};
+    DataInfo info = {.count = dims[0], .nfields = 1, .classes = -1, .expr = e};
     info.fields = arena_copy(nnc->arena, &field, sizeof field);
     return arena_copy(nnc->arena, &info, sizeof info);
 }

@@ -222,6 +222,35 @@ static void run_scatter(const Interp *in, const Node *n, void *out) {
     body_free(&b);
 }
 
+/* Whether x comes before y, NaN being the largest number. */
+static bool comes_before(DType t, bool descending, Scalar x, Scalar y) {
+    if (!dtype_is_float(t)) return descending ? x.i > y.i : x.i < y.i;
+    if (isnan(x.f) || isnan(y.f)) return descending ? isnan(x.f) && !isnan(y.f) : isnan(y.f) && !isnan(x.f);
+    return descending ? x.f > y.f : x.f < y.f;
+}
+
+/* An element's number in the order is that of the elements before it: smaller ones, and equal ones of smaller place. */
+void interp_order(DType t, const void *keys, int64_t n, bool descending, int64_t k, int32_t *places) {
+    for (int64_t i = 0; i < n; i++) {
+        Scalar x = scalar_read(t, keys, i);
+        int64_t before = 0;
+        for (int64_t j = 0; j < n; j++) {
+            Scalar y = scalar_read(t, keys, j);
+            before += comes_before(t, descending, y, x) || (j < i && !comes_before(t, descending, x, y));
+        }
+        if (before < k) places[before] = (int32_t)i;
+    }
+}
+
+static void run_sort(const Interp *in, const Node *n, void *out) {
+    const Node *of = ir_node(in->g, n->sort.of);
+    int64_t row = of->dims[of->rank - 1], k = n->dims[n->rank - 1];
+    const char *keys = in->values[n->sort.of];
+    for (int64_t i = 0; i * row < ir_elements(of); i++)
+        interp_order(of->dtype, keys + (size_t)(i * row) * dtype_size(of->dtype), row, n->sort.descending, k,
+                     (int32_t *)out + i * k);
+}
+
 static size_t bytes_of(const Node *n) { return (size_t)ir_elements(n) * dtype_size(n->dtype); }
 
 static void copy_bytes(void *to, const void *from, size_t n) {
@@ -311,6 +340,7 @@ static void run_node(const Interp *in, Ref r) {
     case N_LEAF: copy_bytes(out, leaf_data(in->env, n), bytes_of(n)); break;
     case N_COMP: run_comp(in, n, out); break;
     case N_SCATTER: run_scatter(in, n, out); break;
+    case N_SORT: run_sort(in, n, out); break;
     case N_MARK: copy_bytes(out, in->values[n->grad.of], bytes_of(n)); break;
     default: bug("the interpreter meets node %u of kind %d", r, (int)n->kind);
     }

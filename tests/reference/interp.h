@@ -19,6 +19,9 @@ typedef struct {
  * bug(). */
 void interp_run(const Graph *g, InterpEnv *env);
 
+/** What a sort gives of one row: the places of the first k of `n` keys in order. */
+void interp_order(DType t, const void *keys, int64_t n, bool descending, int64_t k, int32_t *places);
+
 /** Frees env->outputs. */
 void interp_free(const Graph *g, InterpEnv *env);
 

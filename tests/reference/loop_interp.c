@@ -81,6 +81,25 @@ static void run_store(Run *r, const LoopStmt *s) {
     scalar_write(t, to, i, v);
 }
 
+static void run_sort(Run *r, const LoopStmt *s) {
+    const Buffer *b = r->u->buffers.at;
+    const Aff *const at[] = {s->sort.keys_at, s->sort.to_at, s->sort.room_at};
+    const int buffers[] = {s->sort.keys, s->sort.to, s->sort.room};
+    DType t = b[s->sort.keys].dtype;
+    const int64_t len[] = {s->sort.n, s->sort.k, loop_sort_room(t, s->sort.n)};
+    char *data[3];
+    for (int i = 0; i < 3; i++) {
+        int64_t first = aff_eval(at[i], r->at);
+        if (first < 0 || first + len[i] > b[buffers[i]].elems) bug("a sort leaves buffer %d", buffers[i]);
+        data[i] = (char *)r->data[buffers[i]] + (size_t)first * dtype_size(b[buffers[i]].dtype);
+    }
+    int32_t *places = xcalloc((size_t)s->sort.k, sizeof *places); /* the others are written only now */
+    interp_order(t, data[0], s->sort.n, s->sort.descending, s->sort.k, places);
+    memset(data[2], 0xff, (size_t)len[2] * sizeof(int64_t));
+    memcpy(data[1], places, (size_t)s->sort.k * sizeof *places);
+    free(places);
+}
+
 static void run_body(Run *r, const LoopBody *body);
 
 static void run_loop(Run *r, const LoopStmt *s) {
@@ -108,6 +127,7 @@ static void run_body(Run *r, const LoopBody *body) {
             vec_push(&declared, s->decl);
             break;
         }
+        case LS_SORT: run_sort(r, s); break;
         case LS_STORE:
         case LS_ACCUM: run_store(r, s);
         }

@@ -292,12 +292,29 @@ static void make_integers(Gen *r) {
     r->ints[r->nints++] = comp(r, RED_NONE, &d, 2, ex_op(r->g, op, a, b, 0));
 }
 
+/* The order of a leaf, and mostly its elements in that order. */
+static void make_sort(Gen *r) {
+    int which = (int)pick(r, 0, r->leaves - 1);
+    const Node n = *ir_node(r->g, r->floats[which]);
+    if (!n.rank) return;
+    int64_t k = pick(r, 1, n.dims[n.rank - 1]);
+    Ref order = ir_sort(r->g, r->floats[which], k, chance(r, 50), nowhere);
+    r->ints[r->nints++] = order;
+    if (n.rank > 2 || chance(r, 30)) return;
+    Domain d = {.n = n.rank};
+    Place at[MOST_RANK];
+    for (int i = 0; i < n.rank; i++) d.extent[i] = n.dims[i], at[i] = (Place){variable(r, i), 0};
+    d.extent[n.rank - 1] = k;
+    at[n.rank - 1] = (Place){constant(r, 0), ex_load(r->g, order, at)};
+    keep(r, comp(r, RED_NONE, &d, d.n, ex_load(r->g, r->floats[which], at)), r->bound[which]);
+}
+
 static void make_loop(Gen *r);
 
 static void make_node(Gen *r) {
     static void (*const makers[])(Gen *) = {make_elementwise, make_elementwise, make_elementwise, make_reduction,
                                             make_reduction,   make_contraction, make_contraction, make_reshape,
-                                            make_concat,      make_scatter,     make_integers};
+                                            make_concat,      make_scatter,     make_integers,    make_sort};
     if (r->loops && r->depth < MOST_DEPTH && chance(r, 8)) {
         make_loop(r);
         return;

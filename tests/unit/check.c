@@ -6,6 +6,7 @@
 #include "tests/golden/golden.h"
 
 #include <criterion/criterion.h>
+#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -51,12 +52,17 @@ static const char *const library[][2] = {{"prelude.nn", prelude}, {NULL, NULL}};
 
 /* ---- data sets by name ---- */
 
-static const int64_t two[] = {2}, image[] = {4, 4};
+static const int64_t two[] = {2}, window[] = {3}, image[] = {4, 4};
+static const int32_t letters[] = {'a', 'b', 'c', 'd'};
 
 static void add_fields(const DataExpr *e, DataField *fields, int *n) {
     for (int i = 0; i < e->nsources; i++) add_fields(e->sources[i], fields, n);
     if (e->nsources) return;
     const char *path = e->args[0].text;
+    bool text = strcmp(e->fn, "text") == 0;
+    for (int i = 0; i < 2 && text; i++)
+        fields[(*n)++] = (DataField){.dtype = DT_I32, .rank = 1, .dims = window, .rows = 120, .stride = 2};
+    if (text) return;
     if (strcmp(path, "labels.npy") == 0)
         fields[(*n)++] = (DataField){.dtype = DT_U8};
     else if (strcmp(path, "images.npy") == 0)
@@ -71,7 +77,8 @@ static const DataInfo *open_data(void *self, Nnc *nnc, const DataExpr *e) {
     if (self) return NULL; /* nothing can be opened */
     DataInfo *info = ARENA_NEW(nnc->arena, DataInfo);
     DataField *fields = ARENA_ARRAY(nnc->arena, DataField, 8);
-    *info = (DataInfo){.count = 100, .fields = fields, .classes = 10, .vocab = -1, .expr = e};
+    *info = (DataInfo){.count = 100, .fields = fields, .classes = 10, .expr = e};
+    if (strcmp(e->fn, "text") == 0) info->vocab = COUNT(letters), info->alphabet = letters;
     add_fields(e, fields, &info->nfields);
     return info;
 }
@@ -256,19 +263,25 @@ Test(program, variables_are_shared_by_units) {
     nnc_free(nnc);
 }
 
-/* ---- the standard library ---- */
+/* ---- the project's own files: no errors, no warnings ---- */
 
-Test(library, every_file_checks) {
-    static const char *pairs[512][2];
+static void check_files(const char *pattern) {
+    const char *pairs[512][2] = {0};
     int n = 0;
     for (; stdlib_files[n].path && n < 511; n++) pairs[n][0] = stdlib_files[n].path, pairs[n][1] = stdlib_files[n].text;
-    for (int i = 0; i < n; i++) {
+    glob_t found;
+    cr_assert(chdir(NNC_SOURCE_DIR) == 0 && glob(pattern, 0, NULL, &found) == 0, "no %s", pattern);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
         Nnc *nnc = nnc_new();
-        const char *path = arena_printf(nnc->arena, "%s/stdlib/%s", NNC_SOURCE_DIR, stdlib_files[i].path);
-        Program *p = program_load(nnc, path, (const char *const(*)[2])pairs, NULL, 0, (DataOpener){open_data, nnc});
-        bool ok = p && program_check(p);
+        Program *p =
+            program_load(nnc, found.gl_pathv[i], (const char *const(*)[2])pairs, NULL, 0, (DataOpener){open_data, nnc});
+        bool ok = p && program_check(p) && nnc->diags.warnings == 0;
         if (!ok) diag_print(nnc, stderr, false);
-        cr_expect(ok, "%s", stdlib_files[i].path);
+        cr_expect(ok, "%s", found.gl_pathv[i]);
         nnc_free(nnc);
     }
+    globfree(&found);
 }
+
+Test(library, every_file_checks) { check_files("stdlib/*/*.nn"); }
+Test(library, every_example_checks) { check_files("examples/*.nn"); }

@@ -355,6 +355,27 @@ Test(ir, simplified_bodies_keep_their_values) {
     }
 }
 
+/* Ties in order of place, NaN the largest; equal sorts are one node, and one element is no sort. */
+Test(ir, sorts) {
+    Fix f = fix_new();
+    Graph *g =
+        read_text(f.nnc, "%1 = input 0 f32[2, 5]\n%2 = sort %1 first 5\n%3 = sort %1 descending first 3 \"top\"\n"
+                         "%4 = sort %1 first 5\n%5 = f32[1, 4] of %1[0, i1]\n"
+                         "%6 = f32[4, 1] of %5[0, i0]\n%7 = sort %6 first 1\n"
+                         "result 0 = %2\nresult 1 = %3\nresult 2 = %4\nresult 3 = %7\n");
+    cr_assert(g);
+    const float x[] = {2, 1, 2, (float)NAN, -1, 0, -0.0f, -INFINITY, 0, INFINITY};
+    const int32_t up[] = {4, 1, 0, 2, 3, 2, 0, 1, 3, 4}, down[] = {3, 0, 2, 4, 0, 1};
+    InterpEnv env = {.inputs = (const void *[]){x}};
+    interp_run(g, &env);
+    cr_expect_arr_eq(env.outputs[0], up, sizeof up);
+    cr_expect_arr_eq(env.outputs[1], down, sizeof down);
+    cr_expect_eq(g->outputs.at[0].node, g->outputs.at[2].node);
+    cr_expect_eq(ir_node(g, g->outputs.at[3].node)->kind, N_COMP);
+    interp_free(g, &env);
+    fix_free(&f);
+}
+
 Test(ir, scatter_adds_in_order) {
     Fix f = fix_new();
     const char *text = "%1 = input 0 i32[4]\n%2 = input 1 f32[4]\n"
@@ -502,6 +523,8 @@ Test(ir, faulty_text_is_reported) {
         "%1 = constant f32[1000000000] {1.0}",
         "%1 = f32[] of 99999999999999999999999999999i",
         "%1 = input 0 f32[4]\n%2 = f32[3] scatter q0:4 of %1[q0] at [q0]",
+        "%1 = input 0 f32[4]\n%2 = sort %1 first 5",
+        "%1 = input 0 f32[]\n%2 = sort %1 first 0",
         "result 0 = %1",
         "hello",
     };

@@ -75,6 +75,19 @@ Test(loop, vectors_and_matrices) {
                      "%5 = f32[70] sum k0:90 of mul(%1[i0, k0], %3[k0])\nresult 0 = %4\nresult 1 = %5\n");
 }
 
+Test(loop, products_of_many_factors) {
+    expect_text_same(
+        "%1 = input 0 \"x\" f32[20, 30]\n%2 = input 1 \"y\" f32[30, 20]\n"
+        "%3 = f32[20, 20] sum k0:30 of {\n    t0 = mul(%1[i0, k0], %2[k0, i1])\n    t1 = mul(t0, t0)\n"
+        "    t2 = mul(t1, t1)\n    t3 = mul(t2, t2)\n    mul(t3, mul(%1[i0, k0], t1))\n}\nresult 0 = %3\n");
+}
+
+Test(loop, lanes_that_a_limit_leaves_depend_on_the_tile) {
+    expect_text_same("%1 = input 0 \"x\" f64[1, 8, 4, 3]\n"
+                     "%2 = f64[1, 5, 24] sum k0:4 of mul(%1[0, i2 mod 8, k0, i2 div 8], f64(and(lt(i32[4*i1], "
+                     "i32[5*k0 + 5]), lt(i32[5*k0], i32[4*i1 + 4]))))\nresult 0 = %2\n");
+}
+
 Test(loop, passes_through_what_it_is_given) {
     expect_text_same("%1 = param 0 \"p\" f32[5]\n%2 = param 1 \"q\" f32[5]\n%3 = input 0 \"x\" f32[5]\n"
                      "result 0 = %3\nresult 1 = %1\nparam 0 = %2\nparam 1 = %1\n");
@@ -89,4 +102,31 @@ Test(loop, nothing_at_all) {
     expect_text_same("%1 = param 0 \"p\" f32[0, 5]\n%2 = input 0 \"x\" f32[5]\n%3 = f32[0, 5] of mul(%1[i0, i1], 2.0)\n"
                      "%4 = f32[5] of add(%2[i0], guard(0 <= i0 < 0 ? %3[i0, 0] : 1.0))\n"
                      "result 0 = %3\nresult 1 = %4\nparam 0 = %1\n");
+}
+
+/* ---- sorts ---- */
+
+Test(loop, sorts) {
+    expect_text_same("%1 = input 0 \"x\" f32[300, 7, 40]\n%2 = f32[300, 7, 40] of mul(%1[i0, i1, i2], -2.0)\n"
+                     "%3 = sort %2 first 40\n%4 = sort %2 descending first 3 \"top\"\n"
+                     "%5 = f32[300, 7, 40] of %2[i0, i1, {%3[i0, i1, i2]}]\n"
+                     "result 0 = %3\nresult 1 = %4\nresult 2 = %5\n");
+    expect_text_same("%1 = input 0 \"x\" i32[100]\n%2 = input 1 \"b\" u8[20, 90]\n%3 = sort %1 first 100\n"
+                     "%4 = sort %2 descending first 90\n%5 = sort %3 first 10\n"
+                     "result 0 = %3\nresult 1 = %4\nresult 2 = %5\n");
+    expect_text_same("%1 = input 0 \"x\" f32[5, 1]\n%2 = input 1 \"y\" f32[0, 4]\n%3 = sort %1 first 1\n"
+                     "%4 = sort %2 first 2\nresult 0 = %3\nresult 1 = %4\n");
+}
+
+/* A row is ordered in room of the tile's own, and what it reads is stored. */
+Test(loop, rows_of_a_sort_are_tiles) {
+    Nnc *nnc = nnc_new();
+    Graph *g = read_graph(nnc, "%1 = input 0 \"x\" f64[1000, 100]\n%2 = f64[1000, 100] of abs(%1[i0, i1])\n"
+                               "%3 = sort %2 first 100\nresult 0 = %3\n");
+    Built b = build(nnc, g, &avx2);
+    cr_assert_eq(b.unit->kernels.len, 2);
+    int64_t tiles = b.unit->kernels.at[1]->tiles, room = tiles * 2 * 104 * 16;
+    cr_expect_gt(tiles, 10);
+    cr_expect_eq(b.unit->arena_bytes, 1000 * 100 * 8 + room, "%lld bytes", (long long)b.unit->arena_bytes);
+    nnc_free(nnc);
 }

@@ -77,6 +77,28 @@ Test(lower_nn, gathers) {
     expect("export fn f(i: int[2]) = one_hot(i, 3)", INPUTS(I(2, 0)), WANT(0, 0, 1, 1, 0, 0));
 }
 
+Test(lower_nn, orders) {
+    double a[] = {3, 1, 2, 1, 3, 2}, b[] = {2, NAN, 1, 2};
+    expect("export fn f(a: [2, 3]) = sort(a)", INPUTS(a), WANT(1, 2, 3, 1, 2, 3));
+    expect("export fn f(a: [2, 3]) = sort(a, axis = 0, descending = true)", INPUTS(a), WANT(3, 3, 2, 1, 1, 2));
+    expect("export fn f(a: [2, 3]) = argsort(a, axis = 1)", INPUTS(a), WANT(1, 2, 0, 0, 2, 1));
+    expect("export fn f(b: [4]) = argsort(b)", INPUTS(b), WANT(2, 0, 3, 1));
+    expect("export fn f(b: [4]) = argsort(b, descending = true)", INPUTS(b), WANT(1, 0, 3, 2));
+    expect("export fn f(a: [2, 3]) {\n let (y, i) = topk(a, shape(a)[1] / 3, largest = false)\n return y + 10 * i\n}",
+           INPUTS(a), WANT(11, 1));
+    expect("export fn f(a: [2, 3]) = median(a, axis = 1)", INPUTS(a), WANT(2, 2));
+    expect("export fn f(b: [4]) = median(b)", INPUTS(b), WANT(NAN));
+    expect("export fn f(a: [2, 3]) = percentile(a, 25, axis = 1)", INPUTS(a), WANT(1.5, 1.5));
+}
+
+Test(lower_nn, running) {
+    double a[] = {1, 2, 3, 4, 5, 6};
+    expect("export fn f(a: [2, 3]) = cumsum(a)", INPUTS(a), WANT(1, 3, 6, 4, 9, 15));
+    expect("export fn f(a: [2, 3]) = cumprod(a, axis = 0)", INPUTS(a), WANT(1, 2, 3, 4, 10, 18));
+    expect("export fn f(i: int[3]) = cumsum(i) / 2", INPUTS(I(1, 2, 3)), WANT(0.5, 1.5, 3));
+    expect("export fn f(a: [2, 0]) = sum(cumsum(a))", INPUTS(a), WANT(0));
+}
+
 Test(lower_nn, products) {
     double a[] = {1, 2, 3, 4};
     expect("export fn f(a: [2, 2], b: [2, 2]) = a @ b", INPUTS(a, D(0, 1, 1, 0)), WANT(2, 1, 4, 3));
@@ -138,8 +160,9 @@ Test(lower_nn, a_model_reads_its_parameters) {
 static const DataInfo *open_pairs(void *self, Nnc *nnc, const DataExpr *e) {
     (void)self;
     static const int64_t two[] = {2};
-    const DataField fields[] = {{intern(nnc->names, "x"), DT_F64, 1, two}, {intern(nnc->names, "y"), DT_F64, 0, NULL}};
-    DataInfo info = {.count = 5, .nfields = 2, .classes = -1, .vocab = -1, .expr = e};
+    const DataField fields[] = {{.name = intern(nnc->names, "x"), .dtype = DT_F64, .rank = 1, .dims = two},
+                                {.name = intern(nnc->names, "y"), .dtype = DT_F64}};
+    DataInfo info = {.count = 5, .nfields = 2, .classes = -1, .expr = e};
     info.fields = arena_copy(nnc->arena, fields, sizeof fields);
     return arena_copy(nnc->arena, &info, sizeof info);
 }

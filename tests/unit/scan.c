@@ -67,6 +67,13 @@ Test(scan, scans_inside_scans) {
                 "result 0 = %14\nresult 1 = %15\n");
 }
 
+Test(scan, sorts_inside) {
+    expect_scan("%1 = input 0 f32[6, 20]\n%2 = f32[20] of 1.0\n%3 = iteration 0\n%4 = carry 0 0 f32[20]\n"
+                "%5 = f32[20] of add(%4[i0], %1[0 + {%3}, i0])\n%6 = sort %5 descending first 20\n"
+                "%7 = f32[20] of %5[{%6[i0]}]\n%8 = scan 0 in 6 (%2 -> %7) yields (%6)\n%9 = result 0 of %8\n"
+                "%10 = result 1 of %8\nresult 0 = %9\nresult 1 = %10\n");
+}
+
 Test(scan, of_no_iteration) {
     expect_scan("%1 = input 0 f32[8]\n%2 = carry 0 0 f32[8]\n%3 = f32[8] of mul(%2[i0], 2.0)\n"
                 "%4 = scan 0 in 0 (%1 -> %3) yields (%3)\n%5 = result 0 of %4\n%6 = result 1 of %4\n"

@@ -209,6 +209,25 @@ Test(train, step_limit_inside_an_epoch) {
     free_rig(r);
 }
 
+static RtNext one_report(void *user, const RtEpoch *epoch, RtError *e) {
+    (void)user, (void)e;
+    cr_expect(!epoch->whole && epoch->nreports == 1 && strcmp(epoch->reports[0].name, "loss") == 0);
+    return RT_GO_ON;
+}
+
+Test(train, a_loop_behind_the_step_limit_reports_nothing) {
+    Rig *r = new_rig();
+    r->train.steps = 2;
+    r->loops[1].trains = true;
+    r->train.epoch_end = one_report;
+    cr_assert(go(r), "%s", r->e.text);
+    cJSON *event;
+    cr_expect(events(r->text, "epoch", &event) == 1 && isfinite(number(event, "loss")));
+    cr_expect_not(cJSON_HasObjectItem(event, "size"));
+    cJSON_Delete(event);
+    free_rig(r);
+}
+
 /* Stopped at every step in turn and taken up from what finish() was told: the same batches, the same averages. */
 Test(train, goes_on_where_it_stopped) {
     Rig *whole = new_rig();

@@ -21,19 +21,13 @@ static double rsqrt_d(double x) { return 1 / sqrt(x); }
 static long double rsqrt_l(long double x) { return 1 / sqrtl(x); }
 
 static const Function functions[] = {
-    {"sqrt", EX_SQRT, sqrt, sqrtl, 0.5},
-    {"rsqrt", EX_RSQRT, rsqrt_d, rsqrt_l, 2},
-    {"exp", EX_EXP, exp, expl, 1.25},
-    {"expm1", EX_EXPM1, expm1, expm1l, 2},
-    {"log", EX_LOG, log, logl, 1.25},
-    {"log1p", EX_LOG1P, log1p, log1pl, 1.25},
-    {"sin", EX_SIN, sin, sinl, 2},
-    {"cos", EX_COS, cos, cosl, 2},
-    {"tan", EX_TAN, tan, tanl, 2.5},
-    {"atan", EX_ATAN, atan, atanl, 2},
-    {"tanh", EX_TANH, tanh, tanhl, 2},
-    {"erf", EX_ERF, erf, erfl, 2},
-    {"sigmoid", EX_SIGMOID, sigmoid, sigmoid_l, 2},
+    {"sqrt", EX_SQRT, sqrt, sqrtl, 0.5}, {"rsqrt", EX_RSQRT, rsqrt_d, rsqrt_l, 2},
+    {"exp", EX_EXP, exp, expl, 1.25},    {"expm1", EX_EXPM1, expm1, expm1l, 2},
+    {"log", EX_LOG, log, logl, 1.25},    {"log1p", EX_LOG1P, log1p, log1pl, 1.25},
+    {"sin", EX_SIN, sin, sinl, 2},       {"cos", EX_COS, cos, cosl, 2},
+    {"tan", EX_TAN, tan, tanl, 2.5},     {"atan", EX_ATAN, atan, atanl, 2},
+    {"tanh", EX_TANH, tanh, tanhl, 2},   {"erf", EX_ERF, erf, erfl, 2},
+    {"erfc", EX_ERFC, erfc, erfcl, 3},   {"sigmoid", EX_SIGMOID, sigmoid, sigmoid_l, 2},
 };
 
 /* y[i] = op(x[i]) (op(x[i], z[i]) where it has two operands) for CHUNK elements, in vectors of `lanes` */
