@@ -11,7 +11,8 @@ enum {
     CHECK_MAX_NESTING = 3000,  /* expressions, calls and lets inside each other */
     CHECK_MAX_RANK = 32,       /* dims of a tensor */
     CHECK_MAX_LOOP = 100000,   /* iterations of one compile-time loop */
-    CHECK_MAX_WORK = 5000000   /* expressions evaluated for one unit */
+    CHECK_MAX_WORK = 5000000,  /* expressions evaluated for one unit */
+    CHECK_TOP_LOOPS = 1 << 30  /* numbers of loops at the top level begin here */
 };
 
 /* ---- modules (resolve.c) ---- */
@@ -106,7 +107,7 @@ typedef struct UnitState {
     struct TrainBlock *block;
     Name optimizer_prefix; /* names of optimizer states begin with it */
     int minimizes;         /* made so far in the block */
-    VEC(Term *) loops;     /* scans and whiles by number; NULL: in the making, or not known */
+    VEC(Term *) loops;     /* scans and whiles made in it by number; NULL: in the making, or not known */
     bool many_losses;
     const struct UnitState *around; /* of the unit of first values: the one that met the variable */
     VEC(UnitResult) reports;
@@ -131,7 +132,7 @@ struct Checker {
     UnitState *unit;
     struct ScanContext *scan;     /* the scan or while whose body is being made */
     struct IndexContext *indices; /* of the definition in index notation that is being made */
-    int terms, work, nesting, index_ids;
+    int terms, work, nesting, index_ids, top_loops;
     Span place;        /* of the expression evaluated last */
     bool stopped;      /* a limit was reached: everything is poison from here on */
     bool broken;       /* a file could not be read whole: what it declares is not known */

@@ -71,8 +71,14 @@ static void meet_carry(Between *b, const Term *loop, int k, uint8_t how) {
     meet(b, loop->args[loop->slot + k], how);
 }
 
+/* The loop that a result is of, or a carry, where that one is complete. */
+static const Term *loop_of(const Checker *c, const Term *t) {
+    if (t->kind == T_RESULT) return t->args[0];
+    return t->kind == T_CARRY && t->site < c->unit->loops.len ? c->unit->loops.at[t->site] : NULL;
+}
+
 static void meet_operands(Checker *c, Between *b, const Term *t, uint8_t how) {
-    const Term *loop = t->kind == T_RESULT ? t->args[0] : t->kind == T_CARRY ? c->unit->loops.at[t->site] : NULL;
+    const Term *loop = loop_of(c, t);
     if (loop && t->slot < loop->slot)
         meet_carry(b, loop, t->slot, how);
     else if (loop)
@@ -97,7 +103,7 @@ bool grad_carried(Checker *c, const Term *e, const Term *x, const Term *loop) {
 }
 
 bool grad_passes(Checker *c, const Term *e, const Term *x, Span at) {
-    for (size_t i = 0; i < c->unit->loops.len; i++) {
+    for (size_t i = 0; c->unit && i < c->unit->loops.len; i++) {
         const Term *loop = c->unit->loops.at[i];
         if (!loop || loop->kind != T_WHILE || !grad_carried(c, e, x, loop)) continue;
         Diag *d = err(c, at, grad_while);

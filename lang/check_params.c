@@ -15,9 +15,12 @@ static void call_aside(Checker *c, Value callee, Args args, Span at) {
     NameMap sites = c->unit->sites, none = {0};
     size_t n, layers = c->unit->unit->layers.len;
     Term **now = slots_now(c, &n);
+    ScanContext *scan = c->scan;
     c->unit->sites = none;
+    c->scan = NULL; /* no loop carries these states */
     call_value(c, callee, args, at);
     c->unit->sites = sites;
+    c->scan = scan;
     c->unit->unit->layers.len = layers;
     slots_reset(c, now, n);
 }

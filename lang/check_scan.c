@@ -75,15 +75,15 @@ void loop_begin(Checker *c, ScanContext *loop, Scope *s, Span at) {
     loop->first_term = c->terms;
     loop->iteration = term_new(c, T_ITERATION, type_scalar(DT_I32), at, 0, NULL);
     c->scan = loop;
-    if (!u) return;
-    loop->iteration->site = (uint32_t)u->loops.len;
-    arena_push(c, &u->loops, NULL);
+    loop->iteration->site = (uint32_t)(u ? (int)u->loops.len : CHECK_TOP_LOOPS + c->top_loops++);
+    if (u) arena_push(c, &u->loops, NULL);
 }
 
 void loop_end(Checker *c, ScanContext *loop, Term *t) {
     c->scan = loop->up;
-    if (!t || !c->unit) return;
+    if (!t) return;
     t->site = loop->iteration->site;
+    if (!c->unit) return;
     c->unit->loops.at[t->site] = t;
     for (size_t i = 0; i < loop->grads.len; i++) {
         InnerGrad g = loop->grads.at[i];

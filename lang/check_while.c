@@ -64,6 +64,10 @@ static void walk(Assigned *w, Ast *a) {
         break;
     case AST_LET: bind_all(w, &a->let.names); break;
     case AST_DEFINE: bind(w, a->define.name.name); break;
+    case AST_PARAM: bind(w, a->param.name.name); break;
+    case AST_STATE:
+        for (int i = 0; i < a->states.len; i++) bind(w, a->states.at[i].name.name);
+        break;
     case AST_WHEN:
         walk_scoped(w, a->when.then);
         walk_scoped(w, a->when.els);
@@ -82,7 +86,7 @@ static void walk(Assigned *w, Ast *a) {
 
 /* ---- carries ---- */
 
-/* A name that is carried: its binding, its values before the loop, in the body, and after an iteration. */
+/* A name that is carried: its values before the loop, in the body, and after an iteration. */
 typedef struct {
     AstName name;
     Term *first, *carry, *next;
@@ -220,7 +224,7 @@ static void finish(Checker *c, const While *w, Scope *s, Term *loop) {
     }
     for (size_t i = 0; i < w->loop.states.len; i++) {
         const CarriedState *x = &w->loop.states.at[i];
-        bool changed = loop && x->slot->now != x->carry;
+        bool changed = loop && x->slot->now != x->carry && x->slot->now != x->first;
         x->slot->now = changed ? loop_result(c, loop, x->carry->slot, x->carry->type) : x->first;
     }
 }

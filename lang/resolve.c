@@ -149,7 +149,8 @@ static Value let_value(Checker *c, Decl *d) {
     UnitState *unit = c->unit;
     Frame *frame = c->frame;
     struct IndexContext *indices = c->indices;
-    c->unit = NULL, c->frame = NULL, c->indices = NULL;
+    struct ScanContext *scan = c->scan;
+    c->unit = NULL, c->frame = NULL, c->indices = NULL, c->scan = NULL;
     Value v;
     const Setting *set = d->part < 0 && !d->module->is_library ? map_get(&c->overrides, d->name) : NULL;
     if (set) {
@@ -158,7 +159,7 @@ static Value let_value(Checker *c, Decl *d) {
         v = part_of(c, eval_expr(c, d->module->scope, d->ast->let.value), d->part, d->ast);
         name_instance(c, v, d->name);
     }
-    c->unit = unit, c->frame = frame, c->indices = indices;
+    c->unit = unit, c->frame = frame, c->indices = indices, c->scan = scan;
     return v;
 }
 

@@ -95,13 +95,21 @@ static Ref leaf(Lower *l, const Term *t) {
     return ir_leaf(l->g, kind, t->slot, t->type.dtype, t->type.rank, lower_dims(l, t->type), name, t->at);
 }
 
+static bool is_loop(const Term *t) { return t->kind == T_SCAN || t->kind == T_WHILE; }
+
+static int loop_number(const Lower *l, uint32_t site) {
+    for (int i = 0; i < l->nloops; i++)
+        if (l->loops[i]->site == site) return i;
+    bug("there is no loop %u", site);
+}
+
 static Ref loop(Lower *l, const Term *t) {
     int ncarry = t->slot, rest = t->nargs - 2 * ncarry;
     bool counted = t->kind == T_SCAN;
     Ref *refs = ARENA_ARRAY(l->nnc->arena, Ref, t->nargs + 1);
     for (int i = 0; i < t->nargs; i++) refs[i] = lower_ref(l, t->args[i]);
     return ir_scan(l->g,
-                   &(ScanDesc){.id = (int)t->site,
+                   &(ScanDesc){.id = loop_number(l, t->site),
                                .cond = counted ? 0 : refs[2 * ncarry],
                                .extent = counted ? lower_dim(t->begin[0]) : 0,
                                .ncarry = ncarry,
@@ -122,10 +130,10 @@ static Ref term(Lower *l, const Term *t) {
     case T_ACCESS: return lower_define(l, t);
     case T_RANDOM: return lower_random(l, t);
     case T_GRAD: return ir_grad(l->g, lower_ref(l, t->args[0]), lower_ref(l, t->args[1]), t->at);
-    case T_ITERATION: return ir_iteration(l->g, (int)t->site, t->at);
+    case T_ITERATION: return ir_iteration(l->g, loop_number(l, t->site), t->at);
     case T_CARRY:
-        return ir_carry(l->g, (int)t->site, t->slot, t->type.dtype, t->type.rank, lower_dims(l, t->type), t->name,
-                        t->at);
+        return ir_carry(l->g, loop_number(l, t->site), t->slot, t->type.dtype, t->type.rank, lower_dims(l, t->type),
+                        t->name, t->at);
     case T_SCAN:
     case T_WHILE: return loop(l, t);
     case T_RESULT: return ir_result(l->g, lower_ref(l, t->args[0]), t->slot, t->at);
@@ -171,13 +179,17 @@ static void outputs(Lower *l, const Unit *u) {
     }
 }
 
-static void find_scans(Lower *l, Term *const *terms, size_t n) {
-    uint32_t count = 0;
-    for (size_t i = 0; i < n; i++)
-        if (terms[i] && terms[i]->kind == T_SCAN) count = MAX(count, terms[i]->site + 1);
-    l->extents = ARENA_ARRAY(l->nnc->arena, int64_t, count + 1);
-    for (size_t i = 0; i < n; i++)
-        if (terms[i] && terms[i]->kind == T_SCAN) l->extents[terms[i]->site] = lower_dim(terms[i]->begin[0]);
+/* Numbers in the graph are without gaps, in the order in which loops end. */
+static void find_loops(Lower *l, Term *const *terms, size_t n) {
+    for (size_t i = 0; i < n; i++) l->nloops += terms[i] && is_loop(terms[i]);
+    l->loops = ARENA_ARRAY(l->nnc->arena, const Term *, l->nloops + 1);
+    l->extents = ARENA_ARRAY(l->nnc->arena, int64_t, l->nloops + 1);
+    int k = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!terms[i] || !is_loop(terms[i])) continue;
+        if (terms[i]->kind == T_SCAN) l->extents[k] = lower_dim(terms[i]->begin[0]);
+        l->loops[k++] = terms[i];
+    }
 }
 
 Graph *lower_unit(Nnc *nnc, const Program *p, const Unit *u) {
@@ -185,7 +197,7 @@ Graph *lower_unit(Nnc *nnc, const Program *p, const Unit *u) {
     Lower l = {.nnc = nnc, .g = ir_graph_new(nnc), .program = p, .unit = u};
     l.refs = xcalloc(list.len + 1, sizeof *l.refs);
     l.free = xcalloc(list.len + 1, sizeof *l.free);
-    find_scans(&l, list.at, list.len);
+    find_loops(&l, list.at, list.len);
     for (size_t i = 0; i < list.len; i++) {
         const Term *t = list.at[i];
         if (!t) continue;

@@ -16,8 +16,10 @@ typedef struct {
     Graph *g;
     const Program *program;
     const Unit *unit;
-    Ref *refs;        /* by Term.id: its node; 0 where there is none (yet) */
-    int64_t *extents; /* of scans, by number */
+    Ref *refs;          /* by Term.id: its node; 0 where there is none (yet) */
+    const Term **loops; /* by their number in the graph */
+    int nloops;
+    int64_t *extents; /* of scans, by that number */
     IndexSet *free;   /* by Term.id: the indices that it uses without ranging over them */
 } Lower;
 

@@ -38,7 +38,7 @@ static void expect_while(const char *text, double want) {
         Scalar got = scalar_read(n->dtype, d.env.outputs[0], 0);
         double value = dtype_is_float(n->dtype) ? got.f : (double)got.i;
         cr_expect_float_eq(value, want, 1e-4, "%g, not %g", value, want);
-        interp_free(g, &d.env);
+        random_data_free(g, &d);
         nnc_free(nnc);
     }
 }

@@ -84,6 +84,15 @@ Test(while_nn, nests) {
            INPUTS(D(0, 1)), WANT(6, 7));
 }
 
+/* At the top level, where no unit is made, beside loops of the function that uses it. */
+Test(while_nn, outside_of_functions) {
+    expect("fn power(limit) { let x = 1; while x < limit { x = x * 2 }; return x }\n"
+           "let big = power(100)\nlet table = scan t in 0..2 with h = 1 { h = 3 * h; yield h }\n"
+           "export fn f(x: [2]) {\n let k = 0\n while k < 2 { x = x + big; k = k + 1 }\n"
+           " let s = scan t in 0..3 with h = x { h = h + table }\n return h\n}",
+           INPUTS(D(0, 1)), WANT(256 + 9, 257 + 27));
+}
+
 /* The state of a layer that is called in it. */
 Test(while_nn, states) {
     expect("layer Count()(x: [N]) -> [N] {\n state n: [] = 0\n n = n + 1\n return x + n\n}\n"
