@@ -2,7 +2,7 @@
 batch, initializers, optimizer and number of steps, each with its own random numbers. Prints both validation losses; exit
 status 1 if their means over the seeds differ by more than 2 %.
 
-    python3 bench/text_against_pytorch.py --nnc build/nnc [--seeds 2] [--passes 3] [char_lstm] [gpt]
+    python3 bench/text_against_pytorch.py --nnc build/nnc [--seeds 3] [--passes 3] [char_lstm] [gpt]
 
 The text is that of Debian's package fortunes. Needs torch and numpy.
 """
@@ -151,7 +151,7 @@ def main():
     parser.add_argument("names", nargs="*", help="which of " + ", ".join(NETWORKS))
     parser.add_argument("--nnc", default=ROOT / "build" / "nnc")
     parser.add_argument("--text", default="/usr/share/games/fortunes/cookie")
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--passes", type=int, default=3, help="over the text")
     parser.add_argument("--threads", type=int, default=1, help="of each of the two")
     args = parser.parse_args()

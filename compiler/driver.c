@@ -52,6 +52,13 @@ bool driver_error(Driver *d, const char *fmt, ...) {
     return false;
 }
 
+/* What a stage gives is verified in debug builds and in tests. */
+#ifdef NDEBUG
+enum { VERIFY = false };
+#else
+enum { VERIFY = true };
+#endif
+
 static bool dumps(const Driver *d, DumpStage stage) { return d->options.dumps >> stage & 1; }
 
 /* ---- opening ---- */
@@ -170,13 +177,13 @@ void driver_optimize(Driver *d, Code *c) {
     double start = driver_now();
     Graph *g = lower_unit(d->nnc, d->program, c->unit);
     driver_add_time(d, "lower", start);
-    ir_verify(g, "lower");
+    if (VERIFY) ir_verify(g, "lower");
     dump_graph(d, DUMP_IR, c->unit, g);
 #define PASS(name, function, text)                                                                                     \
     start = driver_now();                                                                                              \
     g = function(d->nnc, g);                                                                                           \
     driver_add_time(d, #name, start);                                                                                  \
-    ir_verify(g, #name);                                                                                               \
+    if (VERIFY) ir_verify(g, #name);                                                                                   \
     if (strcmp(#name, "autodiff") == 0) dump_graph(d, DUMP_GRAD, c->unit, g);
 #include "compiler/pass/passes.def"
 #undef PASS
@@ -224,7 +231,7 @@ void driver_build_loops(Driver *d, Code *c, const Machine *machine) {
     c->loops = loop_build(d->nnc, c->graph, c->unit->name, (int)c->unit->inputs.len, (int)c->unit->results.len,
                           &d->variables.layout, machine);
     driver_add_time(d, "loops", start);
-    loop_verify(c->loops);
+    if (VERIFY) loop_verify(c->loops);
     if (dumps(d, DUMP_FUSED)) {
         printf("# unit %s\n", c->unit->name);
         ir_print(c->loops->graph, stdout);

@@ -118,7 +118,7 @@ typedef struct DataExpr {
         const char *text;  /* a string, or NULL: */
         double numbers[2]; /* a number, or two of a list */
         Span at;
-    } *args; /* what was given, each checked against the parameters of `fn` */
+    } *args;  /* what was given, each checked against the parameters of `fn` */
     int part; /* which of several that it gives, as in data (a, b) = split(...) */
 } DataExpr;
 
@@ -248,7 +248,7 @@ typedef struct TrainBlock {
     int64_t epochs, steps, batch, seed, memory; /* 0: not set (epochs 1, batch 32, seed 0, no budget) */
     Name keep_best;                             /* or NULL; `keep_best_less`: smaller is better */
     bool keep_best_less;
-    VEC(StopTerm *) stops; /* the run ends after an epoch where any of them is true */
+    VEC(StopTerm *) stops;  /* the run ends after an epoch where any of them is true */
     VEC(Reported) reported; /* grows as units are made */
     VEC(TrainLoop) loops;
     struct {

@@ -190,6 +190,29 @@ static Claim claim_of_atoms(AffTable *t, const Claim *claim) {
     return c;
 }
 
+/* Where a condition is about the remainder of a variable: the claim with by*q + r for it. False where none is. */
+static bool claim_of_parts(AffTable *t, const Claim *claim, Claim *c) {
+    const AffTerm *x = NULL;
+    int var = -1;
+    for (size_t i = 0; i < claim->nknown && var < 0; i++)
+        for (int k = 0; k < claim->known[i].aff->nterms && var < 0; k++) {
+            x = &claim->known[i].aff->terms[k];
+            if (x->kind != ATOM_MOD || !aff_is_var(x->of, &var) || var >= claim->n) var = -1;
+        }
+    if (var < 0) return false;
+    *c = claim_copy(claim, 2);
+    const Aff **map = xcalloc((size_t)c->n + 1, sizeof *map);
+    map[var] = aff_add(t, aff_scale(t, aff_var(t, c->n), x->by), aff_var(t, c->n + 1));
+    c->extents[c->n] = (c->extents[var] + x->by - 1) / x->by;
+    c->extents[c->n + 1] = x->by;
+    c->n += 2;
+    c->place = aff_simplify(t, aff_subst(t, c->place, map, claim->n), c->extents, c->n);
+    for (size_t i = 0; i < c->nknown; i++)
+        c->known[i].aff = aff_simplify(t, aff_subst(t, c->known[i].aff, map, claim->n), c->extents, c->n);
+    free(map);
+    return true;
+}
+
 /* The variable of fewest values that both the place and a condition depend on; -1 where none has few. */
 static int case_variable(const Claim *c) {
     enum { FEW = 16 };
@@ -207,6 +230,12 @@ static int case_variable(const Claim *c) {
 static bool shown_by_cases(AffTable *t, const Claim *claim, int *effort) {
     if (--*effort < 0) return false;
     if (shown(t, claim) || impossible(claim)) return true;
+    Claim parts;
+    if (!claim->atoms && claim_of_parts(t, claim, &parts)) {
+        bool fine = shown_by_cases(t, &parts, effort);
+        claim_free(&parts);
+        if (fine) return true;
+    }
     if (!claim->atoms) {
         Claim c = claim_of_atoms(t, claim);
         bool fine = c.n > claim->n && shown_by_cases(t, &c, effort);
