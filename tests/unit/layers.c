@@ -105,8 +105,8 @@ Test(layers, batch_norm_keeps_running_statistics) {
     mean = value(&r, "net.batchnorm1.running_mean"), var = value(&r, "net.batchnorm1.running_var");
     for (int c = 0; c < COLUMNS; c++) {
         double m = 0, v = 0;
-        for (int i = 0; i < ROWS; i++) m += r.x[i * COLUMNS + c] / ROWS;
-        for (int i = 0; i < ROWS; i++) v += pow(r.x[i * COLUMNS + c] - m, 2) / ROWS;
+        for (int i = 0; i < ROWS; i++) m += r.x[i * COLUMNS + c] / (double)ROWS;
+        for (int i = 0; i < ROWS; i++) v += pow(r.x[i * COLUMNS + c] - m, 2) / (double)ROWS;
         cr_expect_float_eq(mean[c], 0.1 * m * (1 + 0.9), 1e-14);
         cr_expect_float_eq(var[c], 0.81 + 0.1 * v * (1 + 0.9), 1e-14);
     }
@@ -121,7 +121,7 @@ Test(layers, ema_follows_the_updated_parameters) {
     const double *y = call(&r); /* before the first step: the parameters themselves */
     cr_expect_float_eq(y[0], 2 * (r.x[0] + r.x[1] + r.x[2]), 1e-13);
     double w = 2, b = 0, slow_w = 0, slow_b = 0, column = 0;
-    for (int i = 0; i < ROWS; i++) column += r.x[i * COLUMNS] / ROWS;
+    for (int i = 0; i < ROWS; i++) column += r.x[i * COLUMNS] / (double)ROWS;
     for (int t = 0; t < 3; t++) {
         w -= 0.5 * column, b -= 0.5;
         slow_w = t ? 0.75 * slow_w + 0.25 * w : w;
@@ -211,8 +211,8 @@ Test(layers, a_model_runs_with_other_parameters) {
     for (int i = 0; i < ROWS; i++)
         for (int c = 0; c < COLUMNS; c++) {
             const double *x = r.x + i * COLUMNS;
-            m[c] += x[c] / ROWS;
-            g[c] += 2 * (x[0] + x[1] + x[2]) * x[c] / ROWS;
+            m[c] += x[c] / (double)ROWS;
+            g[c] += 2 * (x[0] + x[1] + x[2]) * x[c] / (double)ROWS;
         }
     double want = 0;
     for (int c = 0; c < COLUMNS; c++) want += r.x[c] * (1 - 0.1 * g[c]);
@@ -222,7 +222,7 @@ Test(layers, a_model_runs_with_other_parameters) {
     double step = 0; /* of inner's first weight: the gradient through the inner step */
     for (int c = 0; c < COLUMNS; c++) {
         double h = 0;
-        for (int i = 0; i < ROWS; i++) h += 2 * r.x[i * COLUMNS] * r.x[i * COLUMNS + c] / ROWS;
+        for (int i = 0; i < ROWS; i++) h += 2 * r.x[i * COLUMNS] * r.x[i * COLUMNS + c] / (double)ROWS;
         step += m[c] * ((c == 0) - 0.1 * h);
     }
     cr_expect_float_eq(value(&r, "inner.dense1.w")[0], 1 - step, 1e-13);

@@ -71,7 +71,7 @@ typedef struct {
 static void run(const char *optimizer, const char *call, Run *r) {
     Str source = {0};
     Steps s;
-    str_add(&source, optimizer);
+    str_add(&source, "%s", optimizer);
     str_add(&source, NET, call);
     cr_assert(steps_open(&s, source.at, true, NULL, NULL), "%s", source.at);
     for (int i = 0; i < STEPS; i++) steps_call(&s, 0, &r->losses[i]);
