@@ -22,8 +22,8 @@ build clang
 build sanitize
 
 echo "== tests under the address and undefined-behaviour sanitizers"
-ctest --test-dir build-sanitize --output-on-failure --label-exclude slow
+ctest --test-dir build-sanitize -j "$(nproc)" --output-on-failure --label-exclude slow
 echo "== tests of the clang build"
-ctest --test-dir build-clang --output-on-failure --tests-regex unit_
+ctest --test-dir build-clang -j "$(nproc)" --output-on-failure --tests-regex unit_
 echo "== tests"
-ctest --test-dir build --output-on-failure
+ctest --test-dir build -j "$(nproc)" --output-on-failure
