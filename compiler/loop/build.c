@@ -195,8 +195,7 @@ static void count_bytes(LoopUnit *u) {
     }
 }
 
-/* Moves what grew into the arena. */
-static void seal(Builder *b) {
+void loop_seal(Builder *b) {
     LoopUnit *u = b->u;
     Buffer *buffers = u->buffers.at;
     Kernel **kernels = u->kernels.at;
@@ -228,7 +227,7 @@ LoopUnit *loop_build(Nnc *nnc, const Graph *g, const char *name, int ninputs, in
     plan(&b, &wishes);
     count_bytes(b.u);
     for (size_t k = 0; k < b.u->kernels.len; k++) b.u->parallel |= b.u->kernels.at[k]->tiles > 1;
-    seal(&b);
+    loop_seal(&b);
     vec_free(&copies);
     vec_free(&wishes);
     return b.u;

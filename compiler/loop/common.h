@@ -108,6 +108,11 @@ int64_t loop_tiles(int64_t units, double nanoseconds);
 double loop_cost(const Graph *g, Ex body); /* vector instructions an element */
 int64_t loop_flops(const Graph *g, Ref r);
 
+/* ---- the end: build.c ---- */
+
+/** Moves what grew while the unit was built into the arena. */
+void loop_seal(Builder *b);
+
 /* ---- one builder a class of kernels ---- */
 
 void loop_rows(Builder *b, const Group *group);

@@ -50,6 +50,7 @@ LoopUnit *loop_peak(Nnc *nnc, const Machine *m, int64_t *result_bytes) {
     close_chains(&n);
     n.k->flops = 2LL * TILES * STEPS * CHAINS * width;
     nest_end(&n);
+    loop_seal(&b);
     *result_bytes = (int64_t)TILES * CHAINS * m->vector_bytes;
     return u;
 }
