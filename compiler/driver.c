@@ -202,13 +202,8 @@ static void *allocate(Driver *d, int64_t bytes, const char *who) {
 }
 
 static int64_t place_variable(const Variable *v, int64_t *end) {
-    int64_t at = *end, bytes = (int64_t)dtype_size(v->type.dtype);
-    for (int i = 0; i < v->type.rank; i++) {
-        int64_t n;
-        if (!dim_is_const(v->type.dims[i], &n)) bug("size of variable %s is not known", v->path);
-        bytes *= n;
-    }
-    *end += (bytes + 63) & ~(int64_t)63;
+    int64_t at = *end;
+    *end += (driver_bytes(v->type) + 63) & ~(int64_t)63;
     return at;
 }
 
@@ -267,4 +262,43 @@ bool driver_build(Driver *d, bool jit) {
     for (size_t i = 0; i < d->codes.len; i++) driver_build_loops(d, d->codes.at[i], &d->machine);
     if (driver_failed(d)) return false;
     return !jit || to_machine_code(d);
+}
+
+/* ---- running ---- */
+
+const void **driver_bases(Driver *d, const Unit *u, const RtData *data) {
+    const void **bases = ARENA_ARRAY(d->nnc->arena, const void *, BASE_FIRST_INPUT + u->inputs.len + u->results.len);
+    bases[BASE_ARENA] = d->arena;
+    bases[BASE_VARIABLES] = d->variables.bytes;
+    for (int i = 0; data && i < data->nfields; i++) bases[BASE_FIRST_INPUT + i] = data->fields[i].data;
+    return bases;
+}
+
+void driver_run_code(Driver *d, const Code *c, const void **bases) {
+    RtCall call = rt_call(d->pool);
+    c->run((void *const *)bases, &call);
+}
+
+/* ---- facts for the commands ---- */
+
+int64_t driver_batch(const Driver *d, const TrainBlock *block, const TrainLoop *loop) {
+    int64_t n = d->options.batch ? d->options.batch : block->batch ? block->batch : 32;
+    return MIN(n, loop->data->count);
+}
+
+const char *driver_place(const Driver *d, Span at) {
+    if (!at.file) return "";
+    int line, column;
+    const Source *s = d->nnc->sources.files.at[at.file];
+    source_place(s, at.begin, &line, &column);
+    return arena_printf(d->nnc->arena, "%s:%d", s->path, line);
+}
+
+int64_t driver_bytes(Type t) {
+    int64_t bytes = (int64_t)dtype_size(t.dtype), n;
+    for (int i = 0; i < t.rank; i++) {
+        if (!dim_is_const(t.dims[i], &n)) bug("the size of a tensor is not known");
+        bytes *= n;
+    }
+    return bytes;
 }

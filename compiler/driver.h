@@ -102,6 +102,13 @@ Variables *driver_variables(Driver *d);
 void *driver_arena(Driver *d); /* scratch for any one of the units at a time */
 RtPool *driver_pool(Driver *d);
 
+/** What a unit is called with: the arena, the variables, and the fields of `data` (may be NULL) as its first inputs;
+ * the other inputs and the results, behind them, are for the caller to fill in. Lives as long as the program. */
+const void **driver_bases(Driver *d, const Unit *u, const RtData *data);
+
+/** Calls compiled code once, on the program's threads. */
+void driver_run_code(Driver *d, const Code *c, const void **bases);
+
 /* ---- weights: driver_weights.c ---- */
 
 /** Draws first values with the compiled init unit (added by driver_add_init). */

@@ -30,12 +30,6 @@ static double median(double *v, int n) {
 
 /* ---- calling ---- */
 
-static int64_t bytes_of(Type t) {
-    int64_t bytes = (int64_t)dtype_size(t.dtype), n;
-    for (int i = 0; i < t.rank; i++) bytes *= dim_is_const(t.dims[i], &n) ? n : 1;
-    return bytes;
-}
-
 /* Zeros, aligned as an arena is. */
 static void *room(Driver *d, int64_t bytes) {
     void *p = arena_alloc(d->nnc->arena, (size_t)bytes + 64);
@@ -47,26 +41,20 @@ static void *room(Driver *d, int64_t bytes) {
 static void set_bases(Bench *b) {
     Driver *d = b->d;
     const Unit *u = b->code->unit;
-    size_t n = 0;
-    b->bases = ARENA_ARRAY(d->nnc->arena, const void *, BASE_FIRST_INPUT + u->inputs.len + u->results.len);
-    b->bases[n++] = d->arena;
-    b->bases[n++] = d->variables.bytes;
     const RtData *data = b->loop ? driver_rt_data(b->loop->data) : NULL;
-    int nfields = data ? data->nfields : 0;
-    for (int i = 0; i < nfields; i++) b->bases[n++] = data->fields[i].data;
-    for (size_t i = (size_t)nfields; i < u->inputs.len; i++) {
-        int32_t *zeros = room(d, bytes_of(u->inputs.at[i].type));
-        b->bases[n++] = zeros;
-        if (data && (int)i == nfields) /* the numbers of the rows */
+    size_t nfields = data ? (size_t)data->nfields : 0;
+    b->bases = driver_bases(d, u, data);
+    const void **next = b->bases + BASE_FIRST_INPUT + nfields;
+    for (size_t i = nfields; i < u->inputs.len; i++) {
+        int32_t *zeros = room(d, driver_bytes(u->inputs.at[i].type));
+        *next++ = zeros;
+        if (data && i == nfields) /* the numbers of the rows */
             for (int64_t k = 0; k < b->batch; k++) zeros[k] = (int32_t)k;
     }
-    for (size_t i = 0; i < u->results.len; i++) b->bases[n++] = room(d, bytes_of(u->results.at[i].value->type));
+    for (size_t i = 0; i < u->results.len; i++) *next++ = room(d, driver_bytes(u->results.at[i].value->type));
 }
 
-static void call(const Bench *b) {
-    RtCall rt = rt_call(b->d->pool);
-    b->code->run((void *const *)b->bases, &rt);
-}
+static void call(const Bench *b) { driver_run_code(b->d, b->code, b->bases); }
 
 static void call_kernel(Bench *b, size_t k) {
     const Kernel *kernel = b->code->loops->kernels.at[k];
@@ -153,14 +141,6 @@ typedef struct {
     double flops, peak;
 } Result;
 
-static const char *place_of(const Driver *d, Span at) {
-    if (!at.file) return "";
-    int line, column;
-    const Source *s = d->nnc->sources.files.at[at.file];
-    source_place(s, at.begin, &line, &column);
-    return arena_printf(d->nnc->arena, "%s:%d", s->path, line);
-}
-
 static size_t *by_time(const Bench *b, size_t n) {
     size_t *order = ARENA_ARRAY(b->d->nnc->arena, size_t, n);
     for (size_t i = 0; i < n; i++) {
@@ -182,7 +162,7 @@ static void print_kernels(const Bench *b, const Result *r, double calls) {
         if (!k->tiles) continue;
         double seconds = b->seconds[order[i]] / calls, rate = (double)k->flops / seconds;
         printf("  %5.1f%% %10.1f %9.2f %5.1f%% %12lld  %-28s %s\n", 100 * b->seconds[order[i]] / all, 1e6 * seconds,
-               1e-9 * rate, 100 * rate / r->peak, (long long)k->bytes, k->name, place_of(b->d, k->at));
+               1e-9 * rate, 100 * rate / r->peak, (long long)k->bytes, k->name, driver_place(b->d, k->at));
     }
 }
 
@@ -205,7 +185,7 @@ static void print_json(const Bench *b, const Result *r, double calls) {
     for (size_t i = 0; i < u->kernels.len; i++) {
         const Kernel *k = u->kernels.at[i];
         printf("%s{\"kernel\":\"%s\",\"seconds\":%.6g,\"flops\":%lld,\"bytes\":%lld,\"at\":\"%s\"}", i ? "," : "",
-               k->name, b->seconds[i] / calls, (long long)k->flops, (long long)k->bytes, place_of(b->d, k->at));
+               k->name, b->seconds[i] / calls, (long long)k->flops, (long long)k->bytes, driver_place(b->d, k->at));
     }
     printf("]}\n");
 }
@@ -242,8 +222,7 @@ static bool add_all(Driver *d, Benches *all) {
         for (size_t i = 0; i < p->trains.at[t]->loops.len; i++) {
             TrainBlock *block = p->trains.at[t];
             const TrainLoop *loop = &block->loops.at[i];
-            int64_t n = d->options.batch ? d->options.batch : block->batch ? block->batch : 32;
-            n = MIN(n, loop->data->count);
+            int64_t n = driver_batch(d, block, loop);
             if (!add(d, all, program_loop_unit(p, block, (int)i, n), loop, n)) return false;
         }
     for (size_t i = 0; i < p->exports.len; i++) {

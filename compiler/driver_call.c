@@ -71,15 +71,12 @@ static bool alloc_results(Driver *d, const Unit *u, CallResult *r) {
 /* Inputs of a call: its arrays, then seed, tick and epoch where the function draws random numbers. */
 static void run_code(Driver *d, const Call *c, const Code *code, const CallResult *r) {
     int32_t scalars[] = {(int32_t)MAX(d->options.seed, 0), 0, 1};
-    VEC(const void *) bases = {0};
-    vec_push(&bases, d->arena);
-    vec_push(&bases, d->variables.bytes);
-    for (size_t i = 0; i < code->unit->inputs.len; i++)
-        vec_push(&bases, i < (size_t)c->ninputs ? c->arrays[i].data : (const void *)&scalars[i - (size_t)c->ninputs]);
-    for (size_t i = 0; i < code->unit->results.len; i++) vec_push(&bases, r->results[i].data);
-    RtCall call = rt_call(d->pool);
-    code->run((void *const *)bases.at, &call);
-    vec_free(&bases);
+    const Unit *u = code->unit;
+    const void **bases = driver_bases(d, u, NULL), **next = bases + BASE_FIRST_INPUT;
+    for (size_t i = 0; i < u->inputs.len; i++)
+        *next++ = i < (size_t)c->ninputs ? c->arrays[i].data : (const void *)&scalars[i - (size_t)c->ninputs];
+    for (size_t i = 0; i < u->results.len; i++) *next++ = r->results[i].data;
+    driver_run_code(d, code, bases);
 }
 
 bool driver_call(Driver *d, const char *function, const CallArg *args, int nargs, const Setting *settings,

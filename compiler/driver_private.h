@@ -67,6 +67,15 @@ bool driver_check_labels(Driver *d, const Unit *u, const RtData *data);
 /** The exported function of that name; NULL after an error, with the nearest name as help. */
 const Export *driver_find_export(Driver *d, const char *name);
 
+/** Samples in a full batch of a loop. */
+int64_t driver_batch(const Driver *d, const TrainBlock *block, const TrainLoop *loop);
+
+/** "model.nn:7", or "" where there is no place. */
+const char *driver_place(const Driver *d, Span at);
+
+/** Bytes of a tensor all of whose sizes are known. */
+int64_t driver_bytes(Type t);
+
 /** Seconds on a clock that only goes forward. */
 double driver_now(void);
 void driver_add_time(Driver *d, const char *name, double since);

@@ -14,11 +14,7 @@ static const char *grouped(Arena *a, int64_t v) { /* 397,510 */
     return arena_printf(a, "%s", out);
 }
 
-static int64_t elements(Type t) {
-    int64_t n = 1, v;
-    for (int i = 0; i < t.rank; i++) n *= dim_is_const(t.dims[i], &v) ? v : 1;
-    return n;
-}
+static int64_t elements(Type t) { return driver_bytes(t) / (int64_t)dtype_size(t.dtype); }
 
 static const char *shape_text(Arena *a, Type t) {
     Str s = {0};
@@ -57,11 +53,11 @@ static void print_parameters(Driver *d) {
         const Variable *v = d->program->params.at[i];
         printf("%-46s %-20s %14s\n", v->path, shape_text(a, v->type), grouped(a, elements(v->type)));
         weights += elements(v->type);
-        weight_bytes += elements(v->type) * (int64_t)dtype_size(v->type.dtype);
+        weight_bytes += driver_bytes(v->type);
     }
     for (size_t i = 0; i < d->program->states.len; i++) {
         const Variable *v = d->program->states.at[i];
-        int64_t bytes = elements(v->type) * (int64_t)dtype_size(v->type.dtype);
+        int64_t bytes = driver_bytes(v->type);
         *(v->is_optimizer_state ? &optimizer_state : &layer_state) += bytes;
     }
     printf("\nparameters       %14s\n", grouped(a, weights));
@@ -81,14 +77,7 @@ static void print_kernels(Driver *d, const Code *c) {
     for (size_t i = 0; i < c->loops->kernels.len; i++) {
         const Kernel *k = c->loops->kernels.at[i];
         if (!k->tiles) continue;
-        char place[256] = "";
-        if (k->at.file) {
-            int line, column;
-            const Source *s = d->nnc->sources.files.at[k->at.file];
-            source_place(s, k->at.begin, &line, &column);
-            snprintf(place, sizeof place, "%s:%d", s->path, line);
-        }
-        printf("  %-32s %16s %16s  %s\n", k->name, grouped(a, k->flops), grouped(a, k->bytes), place);
+        printf("  %-32s %16s %16s  %s\n", k->name, grouped(a, k->flops), grouped(a, k->bytes), driver_place(d, k->at));
         flops += k->flops;
     }
     printf("  %-32s %16s\n", "in all", grouped(a, flops));
@@ -100,8 +89,8 @@ int driver_summary(Driver *d) {
     for (size_t t = 0; t < p->trains.len && ok; t++) {
         TrainBlock *b = p->trains.at[t];
         for (size_t i = 0; i < b->loops.len && ok; i++) {
-            int64_t n = d->options.batch ? d->options.batch : b->batch ? b->batch : 32;
-            ok = driver_add_unit(d, program_loop_unit(p, b, (int)i, MIN(n, b->loops.at[i].data->count))) != NULL;
+            int64_t n = driver_batch(d, b, &b->loops.at[i]);
+            ok = driver_add_unit(d, program_loop_unit(p, b, (int)i, n)) != NULL;
         }
     }
     for (size_t i = 0; i < p->exports.len && ok; i++)

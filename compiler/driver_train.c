@@ -10,25 +10,29 @@
 
 /* ---- one step ---- */
 
-/* Fills the bases of a step: the data set's fields, then row numbers, seed, tick and epoch, then the results. */
-static void run_step(LoopRun *l, Code *c, const int32_t *rows, double *reports) {
+/* What steps are called with: the data set's fields, row numbers, seed, tick and epoch, results. Full and last steps
+ * agree in it. */
+static void set_bases(LoopRun *l) {
     Driver *d = l->block->d;
     const RtData *data = driver_rt_data(l->loop->data);
-    const int32_t scalars[] = {(int32_t)l->block->seed, l->block->tick, l->block->epoch};
-    size_t nresults = c->unit->results.len, size = dtype_size(d->nnc->float_type);
-    VEC(const void *) bases = {0};
-    vec_push(&bases, d->arena);
-    vec_push(&bases, d->variables.bytes);
-    for (int i = 0; i < data->nfields; i++) vec_push(&bases, data->fields[i].data);
-    vec_push(&bases, rows);
-    for (size_t i = 0; i < COUNT(scalars); i++) vec_push(&bases, &scalars[i]);
-    char *results = (char *)l->results;
-    for (size_t i = 0; i < nresults; i++) vec_push(&bases, results + i * size);
-    RtCall call = rt_call(d->pool);
-    c->run((void *const *)bases.at, &call);
-    vec_free(&bases);
-    for (size_t i = 0; i < nresults; i++)
-        reports[i] = d->nnc->float_type == DT_F64 ? l->results[i] : (double)((float *)results)[i];
+    size_t size = dtype_size(d->nnc->float_type);
+    l->bases = driver_bases(d, l->full->unit, data);
+    l->rows = l->bases + BASE_FIRST_INPUT + data->nfields;
+    const void **next = l->rows + 1;
+    for (size_t i = 0; i < COUNT(l->scalars); i++) *next++ = &l->scalars[i];
+    for (size_t i = 0; i < l->full->unit->results.len; i++) *next++ = (char *)l->results + i * size;
+}
+
+static void run_step(LoopRun *l, const Code *c, const int32_t *rows, double *reports) {
+    Driver *d = l->block->d;
+    const float *singles = (const float *)l->results;
+    *l->rows = rows;
+    l->scalars[0] = (int32_t)l->block->seed;
+    l->scalars[1] = l->block->tick;
+    l->scalars[2] = l->block->epoch;
+    driver_run_code(d, c, l->bases);
+    for (size_t i = 0; i < c->unit->results.len; i++)
+        reports[i] = d->nnc->float_type == DT_F64 ? l->results[i] : (double)singles[i];
     if (l->loop->trains) l->block->tick++;
 }
 
@@ -50,8 +54,7 @@ static LoopRun *add_loop(BlockRun *b, int index) {
     l->block = b;
     l->loop = &b->block->loops.at[index];
     int64_t count = driver_rt_data(l->loop->data)->count;
-    l->batch = d->options.batch ? d->options.batch : b->block->batch ? b->block->batch : 32;
-    l->batch = MIN(l->batch, count);
+    l->batch = driver_batch(d, b->block, l->loop);
     l->full = driver_add_unit(d, program_loop_unit(d->program, b->block, index, l->batch));
     if (!l->full || !driver_check_labels(d, l->full->unit, driver_rt_data(l->loop->data))) return NULL;
     if (count % l->batch) {
@@ -150,6 +153,7 @@ static int run_block(BlockRun *b, bool evaluate, const RtSignals *signals, const
                  .epoch_end = epoch_end,
                  .finish = finish};
     RtError err;
+    for (size_t i = 0; i < b->loops.len; i++) set_bases(b->loops.at[i]);
     set_limits(b, &t, evaluate);
     b->epoch = (int32_t)(b->start.position.epoch + 1);
     if (!rt_train(&t, result, &err)) return driver_error(d, "%s", err.text), 1;

@@ -12,7 +12,9 @@ typedef struct {
     int64_t batch;
     Code *full, *last;
     const char **names;
-    double *results; /* room for every result, as doubles or floats */
+    double *results;            /* room for every result, as doubles or floats */
+    const void **bases, **rows; /* what steps are called with; the row numbers among them */
+    int32_t scalars[3];         /* seed, tick, epoch */
 } LoopRun;
 
 /* The best value of a report so far (NaN: none yet), and the epochs since it. */

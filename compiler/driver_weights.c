@@ -9,13 +9,9 @@ Code *driver_add_init(Driver *d) { return driver_add_unit(d, program_init_unit(d
 
 bool driver_init_variables(Driver *d, Code *init, int64_t seed) {
     int32_t scalars[3] = {(int32_t)seed, 0, 0}; /* seed, tick, epoch */
-    VEC(const void *) bases = {0};
-    vec_push(&bases, d->arena);
-    vec_push(&bases, d->variables.bytes);
-    for (size_t i = 0; i < init->unit->inputs.len; i++) vec_push(&bases, &scalars[i]);
-    RtCall call = rt_call(d->pool);
-    init->run((void *const *)bases.at, &call);
-    vec_free(&bases);
+    const void **bases = driver_bases(d, init->unit, NULL);
+    for (size_t i = 0; i < init->unit->inputs.len; i++) bases[BASE_FIRST_INPUT + i] = &scalars[i];
+    driver_run_code(d, init, bases);
     return true;
 }
 

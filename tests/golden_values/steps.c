@@ -57,13 +57,9 @@ void steps_call(Steps *s, int32_t row, void *loss) { steps_call_rows(s, &row, ro
 void steps_call_rows(Steps *s, const int32_t *rows, int32_t step, void *results[]) {
     const RtData *data = driver_rt_data(driver_program(s->d)->trains.at[0]->loops.at[0].data);
     const int32_t scalars[] = {0, step, 1}; /* seed, tick, epoch */
-    VEC(const void *) bases = {0};
-    vec_push(&bases, driver_arena(s->d));
-    vec_push(&bases, driver_variables(s->d)->bytes);
-    for (int i = 0; i < data->nfields; i++) vec_push(&bases, data->fields[i].data);
-    vec_push(&bases, rows);
-    for (size_t i = 0; i < COUNT(scalars); i++) vec_push(&bases, &scalars[i]);
-    for (int i = 0; results[i]; i++) vec_push(&bases, results[i]);
-    s->step->run((void *const *)bases.at, NULL);
-    vec_free(&bases);
+    const void **bases = driver_bases(s->d, s->step->unit, data), **next = bases + BASE_FIRST_INPUT + data->nfields;
+    *next++ = rows;
+    for (size_t i = 0; i < COUNT(scalars); i++) *next++ = &scalars[i];
+    for (int i = 0; results[i]; i++) *next++ = results[i];
+    s->step->run((void *const *)bases, NULL);
 }
