@@ -1,5 +1,5 @@
 /* What the compiler supplies: the table, reading arguments, scalar functions and conversions. */
-#include "lang/check.h"
+#include "lang/builtin.h"
 
 #include <math.h>
 #include <string.h>
@@ -150,6 +150,11 @@ bool arg_shape(Checker *c, BuiltinCall *b, int arg, int *rank, const Dim **dims)
     *rank = n;
     *dims = out;
     return true;
+}
+
+bool arg_length(Checker *c, BuiltinCall *b, int arg, const Dim **dims) {
+    int rank;
+    return arg_shape(c, b, arg, &rank, dims) && (rank == 1 || arg_bad(c, b, arg, "a whole number"));
 }
 
 /* ---- scalar functions ---- */

@@ -1,5 +1,5 @@
 /* Calls: sorting arguments to parameters, binding them, and expanding the body of what is called. */
-#include "lang/check.h"
+#include "lang/builtin.h"
 #include "lang/doc.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Data sets: their expressions, opening them, and facts about them. */
-#include "lang/check.h"
+#include "lang/builtin.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Gradients: what an expression reaches, and grad(e, x). */
-#include "lang/check.h"
+#include "lang/builtin.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* All parameters of a model: listed, replaced by other values, and a layer's own copies. */
-#include "lang/check.h"
+#include "lang/builtin.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Reductions and what makes tensors from shapes. */
-#include "lang/check.h"
+#include "lang/builtin.h"
 
 #include <string.h>
 
@@ -154,13 +154,8 @@ Value builtin_full(Checker *c, BuiltinCall *b) {
 }
 
 Value builtin_arange(Checker *c, BuiltinCall *b) {
-    int rank;
     const Dim *dims;
-    if (!arg_shape(c, b, 0, &rank, &dims)) return value_poison();
-    if (rank != 1) {
-        arg_bad(c, b, 0, "a whole number");
-        return value_poison();
-    }
+    if (!arg_length(c, b, 0, &dims)) return value_poison();
     return value_term(term_new(c, T_IOTA, type_of(c, DT_I32, 1, dims), b->at, 0, NULL));
 }
 

@@ -1,5 +1,5 @@
 /* Builtins that move elements: reshape, transpose, concat, stack, split, pad, flip. */
-#include "lang/check.h"
+#include "lang/builtin.h"
 
 #include <string.h>
 

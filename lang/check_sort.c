@@ -1,6 +1,6 @@
 /* Orders: sort, argsort, topk, permutation. One term gives the places of elements in order along the last dim; other
  * axes are transposed to it, and values are the elements at these places. */
-#include "lang/check.h"
+#include "lang/builtin.h"
 
 #include <string.h>
 
@@ -65,13 +65,8 @@ Value builtin_topk(Checker *c, BuiltinCall *b) {
 
 /* The order of random words: among n of them two are equal, and so keep their order, about once in 2^33 / n^2 draws. */
 Value builtin_permutation(Checker *c, BuiltinCall *b) {
-    int rank;
     const Dim *dims;
-    if (!arg_shape(c, b, 0, &rank, &dims)) return value_poison();
-    if (rank != 1) {
-        arg_bad(c, b, 0, "a whole number");
-        return value_poison();
-    }
-    Term *words = random_term(c, b, "bits", DT_I32, rank, dims);
+    if (!arg_length(c, b, 0, &dims)) return value_poison();
+    Term *words = random_term(c, b, "bits", DT_I32, 1, dims);
     return value_term(words ? places_of(c, words, NULL, false, b->at) : NULL);
 }

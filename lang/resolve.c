@@ -1,5 +1,5 @@
 /* Files and their names: imports, the top level of each module, and what a name means there. */
-#include "lang/check.h"
+#include "lang/builtin.h"
 
 #include <errno.h>
 #include <stdlib.h>
