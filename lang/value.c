@@ -25,20 +25,11 @@ Value value_list(Checker *c, ValueKind kind, const Value *items, int len) {
     return v;
 }
 
-static int64_t gcd(int64_t a, int64_t b) {
-    while (b) {
-        int64_t t = a % b;
-        a = b;
-        b = t;
-    }
-    return a < 0 ? -a : a;
-}
-
 /* Lowest terms where both are numbers; whole where the division is exact. */
 Value value_ratio(Checker *c, Dim num, Dim den) {
     int64_t n, d;
     if (dim_is_const(num, &n) && dim_is_const(den, &d)) {
-        int64_t g = gcd(n, d) * (d < 0 ? -1 : 1);
+        int64_t g = gcd64(n, d) * (d < 0 ? -1 : 1);
         num = dim_number(c->dims, n / g);
         den = dim_number(c->dims, d / g);
     } else if (dim_mul(c->dims, dim_div(c->dims, num, den), den) == num) {

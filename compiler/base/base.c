@@ -61,3 +61,13 @@ void str_add(Str *s, const char *fmt, ...) {
     str_put(s, room, (size_t)n);
     free(room);
 }
+
+int64_t gcd64(int64_t a, int64_t b) {
+    a = llabs(a), b = llabs(b);
+    while (b) {
+        int64_t r = a % b;
+        a = b;
+        b = r;
+    }
+    return a;
+}

@@ -35,6 +35,9 @@ typedef VEC(char) Str;
 void str_add(Str *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void str_put(Str *s, const char *bytes, size_t n);
 
+/** The greatest common divisor, at least 0; of 0 and n it is |n|. */
+int64_t gcd64(int64_t a, int64_t b);
+
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))

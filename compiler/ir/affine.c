@@ -119,16 +119,6 @@ static int64_t mul64(int64_t a, int64_t b) {
 int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0); } /* b > 0 */
 int64_t floor_mod(int64_t a, int64_t b) { return a % b + (a % b < 0 ? b : 0); }
 
-int64_t gcd64(int64_t a, int64_t b) {
-    a = llabs(a), b = llabs(b);
-    while (b) {
-        int64_t r = a % b;
-        a = b;
-        b = r;
-    }
-    return a;
-}
-
 const Aff *aff_const(AffTable *t, int64_t c) { return share(t, c, NULL, 0); }
 
 const Aff *aff_var(AffTable *t, int var) {

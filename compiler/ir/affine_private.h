@@ -6,7 +6,6 @@
 
 int64_t floor_div(int64_t a, int64_t b); /* b > 0; rounds down */
 int64_t floor_mod(int64_t a, int64_t b); /* b > 0; 0 <= result < b */
-int64_t gcd64(int64_t a, int64_t b);     /* >= 0 */
 
 /** A total order by structure alone: the same in every table. */
 int aff_cmp(const Aff *a, const Aff *b);

@@ -153,6 +153,10 @@ Ex ex_int(Graph *g, DType t, int64_t v) {
 }
 
 Ex ex_zero(Graph *g, DType t) { return dtype_is_float(t) ? ex_float(g, t, 0) : ex_int(g, t, 0); }
+bool ex_is_zero(const Graph *g, Ex e) {
+    const Expr *x = ir_expr(g, e);
+    return x->kind == EX_CONST && (dtype_is_float(x->dtype) ? x->f == 0 : x->i == 0);
+}
 Ex ex_const(Graph *g, DType t, Scalar v) { return dtype_is_float(t) ? ex_float(g, t, v.f) : ex_int(g, t, v.i); }
 
 Ex ex_index(Graph *g, DType t, const Aff *a) {

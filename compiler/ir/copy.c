@@ -262,6 +262,13 @@ Ref ir_copy(Graph *to, const Graph *from, Ref r, const Ref *refs) {
     return copy;
 }
 
+void ir_copy_outputs(Graph *to, const Graph *from, const Ref *refs) {
+    for (size_t i = 0; i < from->outputs.len; i++) {
+        const Output *o = &from->outputs.at[i];
+        ir_output(to, o->kind, o->slot, refs[o->node], o->name);
+    }
+}
+
 Graph *ir_compact(const Graph *g, Ref *refs) {
     bool *needed = xcalloc(g->nodes.len, sizeof *needed);
     Ref *fresh = refs ? refs : xcalloc(g->nodes.len, sizeof *fresh);
@@ -271,10 +278,7 @@ Graph *ir_compact(const Graph *g, Ref *refs) {
     Graph *to = ir_graph_new(g->nnc);
     fresh[0] = 0;
     for (size_t i = 1; i < g->nodes.len; i++) fresh[i] = needed[i] ? ir_copy(to, g, (Ref)i, fresh) : 0;
-    for (size_t i = 0; i < g->outputs.len; i++) {
-        const Output *o = &g->outputs.at[i];
-        ir_output(to, o->kind, o->slot, fresh[o->node], o->name);
-    }
+    ir_copy_outputs(to, g, fresh);
     free(needed);
     if (!refs) free(fresh);
     return to;

@@ -252,6 +252,7 @@ void ir_name(Graph *g, Ref r, Name name);
 Ex ex_float(Graph *g, DType t, double v);
 Ex ex_int(Graph *g, DType t, int64_t v);
 Ex ex_zero(Graph *g, DType t);
+bool ex_is_zero(const Graph *g, Ex e);
 Ex ex_index(Graph *g, DType t, const Aff *a); /* t: DT_I32 or DT_I64 */
 Ex ex_load(Graph *g, Ref node, const Place *at);
 Ex ex_fetch(Graph *g, DType t, int buffer, Place at);
@@ -276,6 +277,9 @@ void ex_walk(const Graph *g, Ex e, void (*visit)(const Graph *g, Ex e, void *sel
 
 /** Copies node `r` of `from` into `to`, loads going through refs[]; the new node's number. */
 Ref ir_copy(Graph *to, const Graph *from, Ref r, const Ref *refs);
+
+/** Makes the copies of the nodes that are outputs of `from` outputs of `to`. */
+void ir_copy_outputs(Graph *to, const Graph *from, const Ref *refs);
 
 /** `g` without the nodes that no output reaches; refs[] (as many as g has nodes, or NULL) gets the new numbers, 0 for
  * dropped ones. */

@@ -2,15 +2,6 @@
  * and remainders are too where all lanes fall into one multiple of the divisor. */
 #include "compiler/llvm/emit.h"
 
-static int64_t gcd(int64_t a, int64_t b) {
-    while (b) {
-        int64_t r = a % b;
-        a = b;
-        b = r;
-    }
-    return a < 0 ? -a : a;
-}
-
 static bool range(const Emit *e, const Aff *a, int64_t *lo, int64_t *hi) {
     return aff_range(a, e->kernel->extents, e->kernel->nvars, lo, hi);
 }
@@ -73,12 +64,12 @@ static int64_t multiple(const Emit *e, const Aff *a) {
         const AffTerm *t = &a->terms[i];
         int64_t of = 1, known;
         if (t->kind == ATOM_MOD)
-            of = gcd(multiple(e, t->of), t->by);
+            of = gcd64(multiple(e, t->of), t->by);
         else if (t->kind == ATOM_VAR && e->vars[t->var] && l_constant(e->vars[t->var], &known))
             of = known;
         else if (t->kind == ATOM_VAR && t->var == e->lane_var)
             of = e->lane_step;
-        m = gcd(m, t->coef * of);
+        m = gcd64(m, t->coef * of);
     }
     return m;
 }
@@ -89,7 +80,7 @@ static int64_t multiple(const Emit *e, const Aff *a) {
 static bool without_carry(const Emit *e, const AffTerm *t, int64_t *coef) {
     if (!aff_in_lanes(e, t->of, coef)) return false;
     if (*coef == 0) return true;
-    return *coef > 0 && *coef * (e->lanes - 1) < gcd(multiple(e, t->of), t->by);
+    return *coef > 0 && *coef * (e->lanes - 1) < gcd64(multiple(e, t->of), t->by);
 }
 
 bool aff_in_lanes(const Emit *e, const Aff *a, int64_t *coef) {

@@ -268,13 +268,6 @@ static void sweep(Autodiff *ad, Ref first) {
 
 /* ---- the pass ---- */
 
-static void copy_outputs(Graph *to, const Graph *from, const Ref *refs) {
-    for (size_t i = 0; i < from->outputs.len; i++) {
-        const Output *o = &from->outputs.at[i];
-        ir_output(to, o->kind, o->slot, refs[o->node], o->name);
-    }
-}
-
 static Graph *without_marks(Nnc *nnc, Graph *g) {
     bool any = false;
     for (Ref r = 1; r < g->nodes.len; r++) any = any || ir_node(g, r)->kind == N_MARK;
@@ -285,7 +278,7 @@ static Graph *without_marks(Nnc *nnc, Graph *g) {
         const Node *n = ir_node(g, r);
         refs[r] = n->kind == N_MARK ? refs[n->grad.of] : ir_copy(out, g, r, refs);
     }
-    copy_outputs(out, g, refs);
+    ir_copy_outputs(out, g, refs);
     return out;
 }
 
@@ -313,7 +306,7 @@ Graph *pass_autodiff(Nnc *nnc, const Graph *g) {
         else if (!ad.refs[r])
             sweep(&ad, r);
     }
-    copy_outputs(ad.g, g, ad.refs);
+    ir_copy_outputs(ad.g, g, ad.refs);
     autodiff_body_free(&ad.body);
     vec_free(&ad.partials);
     vec_free(&ad.summands);

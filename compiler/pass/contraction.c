@@ -136,8 +136,6 @@ static bool move_conditions(Graph *g, const Node *n, const Expr *guard, Factor *
     return true;
 }
 
-static bool is_zero(const Graph *g, Ex e) { return ir_expr(g, e)->kind == EX_CONST && ir_expr(g, e)->f == 0; }
-
 static int count(const bool *uses, int n) {
     int c = 0;
     for (int v = 0; v < n; v++) c += uses[v];
@@ -262,7 +260,7 @@ bool contraction_of(Graph *g, Ref r, Contraction *c) {
     *c = (Contraction){0};
     if (n->kind != N_COMP || n->comp.combine != RED_SUM || (n->dtype != DT_F32 && n->dtype != DT_F64)) return false;
     const Expr body = *ir_expr(g, n->comp.body);
-    bool guarded = body.kind == EX_GUARD && is_zero(g, body.arg[1]);
+    bool guarded = body.kind == EX_GUARD && ex_is_zero(g, body.arg[1]);
     int nvars = n->rank + n->comp.nred, nf = split_factors(g, guarded ? body.arg[0] : n->comp.body, f, 0, FACTORS);
     if (nf < 2) return false;
     for (int i = 0; i < nf; i++) {

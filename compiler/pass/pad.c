@@ -122,13 +122,11 @@ static Ex own_body(const Padded *p, const Ref *refs) {
     return ex_guard(to, n, conds, ex_load(to, refs[p->load->load.node], at), ex_zero(to, p->guard->dtype));
 }
 
-static bool is_zero(const Graph *g, Ex e) { return ir_expr(g, e)->kind == EX_CONST && ir_expr(g, e)->f == 0; }
-
 /* The operand in the new graph: a load of its padded tensor where that is made, else as it is. */
 static Ex operand(Graph *to, const Graph *from, const Node *n, Ex e, const Ref *refs, bool *padded) {
     const Expr guard = *ir_expr(from, e);
     Arena *a = to->nnc->arena;
-    if (guard.kind != EX_GUARD || !is_zero(from, guard.arg[1]) || ir_expr(from, guard.arg[0])->kind != EX_LOAD)
+    if (guard.kind != EX_GUARD || !ex_is_zero(from, guard.arg[1]) || ir_expr(from, guard.arg[0])->kind != EX_LOAD)
         return ex_copy(to, from, e, NULL, 0, refs);
     const Expr load = *ir_expr(from, guard.arg[0]);
     int rank = load.load.rank;
@@ -170,9 +168,6 @@ Graph *pass_pad(Nnc *nnc, Graph *from) {
     Graph *to = ir_graph_new(nnc);
     Ref *refs = ARENA_ARRAY(nnc->arena, Ref, from->nodes.len);
     for (Ref r = 1; r < from->nodes.len; r++) refs[r] = pad_node(to, from, r, refs);
-    for (size_t i = 0; i < from->outputs.len; i++) {
-        const Output *o = &from->outputs.at[i];
-        ir_output(to, o->kind, o->slot, refs[o->node], o->name);
-    }
+    ir_copy_outputs(to, from, refs);
     return to;
 }

@@ -9,18 +9,13 @@ typedef struct {
     Ex value;
 } Sum;
 
-static bool is_zero(const Graph *g, Ex e) {
-    const Expr *x = ir_expr(g, e);
-    return x->kind == EX_CONST && (dtype_is_float(x->dtype) ? x->f == 0 : x->i == 0);
-}
-
 /* Moves the guards of factors to the front: guard(c, a, 0) * b => guard(c, a * b, 0). What a guard leaves out is a zero
  * of the structure, not of the data: it stays zero beside an infinity or a NaN. */
 static Ex strip(Graph *g, Ex e, Sum *s) {
     const Expr x = *ir_expr(g, e);
     switch (x.kind) {
     case EX_GUARD:
-        if (!is_zero(g, x.arg[1])) return e;
+        if (!ex_is_zero(g, x.arg[1])) return e;
         for (int i = 0; i < x.guard.n; i++) vec_push(&s->conds, x.guard.at[i]);
         return strip(g, x.arg[0], s);
     case EX_MUL: {
@@ -30,7 +25,7 @@ static Ex strip(Graph *g, Ex e, Sum *s) {
     case EX_DIV: return ex_op(g, EX_DIV, strip(g, x.arg[0], s), x.arg[1], 0);
     case EX_NEG: return ex_op(g, EX_NEG, strip(g, x.arg[0], s), 0, 0);
     case EX_SELECT: /* select(p, guard(c, a, 0), 0) => guard(c, select(p, a, 0), 0) */
-        return is_zero(g, x.arg[2]) ? ex_op(g, EX_SELECT, x.arg[0], strip(g, x.arg[1], s), x.arg[2]) : e;
+        return ex_is_zero(g, x.arg[2]) ? ex_op(g, EX_SELECT, x.arg[0], strip(g, x.arg[1], s), x.arg[2]) : e;
     default: return e;
     }
 }

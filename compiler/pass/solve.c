@@ -213,15 +213,6 @@ static bool name_inner(Solver *s) {
 
 /* ---- elimination ---- */
 
-static int64_t gcd(int64_t a, int64_t b) {
-    a = llabs(a), b = llabs(b);
-    while (b) {
-        int64_t r = a % b;
-        a = b, b = r;
-    }
-    return a;
-}
-
 /* x with a*x = 1 modulo m, for coprime a and m */
 static int64_t inverse(int64_t a, int64_t m) {
     int64_t r0 = m, r1 = ((a % m) + m) % m, x0 = 0, x1 = 1;
@@ -255,7 +246,7 @@ static double points_left(const Solver *s, const AffTerm *m, int n, int p) {
     double left = 1;
     for (int i = 0; i < n; i++) {
         if (i == p) continue;
-        int64_t next = gcd(g, m[i].coef), step = g / next, extent = s->extent.at[m[i].var];
+        int64_t next = gcd64(g, m[i].coef), step = g / next, extent = s->extent.at[m[i].var];
         left *= (double)((extent + step - 1) / step);
         g = next;
     }
@@ -277,7 +268,7 @@ static void eliminate(Solver *s, Row row) {
     int64_t common = 0;
     AffTerm *m = arena_copy(s->arena, row.lhs->terms, sizeof *m * (size_t)n);
     qsort(m, (size_t)n, sizeof *m, by_coefficient);
-    for (int i = 0; i < n; i++) common = gcd(common, m[i].coef);
+    for (int i = 0; i < n; i++) common = gcd64(common, m[i].coef);
     if (common > 1) {
         require(s, aff_mod(s->t, row.rhs, common), 0, 1);
         row.rhs = aff_div(s->t, row.rhs, common);
@@ -291,7 +282,7 @@ static void eliminate(Solver *s, Row row) {
     int64_t sign = pivot.coef < 0 ? -1 : 1;
     int64_t *g = ARENA_ARRAY(s->arena, int64_t, n + 1); /* of the pivot's and the first i others' coefficients */
     g[0] = pivot.coef * sign;
-    for (int i = 0; i < n; i++) m[i].coef *= sign, g[i + 1] = gcd(g[i], m[i].coef);
+    for (int i = 0; i < n; i++) m[i].coef *= sign, g[i + 1] = gcd64(g[i], m[i].coef);
     const Aff *rest = aff_scale(s->t, row.rhs, sign);
     for (int i = n - 1; i >= 0; i--) {
         int64_t step = g[i] / g[i + 1], extent = s->extent.at[m[i].var];

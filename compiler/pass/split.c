@@ -78,9 +78,6 @@ Graph *pass_split(Nnc *nnc, const Graph *from) {
         Cut cut = find_cut(n);
         refs[r] = cut.parts > 1 ? split_node(to, from, n, cut, refs) : ir_copy(to, from, r, refs);
     }
-    for (size_t i = 0; i < from->outputs.len; i++) {
-        const Output *o = &from->outputs.at[i];
-        ir_output(to, o->kind, o->slot, refs[o->node], o->name);
-    }
+    ir_copy_outputs(to, from, refs);
     return to;
 }

@@ -8,6 +8,7 @@
 #include "tests/reference/interp.h"
 #include "tests/reference/loop_interp.h"
 #include "tests/reference/random_graph.h"
+#include "tests/unit/graphs.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -139,10 +140,6 @@ static inline void expect_same(Nnc *nnc, const Graph *g, const Machine *m, uint6
     free(bases.at);
     interp_free(g, &d.env);
     random_data_free(g, &d);
-}
-
-static inline Graph *read_graph(Nnc *nnc, const char *text) {
-    return ir_read(nnc, source_add(&nnc->sources, nnc->arena, "test", text, strlen(text)));
 }
 
 #endif

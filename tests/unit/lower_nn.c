@@ -33,15 +33,6 @@ static void expect(const char *text, const void *const *inputs, int n, const dou
     nnc_free(nnc);
 }
 
-#define INPUTS(...)                                                                                                    \
-    (const void *const[]) { __VA_ARGS__ }
-#define WANT(...)                                                                                                      \
-    (int)COUNT(((double[]){__VA_ARGS__})), (double[]) { __VA_ARGS__ }
-#define D(...)                                                                                                         \
-    (double[]) { __VA_ARGS__ }
-#define I(...)                                                                                                         \
-    (int32_t[]) { __VA_ARGS__ }
-
 Test(lower_nn, arithmetic_and_broadcasts) {
     expect("export fn f(a: [2, 1], b: [3]) = a * b + 1", INPUTS(D(2, 3), D(1, 10, 100)), WANT(3, 21, 201, 4, 31, 301));
     expect("export fn f(a: [4]) = if a > 0 then a else -a / 2", INPUTS(D(1, -1, 4, -4)), WANT(1, 0.5, 4, 2));

@@ -53,4 +53,14 @@ static inline Graph *nn_step(Program *p, int64_t n) {
     return g;
 }
 
+/* Arguments of functions and what they are to give. */
+#define INPUTS(...)                                                                                                    \
+    (const void *const[]) { __VA_ARGS__ }
+#define WANT(...)                                                                                                      \
+    (int)COUNT(((double[]){__VA_ARGS__})), (double[]) { __VA_ARGS__ }
+#define D(...)                                                                                                         \
+    (double[]) { __VA_ARGS__ }
+#define I(...)                                                                                                         \
+    (int32_t[]) { __VA_ARGS__ }
+
 #endif

@@ -3,15 +3,6 @@
 #include "compiler/pass/passes.h"
 #include "tests/unit/loops.h"
 
-static char *text_of(const Graph *g) {
-    char *text = NULL;
-    size_t len = 0;
-    FILE *out = open_memstream(&text, &len);
-    ir_print(g, out);
-    fclose(out);
-    return text;
-}
-
 /* Reads, prints, reads and prints again; then compares the loop nests with the interpreter, also after simplification.
  */
 static void expect_scan(const char *text) {
@@ -20,7 +11,7 @@ static void expect_scan(const char *text) {
         Nnc *nnc = nnc_new();
         Graph *g = read_graph(nnc, text);
         cr_assert(g, "the graph doesn't read");
-        char *first = text_of(g), *second = text_of(read_graph(nnc, first));
+        char *first = graph_text(g), *second = graph_text(read_graph(nnc, first));
         cr_assert_str_eq(first, second);
         Graph *simple = pass_simplify(nnc, g);
         ir_verify(simple, "simplify");

@@ -3,19 +3,10 @@
 #include "compiler/pass/passes.h"
 #include "tests/unit/loops.h"
 
-static char *text_of(const Graph *g) {
-    char *text = NULL;
-    size_t len = 0;
-    FILE *out = open_memstream(&text, &len);
-    ir_print(g, out);
-    fclose(out);
-    return text;
-}
-
 static Graph *read_while(Nnc *nnc, const char *text) {
     Graph *g = read_graph(nnc, text);
     cr_assert(g, "the graph doesn't read");
-    char *first = text_of(g), *second = text_of(read_graph(nnc, first));
+    char *first = graph_text(g), *second = graph_text(read_graph(nnc, first));
     cr_assert_str_eq(first, second);
     free(first);
     free(second);

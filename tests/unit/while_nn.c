@@ -42,15 +42,6 @@ static void expect(const char *text, const void *const *inputs, int n, const dou
     nnc_free(nnc);
 }
 
-#define INPUTS(...)                                                                                                    \
-    (const void *const[]) { __VA_ARGS__ }
-#define WANT(...)                                                                                                      \
-    (int)COUNT(((double[]){__VA_ARGS__})), (double[]) { __VA_ARGS__ }
-#define D(...)                                                                                                         \
-    (double[]) { __VA_ARGS__ }
-#define I(...)                                                                                                         \
-    (int32_t[]) { __VA_ARGS__ }
-
 Test(while_nn, iterations_of_numbers) {
     expect("export fn f(a: []) { let x = 1; while abs(x * x - abs(a)) > 1e-9 { x = (x + abs(a) / x) / 2 }; return x }",
            INPUTS(D(2)), WANT(1.41421356237));
