@@ -190,6 +190,9 @@ DType dtype_join(Checker *c, DType a, DType b);
 /** The value as a tensor; numbers get the type of `like` where it holds them (NULL: int, or the float type). NULL for
  * poison and, after a diagnostic, for what is no tensor. */
 Term *value_to_term(Checker *c, Value v, const Term *like, Span at);
+
+/** Where `v` is a layer: says how one gets its input. */
+void help_apply(Checker *c, Diag *d, Value v);
 /** Two or three values that meet in one operation. */
 bool values_to_terms(Checker *c, int n, const Value *v, const Span *places, Term **out);
 /** As a tensor of the float type or of a wider one. */

@@ -145,8 +145,7 @@ static bool is_tensor(Value v) { return v.kind == V_TENSOR || v.kind == V_INDEX;
 
 static Value mismatch(Checker *c, AstOperator op, Value a, Value b, Ast *e) {
     Diag *d = err(c, e->op.op_at, bad_operands, ast_operator_text(op), value_text(c, a), value_text(c, b));
-    if ((a.kind == V_TENSOR) != (b.kind == V_TENSOR) && (a.kind == V_INSTANCE || b.kind == V_INSTANCE))
-        diag_help(c->nnc, d, "a layer is applied to its input: Layer(...)(x), or x |> Layer(...)");
+    help_apply(c, d, a.kind == V_INSTANCE ? a : b);
     return value_poison();
 }
 
@@ -192,7 +191,7 @@ Value eval_unary(Checker *c, AstOperator op, Value a, Ast *e) {
         return a.kind == V_INT ? number_binary(c, OP_AST_SUB, zero, a, e->at) : affine_binary(c, OP_AST_SUB, zero, a);
     }
     if (!tensor_like(a)) {
-        err(c, e->op.op_at, bad_operand, ast_operator_text(op), value_text(c, a));
+        help_apply(c, err(c, e->op.op_at, bad_operand, ast_operator_text(op), value_text(c, a)), a);
         return value_poison();
     }
     Term *t = value_to_term(c, a, NULL, e->op.a->at);

@@ -105,9 +105,10 @@ static bool stands_for_parameters(Checker *c) {
 }
 
 /* A first value is made of random numbers, constants and other first values: nothing of the step that it is declared
- * in. */
-static bool depends(Checker *c, const Term *t, NameMap *seen) {
+ * in, nor of the loops around it there, whose terms are those in [around, own). */
+static bool depends(Checker *c, const Term *t, int around, int own, NameMap *seen) {
     if (t->kind == T_PARAM || t->kind == T_STATE) return true;
+    if (t->kind == T_CARRY || t->kind == T_ITERATION) return t->id >= around && t->id < own;
     if (t->kind == T_INPUT)
         return t != c->init.seed && t != c->init.tick && t != c->init.epoch && !stands_for_parameters(c);
     if (t->nargs == 0) return false;
@@ -115,7 +116,7 @@ static bool depends(Checker *c, const Term *t, NameMap *seen) {
     if (map_get(seen, key)) return false;
     map_put(c, seen, key, seen);
     for (int i = 0; i < t->nargs; i++)
-        if (depends(c, t->args[i], seen)) return true;
+        if (depends(c, t->args[i], around, own, seen)) return true;
     return false;
 }
 
@@ -144,7 +145,7 @@ static Value draw(Checker *c, Value f, const Variable *var, Span at) {
     return call_with(c, f, 3, args, at);
 }
 
-static Term *fit(Checker *c, Variable *var, Value v, Span at) {
+static Term *fit(Checker *c, Variable *var, Value v, const ScanContext *scan, int own, Span at) {
     Term like = {.type = var->type};
     Term *t = value_to_term(c, v, &like, at);
     if (!t) return NULL;
@@ -158,7 +159,8 @@ static Term *fit(Checker *c, Variable *var, Value v, Span at) {
         return NULL;
     }
     NameMap seen = {0};
-    if (depends(c, t, &seen)) {
+    while (scan && scan->up) scan = scan->up;
+    if (depends(c, t, scan ? scan->first_term : own, own, &seen)) {
         diag_help(c->nnc, err(c, at, init_depends, var->path),
                   "it is made before the first step: of random numbers, constants, and parameters by their names");
         return NULL;
@@ -169,6 +171,7 @@ static Term *fit(Checker *c, Variable *var, Value v, Span at) {
 void init_value(Checker *c, Variable *var, Scope *s, Ast *init, bool drawn) {
     UnitState *unit = c->unit;
     ScanContext *scan = c->scan;
+    int own = c->terms;
     c->scan = NULL; /* a first value is the same in each iteration */
     c->init.symbolic = unit->symbolic;
     c->init.vars = unit->vars;
@@ -180,7 +183,7 @@ void init_value(Checker *c, Variable *var, Scope *s, Ast *init, bool drawn) {
         frame.namer = &namer;
         Value v = eval_expr(c, s, init);
         if (drawn && v.kind != V_POISON) v = draw(c, v, var, init->at);
-        var->init = fit(c, var, v, init->at);
+        var->init = fit(c, var, v, scan, own, init->at);
         frame_pop(c);
     }
     c->unit = unit;

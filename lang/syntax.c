@@ -98,13 +98,14 @@ static bool is_operator(int kind) {
 /* The other ways of writing it that people bring along. */
 static const char *help_for(const Parser *p, const Expected *e, const Token *t) {
     const char *before = p->source->text + t->at.begin - (t->at.begin ? 1 : 0);
-    bool in_index = p->brackets.len && p->brackets.at[p->brackets.len - 1].kind == T_LBRACKET;
+    int inside = p->brackets.len ? p->brackets.at[p->brackets.len - 1].kind : T_LBRACE;
     if (t->first_on_line && t->kind == T_LBRACE) return "the '{' belongs on the line before";
     if (t->kind == T_END && expects(e, "{")) return "the '{' belongs on this line";
     if (t->first_on_line && is_operator(t->kind))
         return "an expression goes on in the next line where a line ends in an operator, or inside parentheses";
+    if (t->kind == T_COMMA && inside == T_LBRACE) return "several values stand in parentheses: (a, b)";
     if (t->kind == T_STAR && *before == '*') return "a power is written x^2";
-    if (t->kind == T_COLON && in_index) return "a slice is written 2..5, all of a dimension ':'";
+    if (t->kind == T_COLON && inside == T_LBRACKET) return "a slice is written 2..5, all of a dimension ':'";
     if (t->kind == T_RANGE) return "a range stands between the brackets of an index, or after 'in'";
     if (t->kind == T_ASSIGN && expects(e, "==")) return "equality is written '=='";
     if (is_comparison(t->kind) && expects(e, "and")) return "comparisons do not chain: write a < b and b < c";

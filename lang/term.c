@@ -372,6 +372,11 @@ static Term *list_term(Checker *c, Value v, const Term *like, Span at) {
     return a;
 }
 
+void help_apply(Checker *c, Diag *d, Value v) {
+    if (v.kind == V_INSTANCE)
+        diag_help(c->nnc, d, "a layer is applied to its input: Layer(...)(x), or x |> Layer(...)");
+}
+
 Term *value_to_term(Checker *c, Value v, const Term *like, Span at) {
     double x = 1;
     switch (v.kind) {
@@ -382,7 +387,7 @@ Term *value_to_term(Checker *c, Value v, const Term *like, Span at) {
     case V_FLOAT: value_number(v, &x); return term_number(c, x, number_type(c, v, like), at);
     case V_BOOL: return term_number(c, v.truth, DT_BOOL, at);
     case V_LIST: return list_term(c, v, like, at);
-    default: err(c, at, not_tensor, value_text(c, v)); return NULL;
+    default: help_apply(c, err(c, at, not_tensor, value_text(c, v)), v); return NULL;
     }
 }
 
