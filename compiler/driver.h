@@ -48,7 +48,7 @@ typedef struct {
     /* train, eval */
     int64_t epochs, steps, log_every;
     const char *only, *out;
-    bool resume;
+    bool resume, check_nan;
 } Options;
 
 /* One run of nnc over one program. */

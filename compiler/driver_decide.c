@@ -64,8 +64,9 @@ void decide_take_best(BlockRun *b) {
 void decide_free(BlockRun *b) {
     rt_report_names_free(b->names, b->nnames);
     free(b->best);
+    free(b->kept);
     b->names = NULL;
-    b->best = NULL;
+    b->best = b->kept = NULL;
 }
 
 /* ---- epochs ---- */

@@ -30,10 +30,14 @@ static void run_step(LoopRun *l, const Code *c, const int32_t *rows, double *rep
     l->scalars[0] = (int32_t)l->block->seed;
     l->scalars[1] = l->block->tick;
     l->scalars[2] = l->block->epoch;
+    if (l->loop->trains && d->options.check_nan) finite_keep(l->block);
     driver_run_code(d, c, l->bases);
     for (size_t i = 0; i < c->unit->results.len; i++)
         reports[i] = d->nnc->float_type == DT_F64 ? l->results[i] : (double)singles[i];
-    if (l->loop->trains) l->block->tick++;
+    if (l->loop->trains) {
+        finite_check(l, c, reports);
+        l->block->tick++;
+    }
 }
 
 static void full_step(void *self, const int32_t *rows, int64_t n, double *reports) {
@@ -149,6 +153,7 @@ static int run_block(BlockRun *b, bool evaluate, const RtSignals *signals, const
                  .facts = facts,
                  .nfacts = COUNT(facts),
                  .signals = signals,
+                 .failed = &b->failed,
                  .user = b,
                  .epoch_end = epoch_end,
                  .finish = finish};
@@ -156,7 +161,10 @@ static int run_block(BlockRun *b, bool evaluate, const RtSignals *signals, const
     for (size_t i = 0; i < b->loops.len; i++) set_bases(b->loops.at[i]);
     set_limits(b, &t, evaluate);
     b->epoch = (int32_t)(b->start.position.epoch + 1);
-    if (!rt_train(&t, result, &err)) return driver_error(d, "%s", err.text), 1;
+    if (!rt_train(&t, result, &err)) {
+        if (!b->failed) driver_error(d, "%s", err.text);
+        return 1;
+    }
     if (result->end == RT_END_SIGNAL) return 128 + result->signal;
     decide_take_best(b);
     return 0;
@@ -217,6 +225,7 @@ static int train_blocks(Driver *d, BlockRuns *runs, const RtSignals *signals, co
         if (!resumed && !begin_block(runs->at[i], result.log_bytes)) return 1;
         status = run_block(runs->at[i], false, signals, log, &result);
     }
+    if (driver_failed(d)) return 1;
     if (status == 1) checkpoint_hint(d, "  = help: the last checkpoint is whole; to go on from it: ");
     if (status > 1 && !d->options.quiet) checkpoint_hint(d, "stopped; to go on: ");
     return status;

@@ -44,6 +44,10 @@ typedef struct BlockRun {
     int ntrends;
     char *best;   /* the variables as they were after the best epoch; NULL where there is none */
     bool stopped; /* by stop_when */
+
+    /* numbers that are none */
+    char *kept;          /* the variables before the step at hand; NULL without --check-nan */
+    bool warned, failed; /* a loss was not finite and the run went on; the run ends for it */
 } BlockRun;
 
 typedef VEC(BlockRun *) BlockRuns;
@@ -59,6 +63,14 @@ void decide_keep(BlockRun *b);
 /** Makes the weights of the best epoch, where there is one, the program's: what the next block begins with. */
 void decide_take_best(BlockRun *b);
 void decide_free(BlockRun *b);
+
+/* ---- driver_finite.c ---- */
+
+/** Keeps the variables as they are before a step. */
+void finite_keep(BlockRun *b);
+/** Looks whether a training step's losses (under --check-nan the variables too) are finite: warns once where they are
+ * not, or under --check-nan names what is to blame and ends the run. */
+void finite_check(LoopRun *l, const Code *c, const double *results);
 
 /* ---- driver_checkpoint.c ---- */
 

@@ -26,6 +26,7 @@ static bool changes(const UnitState *u, const Slot *slot) {
 
 Unit *unit_end(Checker *c, UnitState *u) {
     Unit *unit = u->unit;
+    unit->nlosses = (int)unit->results.len;
     for (size_t i = 0; i < u->reports.len; i++) arena_push(c, &unit->results, u->reports.at[i]);
     for (size_t i = 0; i < u->order.len; i++) {
         const Slot *slot = u->order.at[i];

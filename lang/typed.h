@@ -204,6 +204,7 @@ typedef struct {
     Name doc; /* of an exported function, or NULL */
     VEC(UnitInput) inputs;
     VEC(UnitResult) results;
+    int nlosses;             /* of a step: how many results, the first ones, are minimized */
     VEC(UnitUpdate) updates; /* parameters and states that get a new value */
     struct Program *program;
     VEC(LayerCall) layers; /* for `summary` */

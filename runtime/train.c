@@ -229,6 +229,10 @@ static bool run_batches(Run *run, const RtLoop *l, LoopState *s, double *reports
         run->signalled = rt_signals_seen(t->signals) != 0;
         if (run->signalled) return false;
         run_batch(run, l, s, first, left < l->batch ? left : l->batch, reports);
+        if (t->failed != NULL && *t->failed) {
+            run->failed = !rt_fail(run->e, "a step of training failed");
+            return false;
+        }
         double now = rt_seconds();
         s->seconds = now - before;
         if (l->trains && t->log_every > 0 && run->at.step % t->log_every == 0 &&

@@ -84,6 +84,7 @@ typedef struct {
     const RtFact *facts;
 
     const RtSignals *signals; /* may be NULL */
+    const bool *failed;       /* set by a step after which training cannot go on; may be NULL */
 
     void *user;
     /** After each epoch (may be NULL): checkpoints, keep_best, stop_when. RT_FAILED must fill the error. */

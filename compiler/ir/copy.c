@@ -257,8 +257,10 @@ static Ref copy_node(Graph *to, const Graph *from, const Node *n, const Ref *ref
 
 Ref ir_copy(Graph *to, const Graph *from, Ref r, const Ref *refs) {
     const Node n = *ir_node(from, r);
+    Ref fresh = (Ref)to->nodes.len; /* unless it is shared with an equal one */
     Ref copy = copy_node(to, from, &n, refs);
     ir_name(to, copy, n.name);
+    if (copy == fresh) ir_node(to, copy)->adjoint = n.adjoint;
     return copy;
 }
 

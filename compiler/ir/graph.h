@@ -112,8 +112,9 @@ typedef struct {
     DType dtype;
     int rank;
     const int64_t *dims;
-    Span at;   /* the expression of the user's file that it computes */
-    Name name; /* a `let` or parameter name, or NULL; for people */
+    Span at;      /* the expression of the user's file that it computes */
+    Name name;    /* a `let` or parameter name, or NULL; for people */
+    bool adjoint; /* made by autodiff: part of the gradient of what is at `at` */
     union {
         struct {
             LeafKind kind;

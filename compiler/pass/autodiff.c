@@ -245,6 +245,7 @@ static void sweep(Autodiff *ad, Ref first) {
     Graph *g = ad->g;
     Ref of = ad->refs[ir_node(ad->from, first)->grad.of];
     Node scalar = *ir_node(g, of);
+    size_t before = g->nodes.len;
     if (scalar.rank != 0 || !dtype_is_float(scalar.dtype))
         bug("a gradient of a node that is no scalar of a float type");
     ad->first.len = ad->last.len = ad->need.len = 0;
@@ -264,6 +265,7 @@ static void sweep(Autodiff *ad, Ref first) {
         ad->refs[q] = grad ? grad : constant(g, ir_node(ad->from, asked->grad.wrt), 0, asked->at);
         ir_name(g, ad->refs[q], asked->name);
     }
+    for (size_t r = before; r < g->nodes.len; r++) ir_node(g, (Ref)r)->adjoint = true;
 }
 
 /* ---- the pass ---- */
