@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -191,13 +192,19 @@ void driver_optimize(Driver *d, Code *c) {
     c->graph = g;
 }
 
+enum { LARGE_PAGE = 2 << 20 };
+
 /* Systems promise more memory than they have and end the program later: what exceeds all of it is refused at once. NULL
- * after an error; `who` needs the bytes. */
+ * after an error; `who` needs the bytes. A step goes through all of it again and again: in small pages a good part of
+ * its time would be spent on looking up where they are. */
 static void *allocate(Driver *d, int64_t bytes, const char *who) {
     double machine = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-    size_t size = ((size_t)bytes + 63) & ~(size_t)63;
-    void *p = (double)bytes > machine ? NULL : aligned_alloc(64, size ? size : 64);
+    size_t unit = bytes >= LARGE_PAGE ? LARGE_PAGE : 64, size = ((size_t)MAX(bytes, 1) + unit - 1) / unit * unit;
+    void *p = (double)bytes > machine ? NULL : aligned_alloc(unit, size);
     if (!p) driver_error(d, "not enough memory: %s need %lld bytes", who, (long long)bytes);
+#ifdef MADV_HUGEPAGE
+    if (p && unit == LARGE_PAGE) madvise(p, size, MADV_HUGEPAGE);
+#endif
     return p;
 }
 

@@ -7,11 +7,14 @@
  * breaks    nothing */
 #include "compiler/pass/split.h"
 
+#include "compiler/pass/contraction.h"
+
 enum {
     LONG_WORK = 1 << 18, /* points from which a reduction is worth cutting */
     PART_WORK = 1 << 15, /* points that a part should have at least */
     ENOUGH = 32,         /* parts, or independent groups of results, that keep the threads busy */
-    GROUP = 96           /* results that one register tile computes */
+    GROUP = 96,          /* results that one register tile computes */
+    TILE = 1 << 15       /* most results of a contraction that one unit can sum up: they stay in its second cache */
 };
 
 typedef struct {
@@ -28,17 +31,43 @@ static int64_t divisor(int64_t n, int64_t want) {
     return 1;
 }
 
-static Cut find_cut(const Node *n) {
-    Cut cut = {-1, 1};
-    if (n->kind != N_COMP || n->comp.combine == RED_NONE || n->dtype == DT_F16 || n->dtype == DT_BF16) return cut;
-    double results = (double)ir_elements(n), points = results;
-    for (int v = n->rank; v < n->rank + n->comp.nred; v++) {
-        points *= (double)n->comp.extents[v];
-        if (cut.var < 0 || n->comp.extents[v] > n->comp.extents[cut.var]) cut.var = v;
-    }
-    double groups = results / (double)GROUP;
-    if (points < (double)LONG_WORK || groups >= (double)ENOUGH) return (Cut){-1, 1};
-    double want = MIN((double)ENOUGH / MAX(groups, 1.0), points / (double)PART_WORK);
+/* The reduction index with the most points, which is the one to cut. */
+static int longest(const Node *n) {
+    int var = n->rank;
+    for (int v = n->rank; v < n->rank + n->comp.nred; v++)
+        if (n->comp.extents[v] > n->comp.extents[var]) var = v;
+    return var;
+}
+
+static void count_elements(const Graph *g, Ex e, void *self) {
+    const Expr *x = ir_expr(g, e);
+    if (x->kind == EX_LOAD) *(double *)self += (double)ir_elements(ir_node(g, x->load.node));
+}
+
+/* Parts of a product's sums. Units that share the results would each read the operands, all of them again and again;
+ * those that share the sums read each once, for partial results that are written and read. */
+static double product_parts(Graph *g, Ref r) {
+    const Node *n = ir_node(g, r);
+    Contraction c;
+    double a = 0, b = 0, results = (double)ir_elements(n);
+    if (!contraction_of(g, r, &c) || c.m * c.n > TILE) return 0;
+    ex_walk(g, c.a, count_elements, &a);
+    ex_walk(g, c.b, count_elements, &b);
+    double sums = results * (double)c.k, outer = results / (double)(c.m * c.n), want = (double)ENOUGH / outer;
+    double operands = MIN(a, sums / (double)c.n) + MIN(b, sums / (double)c.m);
+    return 2 * want * results <= operands ? want : 0;
+}
+
+static Cut find_cut(Graph *g, Ref r) {
+    const Node *n = ir_node(g, r);
+    Cut none = {-1, 1};
+    if (n->kind != N_COMP || n->comp.combine == RED_NONE || n->dtype == DT_F16 || n->dtype == DT_BF16) return none;
+    double results = (double)ir_elements(n), sums = 1, groups = results / (double)GROUP;
+    for (int v = n->rank; v < n->rank + n->comp.nred; v++) sums *= (double)n->comp.extents[v];
+    if (results * sums < (double)LONG_WORK) return none;
+    double want = groups < (double)ENOUGH ? (double)ENOUGH / MAX(groups, 1.0) : 0;
+    want = MIN(MAX(want, product_parts(g, r)), results * sums / (double)PART_WORK);
+    Cut cut = {longest(n), 1};
     want = MIN(want, (double)n->comp.extents[cut.var] / 2);
     if (want >= 2) cut.parts = divisor(n->comp.extents[cut.var], (int64_t)want);
     return cut;
@@ -70,13 +99,12 @@ static Ref split_node(Graph *to, const Graph *from, const Node *n, Cut cut, cons
     return r;
 }
 
-Graph *pass_split(Nnc *nnc, const Graph *from) {
+Graph *pass_split(Nnc *nnc, Graph *from) {
     Graph *to = ir_graph_new(nnc);
     Ref *refs = ARENA_ARRAY(nnc->arena, Ref, from->nodes.len);
     for (Ref r = 1; r < from->nodes.len; r++) {
-        const Node *n = ir_node(from, r);
-        Cut cut = find_cut(n);
-        refs[r] = cut.parts > 1 ? split_node(to, from, n, cut, refs) : ir_copy(to, from, r, refs);
+        Cut cut = find_cut(from, r);
+        refs[r] = cut.parts > 1 ? split_node(to, from, ir_node(from, r), cut, refs) : ir_copy(to, from, r, refs);
     }
     ir_copy_outputs(to, from, refs);
     return to;

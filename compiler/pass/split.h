@@ -5,7 +5,7 @@
 #include "compiler/ir/graph.h"
 
 /** `from` with each reduction that is long and has too few results to keep threads busy as partial reductions over
- * equal parts, and one over their results. The cut depends on the shapes alone. */
-Graph *pass_split(Nnc *nnc, const Graph *from);
+ * equal parts, and one over their results. The cut depends on the shapes alone. Adds expressions to `from`. */
+Graph *pass_split(Nnc *nnc, Graph *from);
 
 #endif

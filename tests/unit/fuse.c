@@ -102,3 +102,20 @@ Test(fuse, the_gradient_of_a_weight_is_not_stored) {
     cr_expect_leq(largest(&b), 20 * 48); /* activations; the gradient would be 36 * 48 */
     nnc_free(nnc);
 }
+
+/* Padded operand, partial products over parts of the batch, their sum with what follows: the sums are shared out, not
+ * the results, of which each unit would read the whole batch. */
+Test(fuse, long_products_are_cut) {
+    Nnc *nnc = nnc_new();
+    Graph *g = read_graph(nnc, "%1 = input 0 \"x\" f32[32, 16, 16, 16]\n%2 = input 1 \"d\" f32[32, 16, 16, 32]\n"
+                               "%3 = param 0 \"w\" f32[3, 3, 16, 32]\n"
+                               "%4 = f32[3, 3, 16, 32] sum k0:32, k1:16, k2:16 of mul(guard(1 <= i0 + k1 < 17, "
+                               "1 <= i1 + k2 < 17 ? %1[k0, i0 + k1 - 1, i1 + k2 - 1, i2] : 0.0), %2[k0, k1, k2, i3])\n"
+                               "%5 = f32[3, 3, 16, 32] of sub(%3[i0, i1, i2, i3], mul(%4[i0, i1, i2, i3], 0.5))\n"
+                               "result 0 = %5\n");
+    cr_assert(g, "the graph doesn't read");
+    Built b = build(nnc, g, &avx2);
+    cr_expect_eq(b.unit->kernels.len, 3, "%zu kernels", b.unit->kernels.len);
+    cr_expect_eq(b.unit->kernels.at[1]->tiles, 32, "%lld tiles", (long long)b.unit->kernels.at[1]->tiles);
+    nnc_free(nnc);
+}
