@@ -19,10 +19,7 @@ static AffTable *affs(const Contract *c) { return c->b->affs; }
 
 /* ---- cases that differ at compile time ---- */
 
-/* Runs `emit` for number `i` of the `whole` full ones with full set, and for the partial one after them, if there is
- * one. */
-static void each_case(Contract *c, const Aff *i, int64_t whole, bool rest,
-                      void (*emit)(Contract *c, bool full, void *self), void *self) {
+void contract_each_case(Contract *c, const Aff *i, int64_t whole, bool rest, ContractCase *emit, void *self) {
     if (!rest || !whole) {
         emit(c, whole > 0, self);
         return;
@@ -52,7 +49,7 @@ static void block_of_rows(Contract *c, bool full, void *self) {
     if (c->pack_b != B_DIRECT)
         one_block(c, true, b);
     else
-        each_case(c, c->panel, c->c.n / c->nr, c->c.n % c->nr != 0, one_block, b);
+        contract_each_case(c, c->panel, c->c.n / c->nr, c->c.n % c->nr != 0, one_block, b);
 }
 
 /* ---- the loops of a unit ---- */
@@ -65,7 +62,7 @@ static void emit_rows(Contract *c, const Aff *first_block) {
     const Aff *i = nest_var(&c->nest, nest_for(&c->nest, FOR_SERIAL, each, limit, 0));
     const Aff *block = nest_stand(&c->nest, aff_add(t, first_block, i), blocks);
     Block b = {.from = aff_scale(t, i, c->mr)};
-    each_case(c, block, c->c.m / c->mr, c->c.m % c->mr != 0, block_of_rows, &b);
+    contract_each_case(c, block, c->c.m / c->mr, c->c.m % c->mr != 0, block_of_rows, &b);
     nest_close(&c->nest);
 }
 

@@ -46,6 +46,13 @@ typedef struct {
     const int64_t *b_outer;   /* B_PANELS: the extents of the outer indices that b uses, 1 for the others */
 } Contract;
 
+/* contract.c */
+
+/** Runs `emit` for number `i` of the `whole` full ones with full set, and for the partial one after them, if there is
+ * one. */
+typedef void ContractCase(Contract *c, bool full, void *self);
+void contract_each_case(Contract *c, const Aff *i, int64_t whole, bool rest, ContractCase *emit, void *self);
+
 /* contract_sizes.c */
 void contract_sizes(Contract *c);
 double contract_nanoseconds(const Contract *c);

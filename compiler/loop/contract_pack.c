@@ -28,7 +28,7 @@ static bool consecutive(const Contract *c, Ex e, int i) {
     const Aff *rest;
     int64_t slow, fast;
     if (!is_plain_load(c->b->g, e)) return false;
-    const Aff *at = load_offset(c->b->g, x->load.node, x->load.at);
+    const Aff *at = load_offset(c->b->g, c->node, x);
     return aff_split(t, at, c->c.ks[i], &slow, &rest) && aff_split(t, at, c->c.ks[i + 1], &fast, &rest) &&
            slow == fast * extent_of_sum(c, i + 1);
 }
@@ -103,14 +103,19 @@ Ex contract_packed_a(Contract *c, const Aff *row) {
 
 /* ---- b ---- */
 
-/* b at the current sum for a lane of the current panel; zeros beyond the last one. */
-static Ex b_value(Contract *c, const Aff *inside) {
+/* b at the current sum for a lane of the current panel; zeros beyond the last one of a partial panel. */
+static Ex b_value(Contract *c, const Aff *inside, bool full) {
     const Aff *lane = aff_add(affs(c), c->first_lane, inside);
     c->at[c->c.lane] = nest_stand(&c->nest, lane, c->c.n);
     Ex value = contract_lowered(c, c->c.b);
-    if (c->c.n % c->nr == 0) return value;
+    if (full) return value;
     Cond within = {loop_index(&c->nest, lane, NULL, 0), INT64_MIN, c->c.n};
     return ex_guard(c->b->g, 1, &within, value, ex_zero(c->b->g, c->node->dtype));
+}
+
+static void set_panel(Contract *c, const Aff *panel) {
+    c->panel = panel;
+    c->first_lane = aff_scale(affs(c), panel, c->nr);
 }
 
 /* Where a lane of the current panel and sum is in b_pack. */
@@ -132,10 +137,15 @@ Ex contract_packed_b(Contract *c, const Aff *lane) {
     return loop_fetch(c->b, c->b_pack, loop_index(&c->nest, in_b(c, lane), NULL, 0));
 }
 
-static void pack_b(Contract *c) {
+static void pack_vectors(Contract *c, bool full, void *self) {
+    (void)self;
     const Aff *lane = nest_var(&c->nest, nest_for(&c->nest, FOR_VECTOR, c->nr, NULL, c->width));
-    nest_store(&c->nest, c->b_pack, loop_index(&c->nest, in_b(c, lane), NULL, 0), b_value(c, lane));
+    nest_store(&c->nest, c->b_pack, loop_index(&c->nest, in_b(c, lane), NULL, 0), b_value(c, lane, full));
     nest_close(&c->nest);
+}
+
+static void pack_b(Contract *c) {
+    contract_each_case(c, c->panel, c->c.n / c->nr, c->c.n % c->nr != 0, pack_vectors, NULL);
 }
 
 /* Sum by sum: what is read for all panels is near each other. */
@@ -151,41 +161,50 @@ void contract_open_panels(Contract *c, const Aff *first_panel) {
     int64_t panels = contract_panels(c);
     const Aff *limit = panels % c->np ? aff_sub(t, aff_const(t, panels), first_panel) : NULL;
     c->panel_inside = nest_var(&c->nest, nest_for(&c->nest, FOR_SERIAL, c->np, limit, 0));
-    c->panel = nest_stand(&c->nest, aff_add(t, first_panel, c->panel_inside), panels);
-    c->first_lane = aff_scale(t, c->panel, c->nr);
+    set_panel(c, nest_stand(&c->nest, aff_add(t, first_panel, c->panel_inside), panels));
 }
 
 /* ---- all panels, in a kernel of their own ---- */
 
-static int64_t count_panels(Contract *c) {
-    int64_t *outer = ARENA_ARRAY(c->b->arena, int64_t, c->c.nouter + 1), count = contract_panels(c);
-    for (int i = 0; i < c->c.nouter; i++) {
-        outer[i] = c->c.b_uses[c->c.outer[i]] ? c->node->comp.extents[c->c.outer[i]] : 1;
-        count *= outer[i];
+/* Opens the loop over what the tiles of the kernel share out: the outer indices that b uses and, where b is consecutive
+ * along the lanes, its first sum, so that it is read in order; else the panels. */
+static void open_shares(Contract *c, int64_t elems, int scan) {
+    int n = c->c.nouter, first = c->c.ks[0];
+    int64_t *dims = ARENA_ARRAY(c->b->arena, int64_t, n + 1), shares = 1;
+    const Aff **index = ARENA_ARRAY(c->b->arena, const Aff *, n + 1);
+    for (int i = 0; i < n; i++) dims[i] = c->b_outer[i];
+    dims[n] = c->c.unit ? extent_of_sum(c, 0) : contract_panels(c);
+    for (int i = 0; i <= n; i++) shares *= dims[i];
+    c->nest = loop_begin_outside(c->b, scan, "pack", c->node->at, loop_tiles(shares, (double)elems));
+    nest_unflatten(&c->nest, nest_units(&c->nest, shares), dims, n + 1, index);
+    for (int i = 0; i < n; i++) c->at[c->c.outer[i]] = index[i];
+    c->first_k = c->first_sum = aff_const(affs(c), 0);
+    c->level = 0;
+    if (c->c.unit) {
+        c->at[first] = index[n];
+        c->first_sum = aff_scale(affs(c), index[n], c->c.k / extent_of_sum(c, 0));
+        c->level = 1;
+    } else {
+        set_panel(c, index[n]);
     }
-    outer[c->c.nouter] = contract_panels(c);
-    c->b_outer = outer;
-    return count;
+    if (c->level < c->c.nks) c->k_cut = extent_of_sum(c, c->level);
 }
 
 void contract_pack_panels(Contract *c) {
     Builder *b = c->b;
-    AffTable *t = affs(c);
-    int64_t panels = count_panels(c), elems = panels * c->c.k * c->nr;
+    int64_t *outer = ARENA_ARRAY(b->arena, int64_t, c->c.nouter + 1), elems = contract_panels(c) * c->c.k * c->nr;
+    for (int i = 0; i < c->c.nouter; i++) {
+        outer[i] = c->c.b_uses[c->c.outer[i]] ? c->node->comp.extents[c->c.outer[i]] : 1;
+        elems *= outer[i];
+    }
+    c->b_outer = outer;
     c->b_pack = loop_buffer(b, BUF_MEMORY, c->node->dtype, elems, NULL);
     Contract p = *c;
-    p.nest = loop_begin_outside(b, loop_scan_of(b, c->c.b), "pack", c->node->at, loop_tiles(panels, (double)elems));
     p.at = ARENA_ARRAY(b->arena, const Aff *, c->node->rank + c->node->comp.nred);
-    const Aff **index = ARENA_ARRAY(b->arena, const Aff *, c->c.nouter + 1);
-    nest_unflatten(&p.nest, nest_units(&p.nest, panels), c->b_outer, c->c.nouter + 1, index);
-    for (int i = 0; i < c->c.nouter; i++) p.at[c->c.outer[i]] = index[i];
-    p.panel = index[c->c.nouter];
-    p.first_lane = aff_scale(t, p.panel, c->nr);
-    p.level = 0;
-    p.k_cut = extent_of_sum(c, 0);
-    p.kc = c->c.k;
-    p.first_k = p.first_sum = aff_const(t, 0);
+    p.np = contract_panels(c);
+    open_shares(&p, elems, loop_scan_of(b, c->c.b));
     open_sums(&p, false, true, false);
+    if (c->c.unit) contract_open_panels(&p, aff_const(b->affs, 0));
     pack_b(&p);
     while (p.nest.heads.len) nest_close(&p.nest);
     nest_end(&p.nest);

@@ -80,22 +80,27 @@ static bool is_load(const Contract *c, Ex e) { return ir_expr(c->b->g, e)->kind 
 
 static void choose_pack_a(Contract *c) {
     int row = c->c.nrows == 1 ? c->c.rows[0] : -1, sum = c->c.ks[c->c.nks - 1];
-    int64_t along_sums = load_stride(c->b->g, c->c.a, sum);
+    int64_t along_sums = load_stride(c->b->g, c->node, c->c.a, sum);
     bool far = along_sums < INT64_MAX && along_sums * size_of(c) >= FAR && c->c.n > c->nr && row >= 0;
     c->pack_a = !is_load(c, c->c.a) || far;
-    c->a_by_k = c->pack_a && row >= 0 && load_stride(c->b->g, c->c.a, row) == 1 && along_sums != 1;
+    c->a_by_k = c->pack_a && row >= 0 && load_stride(c->b->g, c->node, c->c.a, row) == 1 && along_sums != 1;
 }
 
 /* Rows and panels of a unit: a block of a, one of b, and the tile in a quarter of the second cache each, then smaller
- * until there are enough units. Where packing a is more than copying, its panels stay together. */
+ * until there are enough units. Where all panels of a block of sums fit into half of that cache, a unit has them all:
+ * what follows on its tile then goes through memory in order. Where packing a is more than copying, its panels stay
+ * together. */
 static void choose_unit(Contract *c) {
     int64_t l2 = c->b->m->l2 / size_of(c), blocks = ceil_div(c->c.m, c->mr), panels = contract_panels(c);
     int64_t wanted = MIN(loop_tiles(INT64_MAX / 2, contract_nanoseconds(c)), UNITS), outer = outer_units(c);
     int64_t mb = MIN(blocks, MAX(l2 / 4 / (c->mr * c->kc), 1)), np = panels;
-    np = MIN(np, MAX(l2 / 4 / (MAX(mb * c->mr, c->kc) * c->nr), 1));
-    bool together = c->pack_a && !is_load(c, c->c.a);
+    bool together = c->pack_a && !is_load(c, c->c.a), all = panels * c->nr * c->kc <= l2 / 2 && c->kc == c->c.k;
+    if (all)
+        mb = MIN(mb, MAX(l2 / 4 / (c->mr * panels * c->nr), 1));
+    else
+        np = MIN(np, MAX(l2 / 4 / (MAX(mb * c->mr, c->kc) * c->nr), 1));
     while (outer * ceil_div(blocks, mb) * ceil_div(panels, np) < wanted) {
-        bool rows = mb > 1 && (np == 1 || (together ? mb > REUSE : mb > np * 4));
+        bool rows = mb > 1 && (np == 1 || (together || all ? mb > REUSE : mb > np * 4));
         if (!rows && np == 1) break;
         if (rows)
             mb = ceil_div(mb, 2);

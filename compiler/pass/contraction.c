@@ -11,15 +11,15 @@ typedef struct {
     bool *uses; /* per variable */
 } Factor;
 
-const Aff *load_offset(Graph *g, Ref node, const Place *at) {
-    const Node *n = ir_node(g, node);
+const Aff *load_offset(Graph *g, const Node *n, const Expr *x) {
+    const Node *from = ir_node(g, x->load.node);
     const Aff *sum = aff_const(g->affs, 0);
     int64_t step = 1;
-    for (int d = n->rank - 1; d >= 0; d--) {
-        sum = aff_add(g->affs, sum, aff_scale(g->affs, at[d].aff, step));
-        step *= n->dims[d];
+    for (int d = from->rank - 1; d >= 0; d--) {
+        sum = aff_add(g->affs, sum, aff_scale(g->affs, x->load.at[d].aff, step));
+        step *= from->dims[d];
     }
-    return sum;
+    return aff_simplify(g->affs, sum, n->comp.extents, n->rank + n->comp.nred);
 }
 
 bool is_plain_load(const Graph *g, Ex e) {
@@ -32,6 +32,7 @@ bool is_plain_load(const Graph *g, Ex e) {
 
 typedef struct {
     Graph *g;
+    const Node *n;
     int var;
     int64_t most;
 } Stride;
@@ -43,15 +44,15 @@ static void find_stride(const Graph *g, Ex e, void *self) {
     const Aff *rest;
     if (x->kind != EX_LOAD) return;
     for (int d = 0; d < x->load.rank; d++)
-        if (x->load.at[d].gather && load_stride(s->g, x->load.at[d].gather, s->var)) s->most = INT64_MAX;
-    if (!aff_split(s->g->affs, load_offset(s->g, x->load.node, x->load.at), s->var, &coef, &rest))
+        if (x->load.at[d].gather && load_stride(s->g, s->n, x->load.at[d].gather, s->var)) s->most = INT64_MAX;
+    if (!aff_split(s->g->affs, load_offset(s->g, s->n, x), s->var, &coef, &rest))
         s->most = INT64_MAX;
     else
         s->most = MAX(s->most, coef < 0 ? -coef : coef);
 }
 
-int64_t load_stride(Graph *g, Ex e, int var) {
-    Stride s = {g, var, 0};
+int64_t load_stride(Graph *g, const Node *n, Ex e, int var) {
+    Stride s = {g, n, var, 0};
     ex_walk(g, e, find_stride, &s);
     return s.most;
 }
@@ -171,13 +172,11 @@ static bool two_sides(Graph *g, Factor *f, int n, int nvars, Factor *a, Factor *
 
 /* ---- indices ---- */
 
-static bool unit_along(Graph *g, Ex e, int var, const int64_t *extents, int n) {
+static bool unit_along(Graph *g, const Node *n, Ex e, int var) {
     const Aff *rest;
     int64_t coef;
     if (!is_plain_load(g, e)) return false;
-    const Expr *x = ir_expr(g, e);
-    const Aff *at = aff_simplify(g->affs, load_offset(g, x->load.node, x->load.at), extents, n);
-    return aff_split(g->affs, at, var, &coef, &rest) && coef == 1;
+    return aff_split(g->affs, load_offset(g, n, ir_expr(g, e)), var, &coef, &rest) && coef == 1;
 }
 
 /* How well output index `var`, which only operand `e` uses, would do as lanes for `m` rows. What isn't consecutive
@@ -187,7 +186,7 @@ static double lane_score(Graph *g, const Node *n, Ex e, int var, double m) {
     int64_t extent = n->comp.extents[var];
     double used = (double)extent / (double)((extent + 7) / 8 * 8);
     if (extent < SHORTEST) return 0;
-    if (!unit_along(g, e, var, n->comp.extents, n->rank + n->comp.nred)) used *= m / (m + packing);
+    if (!unit_along(g, n, e, var)) used *= m / (m + packing);
     return var == n->rank - 1 ? used : used * 0.8;
 }
 
@@ -222,7 +221,7 @@ static const int *sort_sums(Graph *g, const Node *n, Ex a) {
     int *ks = ARENA_ARRAY(g->nnc->arena, int, n->comp.nred);
     int64_t *strides = ARENA_ARRAY(g->nnc->arena, int64_t, n->comp.nred);
     for (int i = 0; i < n->comp.nred; i++) {
-        int64_t stride = load_stride(g, a, n->rank + i);
+        int64_t stride = load_stride(g, n, a, n->rank + i);
         int k = i;
         for (; k > 0 && strides[k - 1] < stride; k--) {
             strides[k] = strides[k - 1];
@@ -274,6 +273,6 @@ bool contraction_of(Graph *g, Ref r, Contraction *c) {
         if (!a.uses[v] || !b.uses[v]) return false;
     if (!choose_lane(g, n, c, &a, &b)) return false;
     sort_indices(g, n, c, &a, &b);
-    c->unit = unit_along(g, c->b, c->lane, n->comp.extents, nvars);
+    c->unit = unit_along(g, n, c->b, c->lane);
     return c->m >= SHORTEST && c->k >= SHORTEST && c->m * c->n * c->k >= SMALLEST;
 }

@@ -21,11 +21,12 @@ typedef struct {
 /** Whether node r is a contraction large enough for register tiles. */
 bool contraction_of(Graph *g, Ref r, Contraction *out);
 
-/** The element number of a load's place in its row-major tensor, gathers aside. */
-const Aff *load_offset(Graph *g, Ref node, const Place *at);
+/** The element number of the place of load `x`, in the body of node `n`, in its row-major tensor, gathers aside. */
+const Aff *load_offset(Graph *g, const Node *n, const Expr *x);
 
-/** Elements between neighbours along variable `var` in the loads of `e`, at most; 0 where none depends on it. */
-int64_t load_stride(Graph *g, Ex e, int var);
+/** Elements between neighbours along variable `var` of node `n` in the loads of `e`, at most; 0 where none depends on
+ * it. */
+int64_t load_stride(Graph *g, const Node *n, Ex e, int var);
 
 /** A load at affine places: no guard, gather, conversion or operation around it. */
 bool is_plain_load(const Graph *g, Ex e);
