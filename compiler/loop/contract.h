@@ -28,9 +28,10 @@ typedef struct {
     int64_t kc;     /* sums of a block; k where it is not cut */
     int level; /* blocks are cut along ks[level]: one of each index before it, k_cut of it, all of those after it */
     int64_t k_cut;
-    bool pack_a;      /* the unit's rows of a are written to memory of its own first: [mc, kc] ... */
+    bool pack_a;      /* the unit's rows of a are written to memory of its own first: [mc, a_stride] ... */
     bool a_by_k;      /* ... or [kc, a_stride], where consecutive rows are consecutive in memory */
-    int64_t a_stride; /* a little more than mc, so that the sums don't meet in the same lines of the cache */
+    int64_t a_stride; /* a little more than kc or mc, so that neighbours don't meet in the same lines of the cache */
+    int64_t b_stride; /* B_PANELS: elements from one panel to the next, for the same reason more than k * nr */
     PackB pack_b;
 
     Nest nest;

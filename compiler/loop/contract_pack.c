@@ -76,7 +76,7 @@ int contract_open_sums(Contract *c) { return open_sums(c, !c->pack_a, c->pack_b 
 static const Aff *in_a(const Contract *c, const Aff *row) {
     AffTable *t = affs(c);
     if (c->a_by_k) return aff_add(t, aff_scale(t, c->k_in_block, c->a_stride), row);
-    return aff_add(t, aff_scale(t, row, c->kc), c->k_in_block);
+    return aff_add(t, aff_scale(t, row, c->a_stride), c->k_in_block);
 }
 
 static const Aff *open_rows(Contract *c, bool vector) {
@@ -128,7 +128,9 @@ static const Aff *in_b(const Contract *c, const Aff *lane) {
         for (int i = 0; i < c->c.nouter; i++)
             if (c->b_outer[i] > 1) panel = aff_add(t, aff_scale(t, panel, c->b_outer[i]), c->at[c->c.outer[i]]);
         panel = aff_add(t, aff_scale(t, panel, contract_panels(c)), c->panel);
-        sum = aff_add(t, aff_scale(t, panel, c->c.k), aff_add(t, c->first_sum, sum));
+        sum = aff_add(t, c->first_sum, sum);
+        sum = aff_add(t, aff_scale(t, sum, c->nr), aff_scale(t, panel, c->b_stride));
+        return aff_add(t, sum, lane);
     }
     return aff_add(t, aff_scale(t, sum, c->nr), lane);
 }
@@ -192,7 +194,7 @@ static void open_shares(Contract *c, int64_t elems, int scan) {
 
 void contract_pack_panels(Contract *c) {
     Builder *b = c->b;
-    int64_t *outer = ARENA_ARRAY(b->arena, int64_t, c->c.nouter + 1), elems = contract_panels(c) * c->c.k * c->nr;
+    int64_t *outer = ARENA_ARRAY(b->arena, int64_t, c->c.nouter + 1), elems = contract_panels(c) * c->b_stride;
     for (int i = 0; i < c->c.nouter; i++) {
         outer[i] = c->c.b_uses[c->c.outer[i]] ? c->node->comp.extents[c->c.outer[i]] : 1;
         elems *= outer[i];

@@ -2,10 +2,12 @@
 #include "compiler/loop/contract.h"
 
 enum {
-    REUSE = 4, /* blocks of rows that a packed panel must serve */
-    FAR = 128, /* bytes from one sum to the next from which a is packed: lines of the cache would be read for a few
-                  numbers */
-    UNITS = 16 /* that a large contraction is cut into, for any number of threads */
+    REUSE = 4,  /* blocks of rows that a packed panel must serve */
+    FAR = 128,  /* bytes from one sum to the next from which a is packed: lines of the cache would be read for a few
+                   numbers */
+    LINE = 64,  /* bytes of a line of a cache */
+    WAY = 4096, /* bytes from which on places meet in the same lines of the first cache again */
+    UNITS = 16  /* that a large contraction is cut into, for any number of threads */
 };
 
 /* Most rows of a tile `vectors` wide whose accumulators stay in registers, beside a row of b, an element of a, and the
@@ -78,29 +80,46 @@ static void cut_sums(Contract *c) {
 
 static bool is_load(const Contract *c, Ex e) { return ir_expr(c->b->g, e)->kind == EX_LOAD; }
 
+/* Whether the rows of a block would take each other's lines of the cache. Copying them pays where many panels read
+ * them. */
+static bool rows_meet(const Contract *c, int row) {
+    int64_t stride = load_stride(c->b->g, c->node, c->c.a, row), lines = WAY;
+    if (stride == INT64_MAX) return false;
+    while (lines > LINE && stride * size_of(c) % lines) lines /= 2;
+    return WAY / lines < c->mr && c->c.k * size_of(c) >= WAY / 2 && c->c.n >= REUSE * REUSE * c->width;
+}
+
 static void choose_pack_a(Contract *c) {
     int row = c->c.nrows == 1 ? c->c.rows[0] : -1, sum = c->c.ks[c->c.nks - 1];
     int64_t along_sums = load_stride(c->b->g, c->node, c->c.a, sum);
     bool far = along_sums < INT64_MAX && along_sums * size_of(c) >= FAR && c->c.n > c->nr && row >= 0;
-    c->pack_a = !is_load(c, c->c.a) || far;
+    c->pack_a = !is_load(c, c->c.a) || far || (row >= 0 && rows_meet(c, row));
     c->a_by_k = c->pack_a && row >= 0 && load_stride(c->b->g, c->node, c->c.a, row) == 1 && along_sums != 1;
 }
 
-/* Rows and panels of a unit: a block of a, one of b, and the tile in a quarter of the second cache each, then smaller
- * until there are enough units. Where all panels of a block of sums fit into half of that cache, a unit has them all:
- * what follows on its tile then goes through memory in order. Where packing a is more than copying, its panels stay
- * together. */
+/* Whether all of b stays in half of the second cache. */
+static bool all_of_b(const Contract *c) {
+    return c->kc == c->c.k && contract_panels(c) * c->nr * c->kc * size_of(c) <= c->b->m->l2 / 2;
+}
+
+/* Rows and panels of a unit: a block of a in a quarter of the second cache and the tile in another, then fewer until
+ * there are enough units. If all of b stays in that cache, units are rows with all panels: what follows on the tile
+ * goes through memory in order. If all rows fit into one unit, units are panels, and each of b is packed where it is
+ * used. Else both are cut: b is packed before, and a panel of it comes from the third cache for a block of a. Where
+ * packing a is more than copying, panels stay together. */
 static void choose_unit(Contract *c) {
     int64_t l2 = c->b->m->l2 / size_of(c), blocks = ceil_div(c->c.m, c->mr), panels = contract_panels(c);
     int64_t wanted = MIN(loop_tiles(INT64_MAX / 2, contract_nanoseconds(c)), UNITS), outer = outer_units(c);
     int64_t mb = MIN(blocks, MAX(l2 / 4 / (c->mr * c->kc), 1)), np = panels;
-    bool together = c->pack_a && !is_load(c, c->c.a), all = panels * c->nr * c->kc <= l2 / 2 && c->kc == c->c.k;
+    bool together = c->pack_a && !is_load(c, c->c.a), all = all_of_b(c), columns = mb == blocks && !c->pack_a;
     if (all)
         mb = MIN(mb, MAX(l2 / 4 / (c->mr * panels * c->nr), 1));
-    else
+    else if (mb == blocks)
         np = MIN(np, MAX(l2 / 4 / (MAX(mb * c->mr, c->kc) * c->nr), 1));
+    else
+        np = MIN(np, MAX(l2 / 2 / (mb * c->mr * c->nr), 1));
     while (outer * ceil_div(blocks, mb) * ceil_div(panels, np) < wanted) {
-        bool rows = mb > 1 && (np == 1 || (together || all ? mb > REUSE : mb > np * 4));
+        bool rows = mb > 1 && (np == 1 || (all || together ? mb > REUSE : !columns && mb > np * 4));
         if (!rows && np == 1) break;
         if (rows)
             mb = ceil_div(mb, 2);
@@ -109,7 +128,8 @@ static void choose_unit(Contract *c) {
     }
     c->mc = even(blocks, mb) * c->mr;
     c->np = even(panels, np);
-    c->a_stride = c->mc + 64 / size_of(c);
+    c->a_stride = (c->a_by_k ? c->mc : c->kc) + LINE / size_of(c);
+    c->b_stride = c->c.k * c->nr + LINE / size_of(c);
 }
 
 /* The scan that the kernel runs in, or one around it, of which b still changes. */
@@ -118,13 +138,14 @@ static int scan_of_b(const Contract *c) { return loop_scan_of(c->b, c->c.b); }
 static void choose_pack_b(Contract *c) {
     int64_t units = ceil_div(c->c.m, c->mc);
     bool large = c->c.k * c->c.n * size_of(c) > c->b->m->l1 / 2, masked = c->c.n % c->nr != 0;
+    bool few = c->np * c->kc * c->nr * size_of(c) <= c->b->m->l2 / 4;
     bool pays = c->mc >= REUSE * c->mr && (large || masked);
     if (c->b->scan && scan_of_b(c) != c->b->scan)
         c->pack_b = B_PANELS;
     else if (!c->c.unit)
         c->pack_b = units > 1 ? B_PANELS : B_BLOCK;
     else
-        c->pack_b = !pays ? B_DIRECT : units >= REUSE ? B_PANELS : B_BLOCK;
+        c->pack_b = !pays ? B_DIRECT : units >= REUSE || (units > 1 && !few) ? B_PANELS : B_BLOCK;
 }
 
 void contract_sizes(Contract *c) {

@@ -16,8 +16,8 @@ Test(loop, random_graphs) {
 /* ---- contractions ---- */
 
 static void expect_text_same(const char *text) {
-    const Machine *machines[] = {&sse, &avx2, &avx512};
-    for (int i = 0; i < 3; i++) {
+    const Machine *machines[] = {&sse, &avx2, &avx512, &tight};
+    for (size_t i = 0; i < COUNT(machines); i++) {
         Nnc *nnc = nnc_new();
         Graph *g = read_graph(nnc, text);
         cr_assert(g, "the graph doesn't read");
@@ -27,8 +27,8 @@ static void expect_text_same(const char *text) {
 }
 
 Test(loop, matrix_products_of_odd_sizes) {
-    const int sizes[][3] = {{100, 50, 37}, {13, 16, 64},  {64, 10, 100},  {7, 300, 5},
-                            {33, 33, 33},  {5, 24, 3000}, {200, 40, 1000}};
+    const int sizes[][3] = {{100, 50, 37}, {13, 16, 64},    {64, 10, 100},  {7, 300, 5},  {33, 33, 33},
+                            {5, 24, 3000}, {200, 40, 1000}, {45, 260, 512}, {300, 70, 20}};
     for (size_t i = 0; i < COUNT(sizes); i++) {
         int m = sizes[i][0], n = sizes[i][1], k = sizes[i][2];
         Str s = {0};
@@ -43,6 +43,12 @@ Test(loop, transposed_operands) {
     expect_text_same("%1 = input 0 \"x\" f32[60, 45]\n%2 = input 1 \"d\" f32[60, 21]\n"
                      "%3 = f32[45, 21] sum k0:60 of mul(%1[k0, i0], %2[k0, i1])\n"
                      "%4 = f32[60, 60] sum k0:45 of mul(%1[i0, k0], %1[i1, k0])\nresult 0 = %3\nresult 1 = %4\n");
+}
+
+Test(loop, one_index_through_two_dims) {
+    expect_text_same("%1 = input 0 \"x\" f32[40, 7, 9]\n%2 = input 1 \"d\" f32[40, 50]\n"
+                     "%3 = f32[63, 50] sum k0:40 of mul(%1[k0, i0 div 9, i0 mod 9], %2[k0, i1])\n"
+                     "%4 = f32[40, 50] sum k0:63 of mul(%1[i0, k0 div 9, k0 mod 9], %3[k0, i1])\nresult 0 = %4\n");
 }
 
 Test(loop, convolution_with_padding) {
