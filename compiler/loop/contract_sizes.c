@@ -2,6 +2,7 @@
 #include "compiler/loop/contract.h"
 
 enum {
+    MANY = 16,  /* blocks of rows for a panel that isn't in the second cache */
     REUSE = 4,  /* blocks of rows that a packed panel must serve */
     FAR = 128,  /* bytes from one sum to the next from which a is packed: lines of the cache would be read for a few
                    numbers */
@@ -102,24 +103,21 @@ static bool all_of_b(const Contract *c) {
     return c->kc == c->c.k && contract_panels(c) * c->nr * c->kc * size_of(c) <= c->b->m->l2 / 2;
 }
 
-/* Rows and panels of a unit: a block of a in a quarter of the second cache and the tile in another, then fewer until
- * there are enough units. If all of b stays in that cache, units are rows with all panels: what follows on the tile
- * goes through memory in order. If all rows fit into one unit, units are panels, and each of b is packed where it is
- * used. Else both are cut: b is packed before, and a panel of it comes from the third cache for a block of a. Where
+/* Rows and panels of a unit: a block of a in a quarter of the second cache and the tile in half of it, then fewer until
+ * there are enough units. If all rows fit into one unit and the panels not, units are panels, and each of b is packed
+ * where it is used. Else units are rows with as many panels as they can have: what follows on the tile then goes
+ * through memory in order, and panels of b that the second cache doesn't hold are read for many rows each. Where
  * packing a is more than copying, panels stay together. */
 static void choose_unit(Contract *c) {
     int64_t l2 = c->b->m->l2 / size_of(c), blocks = ceil_div(c->c.m, c->mr), panels = contract_panels(c);
     int64_t wanted = MIN(loop_tiles(INT64_MAX / 2, contract_nanoseconds(c)), UNITS), outer = outer_units(c);
     int64_t mb = MIN(blocks, MAX(l2 / 4 / (c->mr * c->kc), 1)), np = panels;
-    bool together = c->pack_a && !is_load(c, c->c.a), all = all_of_b(c), columns = mb == blocks && !c->pack_a;
-    if (all)
-        mb = MIN(mb, MAX(l2 / 4 / (c->mr * panels * c->nr), 1));
-    else if (mb == blocks)
-        np = MIN(np, MAX(l2 / 4 / (MAX(mb * c->mr, c->kc) * c->nr), 1));
-    else
-        np = MIN(np, MAX(l2 / 2 / (mb * c->mr * c->nr), 1));
+    bool together = c->pack_a && !is_load(c, c->c.a), all = all_of_b(c);
+    bool columns = mb == blocks && !all && !c->pack_a, few = all || together;
+    if (!columns) mb = MIN(mb, MAX(l2 / 4 / (c->mr * panels * c->nr), few ? 1 : MANY));
+    np = MIN(np, MAX(l2 / 4 / (MAX(mb * c->mr, columns ? c->kc : 1) * c->nr), 1));
     while (outer * ceil_div(blocks, mb) * ceil_div(panels, np) < wanted) {
-        bool rows = mb > 1 && (np == 1 || (all || together ? mb > REUSE : !columns && mb > np * 4));
+        bool rows = mb > 1 && (np == 1 || (!columns && mb > (few ? REUSE : MANY / 2)));
         if (!rows && np == 1) break;
         if (rows)
             mb = ceil_div(mb, 2);
