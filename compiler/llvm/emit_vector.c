@@ -10,6 +10,7 @@
 enum {
     EXPANDED = 4,            /* loops of at most so many vectors are expanded */
     EXPANDED_REGISTERS = 64, /* the same where registers are indexed in the body */
+    SHORT_WORK = 16,         /* cost of a body that may be written twice rather than masked */
     INTERLEAVED = 4          /* bodies side by side in loops that sum */
 };
 
@@ -189,13 +190,39 @@ static V first_lanes(const L *l, V n, int lanes) {
     return LLVMBuildICmp(l->b, LLVMIntSLT, l_iota(l->i32, lanes), l_splat(l, count, lanes), "");
 }
 
+static void add_cost(const Graph *g, Ex e, void *self) {
+    const Expr *x = ir_expr(g, e);
+    bool leaf = x->kind == EX_CONST || x->kind == EX_INDEX || x->kind == EX_FETCH;
+    if (!leaf) *(int *)self += x->kind == EX_GUARD ? x->guard.n : op_info(x->kind)->cost;
+}
+
+/* Whether some narrow vectors are better than one with a mask: short work, which masks would be most of. */
+static bool narrow_pays(const Emit *e, const LoopStmt *s) {
+    int cost = 0;
+    if (e->l.target->machine.vector_bytes >= 64) return false; /* there masks are part of every instruction */
+    for (size_t i = 0; i < s->loop.body.len; i++) {
+        const LoopStmt *in = s->loop.body.at[i];
+        if (in->kind == LS_FOR || in->kind == LS_IF || in->kind == LS_SORT) return false;
+        if (in->kind == LS_DECL) continue;
+        if (in->kind == LS_ACCUM && in->store.fused) return false; /* the inside of a product: bound by what it adds */
+        ex_walk(e->graph, in->store.value, add_cost, &cost);
+    }
+    return cost <= SHORT_WORK;
+}
+
 /* the `rest` iterations from `base`, fewer than a vector has lanes */
 static void constant_tail(Emit *e, const LoopStmt *s, int64_t base, int64_t rest) {
-    if (!rest) return;
-    int lanes = 1;
-    while (lanes < rest) lanes *= 2;
+    bool narrow = narrow_pays(e, s);
     e->vector->copy = 0;
-    vector_body(e, s, l_i64(&e->l, base), lanes, lanes > rest ? first_lanes(&e->l, l_i64(&e->l, rest), lanes) : NULL);
+    while (rest) {
+        int lanes = 1;
+        while (lanes < rest) lanes *= 2;
+        if (lanes > rest && narrow) lanes /= 2;
+        V mask = lanes > rest ? first_lanes(&e->l, l_i64(&e->l, rest), lanes) : NULL;
+        vector_body(e, s, l_i64(&e->l, base), lanes, mask);
+        base += lanes;
+        rest -= MIN(rest, lanes);
+    }
 }
 
 /* Vectors `from` to `to` with constant indices. */

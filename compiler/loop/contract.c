@@ -119,13 +119,13 @@ static void open_units(Contract *c, const char *name, const Aff **first_block, c
     int n = c->c.nouter;
     int64_t *dims = ARENA_ARRAY(c->b->arena, int64_t, n + 2), units = 1;
     const Aff **index = ARENA_ARRAY(c->b->arena, const Aff *, n + 2);
-    for (int i = 0; i < n; i++) dims[i] = c->node->comp.extents[c->c.outer[i]];
+    for (int i = 0; i < n; i++) dims[i] = contract_outer(c, i);
     dims[n] = (contract_panels(c) + c->np - 1) / c->np;
     dims[n + 1] = (c->c.m + c->mc - 1) / c->mc;
     for (int i = 0; i < n + 2; i++) units *= dims[i];
     c->nest = nest_begin(c->b, name, c->node->at, loop_tiles(units, contract_nanoseconds(c)));
     nest_unflatten(&c->nest, nest_units(&c->nest, units), dims, n + 2, index);
-    for (int i = 0; i < n; i++) c->at[c->c.outer[i]] = index[i];
+    for (int i = 0; i < n; i++) c->at[c->c.outer[i]] = c->outer_at[c->c.outer[i]] = index[i];
     *first_panel = aff_scale(t, index[n], c->np);
     *first_block = aff_scale(t, index[n + 1], c->mc / c->mr);
     c->first_row = aff_scale(t, index[n + 1], c->mc);
@@ -149,7 +149,9 @@ void loop_contract(Builder *b, const Group *group) {
     Contract c = {.b = b, .group = group, .r = group->members[0]};
     c.node = ir_node(b->g, c.r);
     if (!contraction_of(b->g, c.r, &c.c)) bug("node %u is no contraction", c.r);
+    contraction_phases(b->g, c.r, &c.c);
     c.at = ARENA_ARRAY(b->arena, const Aff *, c.node->rank + c.node->comp.nred);
+    c.outer_at = ARENA_ARRAY(b->arena, const Aff *, c.node->rank + 1);
     contract_sizes(&c);
     if (c.pack_b == B_PANELS) contract_pack_panels(&c);
     const Aff *first_block, *first_panel;
@@ -160,6 +162,7 @@ void loop_contract(Builder *b, const Group *group) {
     emit_unit(&c, first_block, first_panel);
     while (c.nest.heads.len) nest_close(&c.nest);
     Kernel *k = c.nest.k;
-    for (int i = 0; i < group->nmembers; i++) k->flops += loop_flops(b->g, group->members[i]);
+    k->flops = (int64_t)(c.c.share * (double)loop_flops(b->g, c.r));
+    for (int i = 1; i < group->nmembers; i++) k->flops += loop_flops(b->g, group->members[i]);
     nest_end(&c.nest);
 }

@@ -35,6 +35,7 @@ typedef struct {
     PackB pack_b;
 
     Nest nest;
+    const Aff **outer_at;    /* per output index: its value, or phase, as an outer one */
     const Aff **at;          /* index of each variable of the node at the current point */
     const Aff *k_in_block;   /* number of the current sum within its block */
     const Aff *first_k;      /* of the block, along ks[level] */
@@ -44,6 +45,7 @@ typedef struct {
     const Aff *first_lane;
     const Aff *first_row;     /* of the unit */
     int tile, a_pack, b_pack; /* buffers */
+    bool whole;               /* all sums, whatever the phase */
     const int64_t *b_outer;   /* B_PANELS: the extents of the outer indices that b uses, 1 for the others */
 } Contract;
 
@@ -58,6 +60,9 @@ void contract_each_case(Contract *c, const Aff *i, int64_t whole, bool rest, Con
 void contract_sizes(Contract *c);
 double contract_nanoseconds(const Contract *c);
 int64_t contract_panels(const Contract *c);
+
+/** How many values outer index number i takes: all, or its phases. */
+int64_t contract_outer(const Contract *c, int i);
 
 /* contract_pack.c */
 

@@ -10,9 +10,13 @@ static int64_t extent_of_sum(const Contract *c, int i) { return c->node->comp.ex
 void contract_set_row(Contract *c, const Aff *row) {
     int64_t *dims = ARENA_ARRAY(c->b->arena, int64_t, c->c.nrows + 1);
     const Aff **index = ARENA_ARRAY(c->b->arena, const Aff *, c->c.nrows + 1);
-    for (int i = 0; i < c->c.nrows; i++) dims[i] = c->node->comp.extents[c->c.rows[i]];
+    for (int i = 0; i < c->c.nrows; i++) dims[i] = c->node->comp.extents[c->c.rows[i]] / c->c.step[c->c.rows[i]];
     nest_unflatten(&c->nest, nest_stand(&c->nest, row, c->c.m), dims, c->c.nrows, index);
-    for (int i = 0; i < c->c.nrows; i++) c->at[c->c.rows[i]] = index[i];
+    for (int i = 0; i < c->c.nrows; i++) {
+        int v = c->c.rows[i];
+        c->at[v] = index[i];
+        if (c->c.step[v] > 1) c->at[v] = aff_add(affs(c), aff_scale(affs(c), index[i], c->c.step[v]), c->outer_at[v]);
+    }
 }
 
 Ex contract_lowered(Contract *c, Ex e) { return loop_lower(&c->nest, e, c->at, c->node->rank + c->node->comp.nred); }
@@ -36,9 +40,23 @@ static bool consecutive(const Contract *c, Ex e, int i) {
 /* How many sums from number i on one loop can count through: `a`, `b` say which operands are read where they are. */
 static int together(const Contract *c, int i, bool a, bool b) {
     int n = 1;
-    while (i + n < c->c.nks && (!a || consecutive(c, c->c.a, i + n - 1)) && (!b || consecutive(c, c->c.b, i + n - 1)))
+    while (i + n < c->c.nks && (c->whole || !c->c.ends[i + n]) && (!a || consecutive(c, c->c.a, i + n - 1)) &&
+           (!b || consecutive(c, c->c.b, i + n - 1)))
         n++;
     return n;
+}
+
+/* Where the index of sum i ends, if not at its extent: the first for which coef * index + rest reaches the condition's
+ * end. */
+static const Aff *end_of_sum(Contract *c, int i) {
+    AffTable *t = affs(c);
+    const Cond *end = c->whole ? NULL : c->c.ends[i];
+    const Aff *rest;
+    int64_t coef;
+    if (!end) return NULL;
+    if (!aff_split(t, end->aff, c->c.ks[i], &coef, &rest)) bug("the end of a sum is no multiple of its index");
+    rest = loop_index(&c->nest, rest, c->at, c->node->rank);
+    return aff_div(t, aff_sub(t, aff_const(t, end->hi + coef - 1), rest), coef);
 }
 
 /* One loop over sums i .. i + n - 1 of the block. */
@@ -46,8 +64,11 @@ static void open_sum(Contract *c, int i, int n, bool lanes) {
     AffTable *t = affs(c);
     int64_t extent = extent_of_sum(c, i), inner = 1, count = i == c->level ? c->k_cut : extent;
     for (int d = i + 1; d < i + n; d++) inner *= extent_of_sum(c, d);
-    const Aff *limit = NULL;
-    if (extent % count) limit = aff_scale(t, aff_sub(t, aff_const(t, extent), c->first_k), inner);
+    const Aff *end = end_of_sum(c, i), *limit = NULL;
+    if (i == c->level && (end || extent % count))
+        limit = aff_scale(t, aff_sub(t, end ? end : aff_const(t, extent), c->first_k), inner);
+    else if (end)
+        limit = aff_scale(t, end, inner);
     int v = nest_for(&c->nest, lanes ? FOR_VECTOR : FOR_SERIAL, count * inner, limit, lanes ? c->width : 0);
     const Aff *k = nest_var(&c->nest, v), *rest = k;
     c->k_in_block = aff_add(t, aff_scale(t, c->k_in_block, count * inner), k);
@@ -58,10 +79,22 @@ static void open_sum(Contract *c, int i, int n, bool lanes) {
     c->at[c->c.ks[i]] = i == c->level ? nest_stand(&c->nest, aff_add(t, c->first_k, rest), extent) : rest;
 }
 
+/* Goes on only where there are sums at all. */
+static int open_when(Contract *c) {
+    Cond *conds = ARENA_ARRAY(c->b->arena, Cond, c->c.nwhen);
+    for (int i = 0; i < c->c.nwhen; i++) {
+        conds[i] = c->c.when[i];
+        conds[i].aff = loop_index(&c->nest, conds[i].aff, c->at, c->node->rank);
+    }
+    nest_if(&c->nest, c->c.nwhen, conds);
+    return 1;
+}
+
 /* Loops over the sums of the block, as few as the operands that are read where they are allow. */
 static int open_sums(Contract *c, bool a, bool b, bool vector) {
     int loops = 0;
     c->k_in_block = aff_const(affs(c), 0);
+    if (!c->whole && c->c.nwhen) loops += open_when(c);
     for (int i = c->level, n; i < c->c.nks; i += n, loops++) {
         n = together(c, i, a, b);
         open_sum(c, i, n, vector && i + n == c->c.nks);
@@ -126,7 +159,7 @@ static const Aff *in_b(const Contract *c, const Aff *lane) {
     if (c->pack_b == B_PANELS) {
         const Aff *panel = aff_const(t, 0);
         for (int i = 0; i < c->c.nouter; i++)
-            if (c->b_outer[i] > 1) panel = aff_add(t, aff_scale(t, panel, c->b_outer[i]), c->at[c->c.outer[i]]);
+            if (c->b_outer[i] > 1) panel = aff_add(t, aff_scale(t, panel, c->b_outer[i]), c->outer_at[c->c.outer[i]]);
         panel = aff_add(t, aff_scale(t, panel, contract_panels(c)), c->panel);
         sum = aff_add(t, c->first_sum, sum);
         sum = aff_add(t, aff_scale(t, sum, c->nr), aff_scale(t, panel, c->b_stride));
@@ -179,7 +212,7 @@ static void open_shares(Contract *c, int64_t elems, int scan) {
     for (int i = 0; i <= n; i++) shares *= dims[i];
     c->nest = loop_begin_outside(c->b, scan, "pack", c->node->at, loop_tiles(shares, (double)elems));
     nest_unflatten(&c->nest, nest_units(&c->nest, shares), dims, n + 1, index);
-    for (int i = 0; i < n; i++) c->at[c->c.outer[i]] = index[i];
+    for (int i = 0; i < n; i++) c->at[c->c.outer[i]] = c->outer_at[c->c.outer[i]] = index[i];
     c->first_k = c->first_sum = aff_const(affs(c), 0);
     c->level = 0;
     if (c->c.unit) {
@@ -196,13 +229,15 @@ void contract_pack_panels(Contract *c) {
     Builder *b = c->b;
     int64_t *outer = ARENA_ARRAY(b->arena, int64_t, c->c.nouter + 1), elems = contract_panels(c) * c->b_stride;
     for (int i = 0; i < c->c.nouter; i++) {
-        outer[i] = c->c.b_uses[c->c.outer[i]] ? c->node->comp.extents[c->c.outer[i]] : 1;
+        outer[i] = c->c.b_uses[c->c.outer[i]] ? contract_outer(c, i) : 1;
         elems *= outer[i];
     }
     c->b_outer = outer;
     c->b_pack = loop_buffer(b, BUF_MEMORY, c->node->dtype, elems, NULL);
     Contract p = *c;
     p.at = ARENA_ARRAY(b->arena, const Aff *, c->node->rank + c->node->comp.nred);
+    p.outer_at = ARENA_ARRAY(b->arena, const Aff *, c->node->rank + 1);
+    p.whole = true;
     p.np = contract_panels(c);
     open_shares(&p, elems, loop_scan_of(b, c->c.b));
     open_sums(&p, false, true, false);

@@ -50,9 +50,14 @@ static int64_t even(int64_t whole, int64_t most) { return ceil_div(whole, ceil_d
 
 int64_t contract_panels(const Contract *c) { return ceil_div(c->c.n, c->nr); }
 
+int64_t contract_outer(const Contract *c, int i) {
+    int v = c->c.outer[i];
+    return c->c.step[v] > 1 ? c->c.step[v] : c->node->comp.extents[v];
+}
+
 static int64_t outer_units(const Contract *c) {
     int64_t n = 1;
-    for (int i = 0; i < c->c.nouter; i++) n *= c->node->comp.extents[c->c.outer[i]];
+    for (int i = 0; i < c->c.nouter; i++) n *= contract_outer(c, i);
     return n;
 }
 
@@ -61,9 +66,16 @@ double contract_nanoseconds(const Contract *c) {
     return work * (double)outer_units(c) / c->width * 0.25;
 }
 
-/* Blocks of sums that leave a panel in half of the first cache. */
+/* Bytes between a's neighbours along the sums. */
+static int64_t apart(const Contract *c) {
+    int64_t stride = load_stride(c->b->g, c->node, c->c.a, c->c.ks[c->c.nks - 1]);
+    return stride < INT64_MAX / size_of(c) ? stride * size_of(c) : 0;
+}
+
+/* Blocks of sums that leave a panel in half of the first cache, and in the other the lines that a few rows of a are
+ * spread over: the next rows find them there. */
 static void cut_sums(Contract *c) {
-    int64_t most = c->b->m->l1 / 2 / (c->nr * size_of(c)), inner = c->c.k;
+    int64_t most = c->b->m->l1 / 2 / MAX(c->nr * size_of(c), apart(c)), inner = c->c.k;
     c->level = 0;
     c->kc = c->c.k;
     c->k_cut = c->node->comp.extents[c->c.ks[0]];
@@ -116,6 +128,11 @@ static void choose_unit(Contract *c) {
     bool columns = mb == blocks && !all && !c->pack_a, few = all || together;
     if (!columns) mb = MIN(mb, MAX(l2 / 4 / (c->mr * panels * c->nr), few ? 1 : MANY));
     np = MIN(np, MAX(l2 / 4 / (MAX(mb * c->mr, columns ? c->kc : 1) * c->nr), 1));
+    int64_t half = c->b->m->l1 / 2 / size_of(c), row = panels * c->nr;
+    if (!c->pack_a && c->kc == c->c.k && row * c->kc <= half) { /* few sums: the first cache holds b and the tile */
+        np = panels;
+        mb = MIN(blocks, MAX(half / (c->mr * row), 1));
+    }
     while (outer * ceil_div(blocks, mb) * ceil_div(panels, np) < wanted) {
         bool rows = mb > 1 && (np == 1 || (!columns && mb > (few ? REUSE : MANY / 2)));
         if (!rows && np == 1) break;

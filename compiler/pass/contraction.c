@@ -91,19 +91,35 @@ static int split_factors(Graph *g, Ex e, Factor *to, int n, int most) {
 
 typedef struct {
     Graph *g;
+    const Expr *guard;
     const int64_t *extents;
     int nvars;
-    bool inside;
+    bool inside; /* no load of the factor can leave its tensor */
+    bool known;  /* which conditions keep it inside: they are on the places themselves */
+    bool *keep;  /* per condition: it is one of those */
 } Range;
+
+/* Whether the condition keeps a place, or its negative, within 0 .. dim-1. */
+static bool keeps(const Range *r, const Cond *c, const Aff *at, int64_t dim) {
+    AffTable *t = r->g->affs;
+    int64_t k;
+    if (aff_is_const(aff_sub(t, c->aff, at), &k)) return c->lo - k >= 0 && c->hi - k <= dim;
+    if (aff_is_const(aff_add(t, c->aff, at), &k)) return k - c->hi + 1 >= 0 && k - c->lo < dim;
+    return false;
+}
 
 static void check_range(const Graph *g, Ex e, void *self) {
     Range *r = self;
     const Expr *x = ir_expr(g, e);
     if (x->kind != EX_LOAD) return;
     for (int d = 0; d < x->load.rank; d++) {
-        int64_t lo, hi;
-        bool known = aff_range(x->load.at[d].aff, r->extents, r->nvars, &lo, &hi);
-        r->inside &= x->load.at[d].gather || (known && lo >= 0 && hi < ir_node(g, x->load.node)->dims[d]);
+        int64_t lo, hi, dim = ir_node(g, x->load.node)->dims[d];
+        bool known = aff_range(x->load.at[d].aff, r->extents, r->nvars, &lo, &hi), kept = false;
+        if (x->load.at[d].gather || (known && lo >= 0 && hi < dim)) continue;
+        r->inside = false;
+        for (int i = 0; i < r->guard->guard.n; i++)
+            if (keeps(r, &r->guard->guard.at[i], x->load.at[d].aff, dim)) kept = r->keep[i] = true;
+        r->known &= kept;
     }
 }
 
@@ -121,11 +137,11 @@ static bool move_conditions(Graph *g, const Node *n, const Expr *guard, Factor *
     bool *placed = ARENA_ARRAY(g->nnc->arena, bool, guard->guard.n);
     for (int turn = 0; turn < 2; turn++)
         for (int i = 0; i < nf; i++) {
-            Range r = {g, n->comp.extents, nvars, true};
+            Range r = {g, guard, n->comp.extents, nvars, true, true, ARENA_ARRAY(g->nnc->arena, bool, guard->guard.n)};
             int count = 0;
             ex_walk(g, f[i].e, check_range, &r);
             for (int c = 0; c < guard->guard.n; c++) {
-                bool wanted = turn ? !placed[c] : !r.inside;
+                bool wanted = turn ? !placed[c] : !r.inside && (!r.known || r.keep[c]);
                 if (!wanted || !uses_all(&f[i], guard->guard.at[c].aff, nvars)) continue;
                 kept[count++] = guard->guard.at[c];
                 placed[c] = true;

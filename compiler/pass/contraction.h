@@ -16,10 +16,20 @@ typedef struct {
     int64_t m, n, k;    /* products of their extents; n of lane's */
     bool unit;          /* b is a plain load, consecutive along `lane` */
     const bool *b_uses; /* per variable: whether b depends on it */
+
+    /* by contraction_phases: */
+    const int64_t *step; /* per output index: 1, or s > 1 where it is s*t + p, t among the rows and p among the outer */
+    const Cond **ends;   /* per sum: its index runs only while this holds, or NULL */
+    Cond *when;          /* there are sums only where these hold of the outer indices */
+    int nwhen;
+    double share; /* of the products, that these leave */
 } Contraction;
 
 /** Whether node r is a contraction large enough for register tiles. */
 bool contraction_of(Graph *g, Ref r, Contraction *out);
+
+/** Splits output indices into places and phases, and finds which sums there are in each phase. */
+void contraction_phases(Graph *g, Ref r, Contraction *c);
 
 /** The element number of the place of load `x`, in the body of node `n`, in its row-major tensor, gathers aside. */
 const Aff *load_offset(Graph *g, const Node *n, const Expr *x);

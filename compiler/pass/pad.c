@@ -70,13 +70,25 @@ static double elements(const int64_t *dims, int n) {
     return e;
 }
 
+/* How many values of variable v matter to a place: those of its quotient or remainder, where that is all there is. */
+static int64_t values(const Aff *at, int v, int64_t extent) {
+    int64_t n = 1;
+    for (int i = 0; i < at->nterms; i++) {
+        const AffTerm *x = &at->terms[i];
+        if (x->kind == ATOM_MOD && aff_uses(x->of, v)) n *= MIN(x->by, extent);
+        if (x->kind == ATOM_DIV && aff_uses(x->of, v)) n *= (extent + x->by - 1) / x->by;
+        if (x->kind == ATOM_VAR && x->var == v) n = extent;
+    }
+    return MIN(n, extent);
+}
+
 /* The operand is read often enough, and the new tensor is no monster. */
 static bool pays(const Padded *p) {
     double reads = 1, size = elements(p->dims, p->load->load.rank);
     for (int v = 0; v < nvars(p); v++) {
-        bool used = false;
-        for (int d = 0; d < p->load->load.rank; d++) used |= aff_uses(p->at[d], v);
-        if (used) reads *= (double)p->node->comp.extents[v];
+        int64_t used = 1;
+        for (int d = 0; d < p->load->load.rank; d++) used = MAX(used, values(p->at[d], v, p->node->comp.extents[v]));
+        reads *= (double)used;
     }
     return reads >= (double)REUSE * size && size <= (double)LARGEST * elements(p->of->dims, p->of->rank);
 }

@@ -71,12 +71,40 @@ static Ex rewrite(Simplify *s, Ex e) {
     return s->memo[e];
 }
 
+static Ref emit(Simplify *s, const Node *n, int rank, const int64_t *extents, Ex body) {
+    if (n->comp.combine == RED_SUM) return simplify_sum(s->g, rank, n->comp.nred, extents, body, n->at);
+    return ir_comp(s->g, n->comp.combine, rank, n->comp.nred, extents, body, n->at);
+}
+
+/* A reduction that keeps dims of 1 is the one without them, in another shape: so both are computed once. */
+static Ref emit_narrow(Simplify *s, const Node *n, Ex body) {
+    Arena *a = s->g->nnc->arena;
+    int rank = 0, nvars = n->rank + n->comp.nred;
+    int64_t *extents = ARENA_ARRAY(a, int64_t, nvars + 1);
+    const Aff **map = ARENA_ARRAY(a, const Aff *, nvars + 1);
+    Place *at = ARENA_ARRAY(a, Place, n->rank + 1);
+    for (int d = 0; d < n->rank; d++) {
+        map[d] = aff_const(s->g->affs, 0);
+        if (n->dims[d] == 1) continue;
+        at[rank].aff = aff_var(s->g->affs, d);
+        map[d] = aff_var(s->g->affs, rank);
+        extents[rank++] = n->dims[d];
+    }
+    if (rank == n->rank) return emit(s, n, rank, n->comp.extents, body);
+    for (int v = n->rank; v < nvars; v++) {
+        map[v] = aff_var(s->g->affs, rank + v - n->rank);
+        extents[rank + v - n->rank] = n->comp.extents[v];
+    }
+    Ref narrow = emit(s, n, rank, extents, ex_subst(s->g, body, map, nvars));
+    return ir_comp(s->g, RED_NONE, n->rank, 0, n->comp.extents, ex_load(s->g, narrow, at), n->at);
+}
+
 static Ref rewrite_node(Simplify *s, Ref r) {
     const Node *n = ir_node(s->from, r);
     if (n->kind == N_COMP) {
         Ex body = rewrite(s, n->comp.body);
-        if (n->comp.combine == RED_SUM) return simplify_sum(s->g, n->rank, n->comp.nred, n->comp.extents, body, n->at);
-        return ir_comp(s->g, n->comp.combine, n->rank, n->comp.nred, n->comp.extents, body, n->at);
+        bool reduces = n->comp.combine != RED_NONE && !s->gradients;
+        return reduces ? emit_narrow(s, n, body) : emit(s, n, n->rank, n->comp.extents, body);
     }
     if (n->kind == N_SCATTER) {
         Ex body = rewrite(s, n->scatter.body);

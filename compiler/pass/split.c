@@ -45,17 +45,18 @@ static void count_elements(const Graph *g, Ex e, void *self) {
 }
 
 /* Parts of a product's sums. Units that share the results would each read the operands, all of them again and again;
- * those that share the sums read each once, for partial results that are written and read. */
+ * those that share the sums read each once, for partial results that are written and read: no more of those than of the
+ * operands, and of sums that are long beside the rows and lanes. */
 static double product_parts(Graph *g, Ref r) {
-    const Node *n = ir_node(g, r);
     Contraction c;
-    double a = 0, b = 0, results = (double)ir_elements(n);
+    double a = 0, b = 0, results = (double)ir_elements(ir_node(g, r));
     if (!contraction_of(g, r, &c) || c.m * c.n > TILE) return 0;
     ex_walk(g, c.a, count_elements, &a);
     ex_walk(g, c.b, count_elements, &b);
-    double sums = results * (double)c.k, outer = results / (double)(c.m * c.n), want = (double)ENOUGH / outer;
+    double sums = results * (double)c.k, wanted = (double)ENOUGH * (double)(c.m * c.n) / results;
     double operands = MIN(a, sums / (double)c.n) + MIN(b, sums / (double)c.m);
-    return 2 * want * results <= operands ? want : 0;
+    double want = MIN(wanted, MIN(operands / (2 * results), 2 * (double)c.k / (double)MAX(c.m, c.n)));
+    return want >= wanted / 2 ? want : 0;
 }
 
 static Cut find_cut(Graph *g, Ref r) {

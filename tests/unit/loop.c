@@ -57,6 +57,26 @@ Test(loop, convolution_with_padding) {
                      "%1[i0, i1 + k0 - 1, i2 + k1 - 1, k2] : 0.0), %2[k0, k1, k2, i3])\nresult 0 = %3\n");
 }
 
+/* What comes out of autodiff for the input of a convolution with stride 2: places and phases, which have 1, 2 or 4 of
+ * the taps. */
+Test(loop, input_gradient_of_a_strided_convolution) {
+    expect_text_same("%1 = input 0 \"d\" f32[5, 4, 4, 12]\n%2 = param 0 \"w\" f32[3, 3, 9, 12]\n"
+                     "%3 = f32[5, 8, 8, 9] sum k0:12, k1:2, k2:2 of guard(-3 <= k1 - i1 div 2 < 1, "
+                     "0 <= 2*k1 + i1 mod 2 < 3, -3 <= k2 - i2 div 2 < 1, 0 <= 2*k2 + i2 mod 2 < 3 ? "
+                     "mul(%1[i0, i1 div 2 - k1, i2 div 2 - k2, k0], %2[2*k1 + i1 mod 2, 2*k2 + i2 mod 2, i3, k0]) "
+                     ": 0.0)\n%4 = f32[5, 8, 8, 9] of max(%3[i0, i1, i2, i3], 0.0)\nresult 0 = %4\n");
+}
+Test(loop, strided_gradient_with_an_offset) {
+    expect_text_same("%1 = input 0 \"d\" f32[4, 5, 4, 20]\n%2 = param 0 \"w\" f32[3, 3, 18, 20]\n"
+                     "%3 = f32[4, 15, 8, 18] sum k0:20, k1:2 of guard(0 <= i2 div 2 - k1 + (i2 + 1) mod 2 < 4, "
+                     "0 <= 2*k1 + (i2 + 1) mod 2 < 3 ? mul(%1[i0, i1 div 3, i2 div 2 - k1 + (i2 + 1) mod 2, k0], "
+                     "%2[i1 mod 3, 2*k1 + (i2 + 1) mod 2, i3, k0]) : 0.0)\nresult 0 = %3\n");
+}
+Test(loop, strided_gradient_of_one_tap) {
+    expect_text_same("%1 = input 0 \"d\" f32[5, 4, 3, 12]\n%2 = param 0 \"w\" f32[10, 12]\n"
+                     "%3 = f32[5, 8, 9, 10] sum k0:12 of guard(i1 mod 2 == 0, i2 mod 3 == 1 ? "
+                     "mul(%1[i0, i1 div 2, i2 div 3, k0], %2[i3, k0]) : 0.0)\nresult 0 = %3\n");
+}
 Test(loop, batched_product_of_converted_bytes) {
     expect_text_same("%1 = input 0 \"x\" u8[4, 20, 30]\n%2 = input 1 \"y\" f32[4, 30, 17]\n"
                      "%3 = f32[4, 20, 17] sum k0:30 of mul(div(f32(%1[i0, i1, k0]), 255.0), %2[i0, k0, i2])\n"

@@ -83,6 +83,15 @@ Test(simplify, a_gradient_is_never_looked_through) { /* d loss / d t for a trans
     fix_free(&f);
 }
 
+Test(simplify, a_sum_that_keeps_its_dims_is_the_one_that_does_not) {
+    Fix f = fix_new();
+    Ref x = input(&f, -1, 1, DIMS(4, 5));
+    Ref sum = COMP(&f, RED_SUM, 1, LOAD(&f, x, var(&f, 1), var(&f, 0)), 5, 4);
+    Ref kept = COMP(&f, RED_SUM, 2, LOAD(&f, x, var(&f, 2), var(&f, 1)), 1, 5, 4);
+    Ex both = mul(&f, LOAD(&f, sum, var(&f, 0)), LOAD(&f, kept, times(&f, 0, var(&f, 0)), var(&f, 0)));
+    cr_expect_eq(comps(&f, COMP(&f, RED_NONE, 1, both, 5)), 2);
+    fix_free(&f);
+}
 Test(simplify, gathers_go_through_transposes) {
     Fix f = fix_new();
     Ref x = input(&f, -1, 1, DIMS(3, 5)), id = ints(&f, DIMS(4), (int32_t[]){4, 0, 4, 2});
