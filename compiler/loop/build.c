@@ -211,7 +211,7 @@ void loop_seal(Builder *b) {
 
 LoopUnit *loop_build(Nnc *nnc, const Graph *g, const char *name, int ninputs, int nresults, const VarLayout *vars,
                      const Machine *m) {
-    Graph *fused = pass_pad(nnc, pass_split(nnc, pass_fuse(nnc, g)));
+    Graph *fused = pass_split(nnc, pass_pad(nnc, pass_fuse(nnc, g)));
     const Schedule *s = pass_schedule(nnc, fused);
     Builder b = {
         .u = ARENA_NEW(nnc->arena, LoopUnit), .g = fused, .affs = fused->affs, .arena = nnc->arena, .m = m, .s = s};
