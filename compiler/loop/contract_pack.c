@@ -79,22 +79,24 @@ static void open_sum(Contract *c, int i, int n, bool lanes) {
     c->at[c->c.ks[i]] = i == c->level ? nest_stand(&c->nest, aff_add(t, c->first_k, rest), extent) : rest;
 }
 
-/* Goes on only where there are sums at all. */
+/* Goes on only where there are sums at all, and where those in front of the block have not ended; how many ifs. */
 static int open_when(Contract *c) {
-    Cond *conds = ARENA_ARRAY(c->b->arena, Cond, c->c.nwhen);
-    for (int i = 0; i < c->c.nwhen; i++) {
-        conds[i] = c->c.when[i];
-        conds[i].aff = loop_index(&c->nest, conds[i].aff, c->at, c->node->rank);
-    }
-    nest_if(&c->nest, c->c.nwhen, conds);
-    return 1;
+    Cond *conds = ARENA_ARRAY(c->b->arena, Cond, c->c.nwhen + c->level + 1);
+    int n = 0;
+    for (int i = 0; i < c->c.nwhen; i++) conds[n++] = c->c.when[i];
+    for (int i = 0; i < c->level; i++)
+        if (c->c.ends[i]) conds[n++] = *c->c.ends[i];
+    for (int i = 0; i < n; i++)
+        conds[i].aff = loop_index(&c->nest, conds[i].aff, c->at, c->node->rank + c->node->comp.nred);
+    if (n) nest_if(&c->nest, n, conds);
+    return n > 0;
 }
 
 /* Loops over the sums of the block, as few as the operands that are read where they are allow. */
 static int open_sums(Contract *c, bool a, bool b, bool vector) {
     int loops = 0;
     c->k_in_block = aff_const(affs(c), 0);
-    if (!c->whole && c->c.nwhen) loops += open_when(c);
+    if (!c->whole) loops += open_when(c);
     for (int i = c->level, n; i < c->c.nks; i += n, loops++) {
         n = together(c, i, a, b);
         open_sum(c, i, n, vector && i + n == c->c.nks);

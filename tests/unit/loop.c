@@ -72,6 +72,12 @@ Test(loop, strided_gradient_with_an_offset) {
                      "0 <= 2*k1 + (i2 + 1) mod 2 < 3 ? mul(%1[i0, i1 div 3, i2 div 2 - k1 + (i2 + 1) mod 2, k0], "
                      "%2[i1 mod 3, 2*k1 + (i2 + 1) mod 2, i3, k0]) : 0.0)\nresult 0 = %3\n");
 }
+/* So many sums that they are cut: a phase ends the first of them, which blocks go through one by one. */
+Test(loop, strided_gradient_with_many_channels) {
+    expect_text_same("%1 = input 0 \"d\" f32[4, 5, 700]\n%2 = param 0 \"w\" f32[2, 700, 9]\n"
+                     "%3 = f32[4, 4, 9] sum k0:2, k1:700 of guard(2*k0 + i1 mod 2 < 3 ? "
+                     "mul(%1[i0, i1 div 2 + k0, k1], %2[k0, k1, i2]) : 0.0)\nresult 0 = %3\n");
+}
 Test(loop, strided_gradient_of_one_tap) {
     expect_text_same("%1 = input 0 \"d\" f32[5, 4, 3, 12]\n%2 = param 0 \"w\" f32[10, 12]\n"
                      "%3 = f32[5, 8, 9, 10] sum k0:12 of guard(i1 mod 2 == 0, i2 mod 3 == 1 ? "
