@@ -1,12 +1,18 @@
 /* The gradient of a scan is a scan that runs the other way. Each of its iterations computes the body again, from the
  * carries as they were before it (the forward scan stacks them), and hands the gradients of the next carries and of the
- * yields through it; what reaches the carries is carried on. What reaches a tensor from outside is not summed inside:
- * the load's adjoint is taken in a body that has the iteration number as one more variable, over the stacked values of
- * what it reads. That is one large product for a weight, and a plain copy for what an iteration reads a slice of. */
+ * yields through it; what reaches the carries is carried on. What is dear to compute, such as a product or a tanh, is
+ * stacked, too, where the gradient needs it. What reaches a tensor from outside is not summed inside: the load's
+ * adjoint is taken in a body that has the iteration number as one more variable, over the stacked values of what it
+ * reads. That is one large product for a weight, and a plain copy for what an iteration reads a slice of. */
 #include "compiler/pass/autodiff.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+enum {
+    DEAR = 12,            /* vector instructions an element: writing and reading it takes no longer */
+    MOST_KEPT = 128 << 20 /* bytes of one tensor over all iterations */
+};
 
 /* A partial of a tensor from outside. */
 typedef struct {
@@ -26,6 +32,7 @@ typedef struct Level {
     Ref *refs;      /* per node of the forward body: its copy; of others: themselves */
     bool *part;     /* per node from `start` on: a copy */
     Ref *carry;     /* per carry: its copy, the slice of the stacked values; 0: nothing uses it */
+    Ref *kept;      /* per node of the forward body: the slice of its stacked values; 0: it is computed again */
     int *adjoint;   /* per carry: the number of its gradient among the backward carries; -1: none */
     Ref back;       /* the backward scan */
     bool *inside;   /* per node up to `back`: varies with its iterations */
@@ -93,6 +100,22 @@ static Ref copy_part(Level *l, Graph *g, Ref r, int *ids) {
     return ir_carry(g, *id, n.leaf.index, n.dtype, n.rank, n.dims, n.name, n.at);
 }
 
+static void add_cost(const Graph *g, Ex e, void *cost) {
+    const Expr *x = ir_expr(g, e);
+    bool operation = x->kind != EX_CONST && x->kind != EX_INDEX && x->kind != EX_LOAD && x->kind != EX_GUARD;
+    if (operation) *(double *)cost += op_info(x->kind)->cost;
+}
+
+/* Whether the forward scan keeps what node `n` of its body is in each iteration. */
+static bool is_kept(const Level *l, const Graph *g, const Node *n) {
+    if (n->kind != N_COMP) return false;
+    double cost = n->comp.combine != RED_NONE;
+    ex_walk(g, n->comp.body, add_cost, &cost);
+    for (int i = n->rank; i < n->rank + n->comp.nred; i++) cost *= (double)n->comp.extents[i];
+    double bytes = (double)l->scan.scan.extent * (double)ir_elements(n) * (double)dtype_size(n->dtype);
+    return cost >= DEAR && bytes <= MOST_KEPT;
+}
+
 static void copy_body(Autodiff *ad, Level *l) {
     Graph *g = ad->g;
     Arena *a = g->nnc->arena;
@@ -101,10 +124,15 @@ static void copy_body(Autodiff *ad, Level *l) {
     for (int i = 0; i < nids; i++) ids[i] = -1;
     l->refs = ARENA_ARRAY(a, Ref, l->fwd);
     l->carry = ARENA_ARRAY(a, Ref, l->scan.scan.ncarry);
+    l->kept = ARENA_ARRAY(a, Ref, l->fwd);
     l->start = (Ref)g->nodes.len;
     l->id = g->nscans;
     l->iteration = ir_iteration(g, l->id, l->scan.at);
-    for (Ref r = 1; r < l->fwd; r++) l->refs[r] = in_body(home, r, l->fwd) ? copy_part(l, g, r, ids) : r;
+    for (Ref r = 1; r < l->fwd; r++) {
+        const Node n = *ir_node(g, r);
+        if (home[r] == l->fwd && is_kept(l, g, &n)) l->kept[r] = slice(l, g, ir_stacked(g, l->fwd, r));
+        l->refs[r] = in_body(home, r, l->fwd) ? copy_part(l, g, r, ids) : r;
+    }
     l->end = (Ref)g->nodes.len;
     l->part = ARENA_ARRAY(a, bool, l->end - l->start);
     for (Ref r = 1; r < l->fwd; r++) {
@@ -112,6 +140,13 @@ static void copy_body(Autodiff *ad, Level *l) {
         l->part[l->refs[r] - l->start] = true;
         autodiff_need(ad, l->refs[r], r < ad->need.len && ad->need.at[r]);
     }
+}
+
+/* Once the copies of kept nodes have handed on their gradients, their values come from the forward scan. What was
+ * stacked and is not read goes with the next simplification. */
+static void use_kept(const Level *l, Graph *g) {
+    for (Ref r = 1; r < l->fwd; r++)
+        if (l->kept[r]) ir_node(g, l->refs[r])->comp = ir_node(g, l->kept[r])->comp;
 }
 
 /* ---- the backward scan ---- */
@@ -243,6 +278,7 @@ static void run_level(Autodiff *ad, Level *l, const Ref *dlast, const Ref *dyiel
         Ref grad = l->carry[k] ? autodiff_gradient(ad, l->carry[k]) : 0;
         next[l->adjoint[k]] = grad ? grad : autodiff_zeros(g, l->scan.scan.init[k]);
     }
+    use_kept(l, g);
     ScanDesc d = {.id = l->id, .extent = l->scan.scan.extent, .reverse = !l->scan.scan.reverse, .ncarry = n};
     d.init = init, d.next = next;
     l->back = ir_scan(g, &d, l->scan.at);

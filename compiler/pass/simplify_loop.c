@@ -1,13 +1,13 @@
-/* What loops carry: a carry that nothing reads goes, one that never changes is its first value, and so is the last
- * value of what a while that never begins carries. */
+/* What loops carry and stack: what nothing reads goes, a carry that never changes is its first value, and so is the
+ * last value of what a while that never begins carries. */
 #include "compiler/pass/simplify.h"
 
 struct Loops {
     const Graph *from;
     Ref *scan_of; /* per number of a loop: its node, 0 for none */
     Ref *leaf;    /* per place in `kept`: the leaf of the carry, 0 where there is none */
-    int *first;   /* per number of a loop: where its carries begin in `kept` and `leaf` */
-    bool *kept;   /* per carry: something reads it */
+    int *first;   /* per number of a loop: where its carries, and then its yields, begin in `kept` and `leaf` */
+    bool *kept;   /* per carry and yield: something reads it */
 };
 
 Loops *loops_find(const Graph *g, const bool *barrier) {
@@ -22,7 +22,7 @@ Loops *loops_find(const Graph *g, const bool *barrier) {
         if (n->kind != N_SCAN) continue;
         l->scan_of[n->scan.id] = r;
         l->first[n->scan.id] = total;
-        total += n->scan.ncarry;
+        total += n->scan.ncarry + n->scan.nyield;
     }
     l->kept = ARENA_ARRAY(a, bool, total + 1);
     l->leaf = ARENA_ARRAY(a, Ref, total + 1);
@@ -57,8 +57,13 @@ Ref loops_mark(Loops *l, Ref r, bool *live) {
         return r;
     }
     ir_mark_uses(g, r, live);
-    if (n->kind == N_RESULT && n->result.index < ir_node(g, n->result.of)->scan.ncarry)
-        keep(l, ir_node(g, n->result.of), n->result.index, live);
+    if (n->kind == N_RESULT) {
+        const Node *of = ir_node(g, n->result.of);
+        if (n->result.index < of->scan.ncarry)
+            keep(l, of, n->result.index, live);
+        else
+            l->kept[l->first[of->scan.id] + n->result.index] = true;
+    }
     if (n->kind != N_LEAF || n->leaf.kind != LEAF_CARRY || !l->scan_of[n->leaf.slot]) return r;
     Ref scan = l->scan_of[n->leaf.slot];
     return keep(l, ir_node(g, scan), n->leaf.index, live) ? scan : r; /* its next value may be above */
@@ -88,7 +93,8 @@ static Ref copy_scan(const Loops *l, Graph *to, const Node *n, const Ref *refs) 
         init[d.ncarry] = refs[n->scan.init[k]];
         next[d.ncarry++] = refs[n->scan.next[k]];
     }
-    for (int k = 0; k < n->scan.nyield; k++) yield[k] = refs[n->scan.yield[k]];
+    for (int k = 0; k < n->scan.nyield; k++)
+        yield[k] = l->kept[l->first[n->scan.id] + n->scan.ncarry + k] ? refs[n->scan.yield[k]] : 0;
     d.init = init, d.next = next, d.yield = yield, d.cond = refs[n->scan.cond];
     return ir_scan(to, &d, n->at);
 }

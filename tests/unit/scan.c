@@ -95,3 +95,31 @@ Test(scan, memory_is_linear_in_the_length) {
     int64_t a = arena_of(20), b = arena_of(40), c = arena_of(60);
     cr_expect_eq(c - b, b - a, "%lld, %lld, %lld bytes", (long long)a, (long long)b, (long long)c);
 }
+
+static int count(const char *text, const char *what) {
+    int n = 0;
+    for (const char *at = text; (at = strstr(at, what)); at++) n++;
+    return n;
+}
+
+/* Products and functions of the body are computed once: for their gradients the forward scan stacks them. What is
+ * cheap is computed again, and what no gradient needs (the product itself) is not stacked. */
+Test(scan, gradients_keep_what_is_dear) {
+    Nnc *nnc = nnc_new();
+    Graph *g = read_graph(nnc, "%1 = input 0 f32[9, 16]\n%2 = param 0 f32[16, 16]\n%3 = f32[4, 16] of 0.5\n"
+                               "%4 = iteration 0\n%5 = carry 0 0 f32[4, 16]\n"
+                               "%6 = f32[4, 16] sum k0:16 of mul(%5[i0, k0], %2[k0, i1])\n"
+                               "%7 = f32[4, 16] of tanh(add(%6[i0, i1], %1[0 + {%4}, i1]))\n"
+                               "%8 = f32[4, 16] of mul(%7[i0, i1], add(%7[i0, i1], %5[i0, i1]))\n"
+                               "%9 = scan 0 in 9 (%3 -> %8) yields ()\n%10 = result 0 of %9\n"
+                               "%11 = f32[] sum k0:4, k1:16 of %10[k0, k1]\n%12 = grad %11 wrt %2\nresult 0 = %12\n");
+    g = pass_simplify(nnc, pass_autodiff(nnc, pass_simplify(nnc, g)));
+    ir_verify(g, "autodiff");
+    expect_same(nnc, g, &avx2, 3);
+    char *text = graph_text(g);
+    cr_expect_eq(count(text, "tanh("), 1);
+    cr_expect_eq(count(text, " sum "), 3, "forward, towards the carry, towards the weight");
+    cr_expect(strstr(text, "yields (%") && count(text, "none") == 1, "%s", text);
+    free(text);
+    nnc_free(nnc);
+}
