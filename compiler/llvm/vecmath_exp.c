@@ -123,6 +123,13 @@ V s_exp(const L *l, DType t, V x, V low) {
     return scaled(l, e, e.p);
 }
 
+/* The same where e^x and 2^n are known to be normal numbers: in one step. */
+static V exp_near(const L *l, DType t, V x) {
+    Reduced d = s_reduce_ln2(l, t, x);
+    V p = s_add(l, s_fma(l, s_mul(l, d.r, d.r), s_apply(l, exp_poly(t), d.r), d.r), s_real(x, 1));
+    return s_mul(l, p, s_power2(l, t, d.integer));
+}
+
 EMITTER(exp) { return UNUSED, s_exp(l, t, a[0], NULL); }
 
 /* 2^n (e^r - 1) + (2^n - 1), in halves since 2^n may be out of range */
@@ -155,7 +162,8 @@ EMITTER(tanh) {
     UNUSED;
     V x = s_abs(l, a[0]), z = s_mul(l, x, x);
     V small = s_fma(l, s_mul(l, x, z), s_apply(l, tanh_poly(t), z), x);
-    V e = s_exp(l, t, s_add(l, x, x), NULL), one = s_real(x, 1);
+    V end = s_real(x, t == DT_F64 ? 22 : 11), y = s_select(l, s_lt(l, end, x), end, x), one = s_real(x, 1);
+    V e = exp_near(l, t, s_add(l, y, y));
     V large = s_sub(l, one, s_div(l, s_real(x, 2), s_add(l, e, one)));
     return s_copysign(l, s_select(l, s_lt(l, x, s_real(x, 0.625)), small, large), a[0]);
 }
@@ -166,7 +174,7 @@ EMITTER(erf) {
     V small = s_fma(l, x, s_apply(l, erf_poly(t), z), x);
     double end = t == DT_F64 ? 5.95 : 4;
     V y = s_select(l, s_lt(l, s_real(x, end), x), s_real(x, end), x);
-    V large = s_sub(l, s_real(x, 1), s_exp(l, t, s_apply(l, log_erfc_poly(t), y), NULL));
+    V large = s_sub(l, s_real(x, 1), exp_near(l, t, s_apply(l, log_erfc_poly(t), y)));
     return s_copysign(l, s_select(l, s_lt(l, x, s_real(x, t == DT_F64 ? 0.96875 : 0.921875)), small, large), a[0]);
 }
 
