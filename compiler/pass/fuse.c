@@ -11,7 +11,8 @@
  *  - any other if that is no more work than computing it once;
  *  - a cheap one also if it is evaluated a few times more, unless it follows a reduction: then it is computed on that
  *    one's results while they are in registers, which is free. But what is as large as the one tensor that it is
- * computed from, and has to be kept as that one has, is computed again. */
+ * computed from, and has to be kept as that one has, is computed again: a dear one, such as a sigmoid, where it is read
+ * twice and too large for the caches. */
 #include "compiler/pass/fuse.h"
 
 #include <string.h>
@@ -19,7 +20,9 @@
 enum {
     LARGEST_BODY = 256, /* expressions; beyond this a node is kept */
     CHEAP = 4,          /* vector instructions */
-    FEW = 4             /* evaluations of an element */
+    FEW = 4,            /* evaluations of an element */
+    TWICE = 18,         /* vector instructions that take no longer than an element's way to memory and back ... */
+    FAR = 1 << 20       /* ... of a tensor of so many bytes */
 };
 
 typedef struct {
@@ -116,6 +119,19 @@ static bool kept_anyway(const Fuse *f, const Node *n, Ref source) {
            dtype_size(from->dtype) <= dtype_size(n->dtype);
 }
 
+/* Whether node r is little work from one tensor that is kept, through nodes that nothing else reads. */
+static bool from_kept(Fuse *f, Ref r) {
+    for (int operations = 0;;) {
+        const Node *n = ir_node(f->g, r);
+        if (n->kind != N_COMP || n->comp.combine != RED_NONE || f->output[r]) return false;
+        Look l = look_at(f, n);
+        operations += l.operations;
+        if (l.loads != 1 || l.whole != 1 || operations > TWICE) return false;
+        if (kept_anyway(f, n, l.source)) return true;
+        r = l.source;
+    }
+}
+
 static bool decide(Fuse *f, Ref r) {
     const Node *n = ir_node(f->g, r);
     if (n->kind != N_COMP || n->comp.combine != RED_NONE || f->output[r]) return false;
@@ -123,6 +139,8 @@ static bool decide(Fuse *f, Ref r) {
     Look l = look_at(f, n);
     if (evaluations <= elements || (l.moves && l.loads <= 1)) return true;
     bool cheap = l.operations <= CHEAP && l.whole <= 1;
+    bool far = elements * (double)dtype_size(n->dtype) >= FAR;
+    if (far && evaluations <= 2 * elements && from_kept(f, r)) return true;
     if (!cheap || n->rank == 0) return cheap;
     return evaluations < (double)FEW * elements && (!f->follows[r] || kept_anyway(f, n, l.source));
 }

@@ -119,3 +119,16 @@ Test(fuse, long_products_are_cut) {
     cr_expect_eq(b.unit->kernels.at[1]->tiles, 32, "%lld tiles", (long long)b.unit->kernels.at[1]->tiles);
     nnc_free(nnc);
 }
+
+/* What is large and little work from a tensor that is kept is computed twice, not stored. */
+Test(fuse, a_large_function_of_a_kept_tensor_is_not_stored) {
+    Nnc *nnc = nnc_new();
+    Built b = built(nnc, "%1 = input 0 f32[512, 512]\n%2 = input 1 f32[512]\n%3 = input 2 f32[512, 512]\n"
+                         "%4 = f32[512, 512] of add(%1[i0, i1], %2[i1])\n%5 = f32[512, 512] of mul(%4[i0, i1], 0.7)\n"
+                         "%6 = f32[512, 512] of sigmoid(%5[i0, i1])\n%7 = f32[512, 512] of add(%6[i0, i1], 1.0)\n"
+                         "%8 = f32[512, 512] of mul(%7[i0, i1], %4[i0, i1])\n"
+                         "%9 = f32[512] sum k0:512 of mul(%7[k0, i0], %3[k0, i0])\n"
+                         "result 0 = %4\nresult 1 = %8\nresult 2 = %9\n");
+    cr_expect_lt(b.unit->arena_bytes, 512 * 512 * 4);
+    nnc_free(nnc);
+}
