@@ -106,6 +106,10 @@ int loop_lanes(const Builder *b, DType t); /* lanes of a vector that computes in
 int64_t loop_tiles(int64_t units, double nanoseconds);
 
 double loop_cost(const Graph *g, Ex body); /* vector instructions an element */
+
+/** How many vectors of lanes a loop over `body` should compute side by side: 2 where it has a function that is a long
+ * chain of instructions, each of which waits for the one before it. */
+int loop_abreast(const Graph *g, Ex body);
 int64_t loop_flops(const Graph *g, Ref r);
 
 /* ---- the end: build.c ---- */

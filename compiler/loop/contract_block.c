@@ -93,6 +93,13 @@ static void follow(Contract *c, const Aff *tile_at) {
     }
 }
 
+static int epilogue_width(const Contract *c) {
+    int abreast = 1;
+    for (int i = 1; i < c->group->nmembers; i++)
+        abreast = MAX(abreast, loop_abreast(c->b->g, ir_node(c->b->g, c->group->members[i])->comp.body));
+    return c->vectors > 1 ? abreast * c->width : c->width;
+}
+
 void contract_epilogue(Contract *c, const Aff *first_panel) {
     AffTable *t = affs(c);
     const Aff *row_limit = c->c.m % c->mc ? aff_sub(t, aff_const(t, c->c.m), c->first_row) : NULL;
@@ -100,7 +107,7 @@ void contract_epilogue(Contract *c, const Aff *first_panel) {
     contract_set_row(c, aff_add(t, c->first_row, r));
     contract_open_panels(c, first_panel);
     const Aff *lane_limit = c->c.n % c->nr ? aff_sub(t, aff_const(t, c->c.n), c->first_lane) : NULL;
-    const Aff *lane = nest_var(&c->nest, nest_for(&c->nest, FOR_VECTOR, c->nr, lane_limit, c->width));
+    const Aff *lane = nest_var(&c->nest, nest_for(&c->nest, FOR_VECTOR, c->nr, lane_limit, epilogue_width(c)));
     c->at[c->c.lane] = nest_stand(&c->nest, aff_add(t, c->first_lane, lane), c->c.n);
     follow(c, in_tile(c, r, lane));
     contract_close(c, 3);

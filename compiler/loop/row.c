@@ -20,7 +20,7 @@ static double nanoseconds(const Rows *r) {
         for (int d = 0; d < n->rank + n->comp.nred; d++) points *= (double)n->comp.extents[d];
         work += points * (loop_cost(r->b->g, n->comp.body) + 1);
     }
-    return work / r->width * 0.4;
+    return work / r->width * r->abreast * 0.4;
 }
 
 static bool any_reduction(const Rows *r) {
@@ -29,11 +29,18 @@ static bool any_reduction(const Rows *r) {
     return false;
 }
 
+static int abreast(const Rows *r) {
+    int n = 1;
+    for (int i = 0; i < r->group->nmembers; i++)
+        n = MAX(n, loop_abreast(r->b->g, ir_node(r->b->g, r->group->members[i])->comp.body));
+    return n;
+}
+
 /* How many lanes of the axis a unit takes, given how many units the other dims make. */
 static void choose_chunk(Rows *r, int64_t outer, double ns) {
     if (any_reduction(r)) {
         int64_t vectors = (r->lanes + r->width - 1) / r->width;
-        r->unroll = (int)MIN(vectors, REDUCTION_VECTORS);
+        r->unroll = (int)MIN(vectors, REDUCTION_VECTORS / r->abreast);
         r->chunk = r->unroll == 1 ? MIN(r->width, r->lanes) : (int64_t)r->unroll * r->width;
         return;
     }
@@ -84,6 +91,8 @@ void loop_rows(Builder *b, const Group *group) {
     r.row = ARENA_ARRAY(b->arena, const Aff *, most + 1);
     rows_stages(&r);
     rows_lanes(&r);
+    r.abreast = abreast(&r);
+    r.width *= r.abreast;
     open_units(&r, name_of(&r), last->at);
     rows_emit(&r);
     while (r.n.heads.len) nest_close(&r.n);

@@ -27,6 +27,7 @@ typedef struct {
     int first_lane, end_lane; /* across: the row dims that are flattened into the lanes' axis */
     int64_t lanes, chunk;     /* its extent; how much of it one unit computes */
     int unroll, width;
+    int abreast; /* vectors of the machine that `width` is */
     Nest n;
     const Aff **row;       /* index of each row dim, and after them of each space dim, at the current point */
     const Aff *chunk_from; /* across: the first lane of the unit */

@@ -41,6 +41,21 @@ double loop_cost(const Graph *g, Ex body) {
     return t.cost;
 }
 
+enum { CHAIN = 12 }; /* vector instructions */
+
+static void find_chain(const Graph *g, Ex e, void *abreast) {
+    const Expr *x = ir_expr(g, e);
+    bool operation =
+        x->kind != EX_CONST && x->kind != EX_INDEX && x->kind != EX_LOAD && x->kind != EX_FETCH && x->kind != EX_GUARD;
+    if (operation && dtype_is_float(x->dtype) && op_info(x->kind)->cost >= CHAIN) *(int *)abreast = 2;
+}
+
+int loop_abreast(const Graph *g, Ex body) {
+    int abreast = 1;
+    ex_walk(g, body, find_chain, &abreast);
+    return abreast;
+}
+
 static int64_t points(const int64_t *extents, int n) {
     int64_t p = 1;
     for (int i = 0; i < n; i++) p *= extents[i];
