@@ -148,7 +148,7 @@ static const char *name_of(const Contract *c) {
 void loop_contract(Builder *b, const Group *group) {
     Contract c = {.b = b, .group = group, .r = group->members[0]};
     c.node = ir_node(b->g, c.r);
-    if (!contraction_of(b->g, c.r, &c.c)) bug("node %u is no contraction", c.r);
+    if (!contraction_of(b->g, c.r, b->home, &c.c)) bug("node %u is no contraction", c.r);
     contraction_phases(b->g, c.r, &c.c);
     c.at = ARENA_ARRAY(b->arena, const Aff *, c.node->rank + c.node->comp.nred);
     c.outer_at = ARENA_ARRAY(b->arena, const Aff *, c.node->rank + 1);

@@ -195,14 +195,33 @@ static bool unit_along(Graph *g, const Node *n, Ex e, int var) {
     return aff_split(g->affs, load_offset(g, n, ir_expr(g, e)), var, &coef, &rest) && coef == 1;
 }
 
+typedef struct {
+    const Ref *home;
+    Ref scan;
+    bool fixed;
+} Fixed;
+
+static void check_fixed(const Graph *g, Ex e, void *self) {
+    Fixed *f = self;
+    const Expr *x = ir_expr(g, e);
+    if (x->kind == EX_LOAD) f->fixed &= f->home[x->load.node] != f->scan;
+}
+
+/* Whether node r is part of the body of a scan, whose iterations do not change `e`: it is packed once for all. */
+static bool is_fixed(Graph *g, Ref r, const Ref *home, Ex e) {
+    Fixed f = {home, home[r], true};
+    ex_walk(g, e, check_fixed, &f);
+    return f.scan && f.fixed;
+}
+
 /* How well output index `var`, which only operand `e` uses, would do as lanes for `m` rows. What isn't consecutive
  * along it is packed number by number, which takes about as long as some rows of products. */
-static double lane_score(Graph *g, const Node *n, Ex e, int var, double m) {
+static double lane_score(Graph *g, const Node *n, Ex e, bool fixed, int var, double m) {
     const double packing = 32;
     int64_t extent = n->comp.extents[var];
     double used = (double)extent / (double)((extent + 7) / 8 * 8);
     if (extent < SHORTEST) return 0;
-    if (!unit_along(g, n, e, var)) used *= m / (m + packing);
+    if (!fixed && !unit_along(g, n, e, var)) used *= m / (m + packing);
     return var == n->rank - 1 ? used : used * 0.8;
 }
 
@@ -214,14 +233,16 @@ static double rows_of(const Node *n, const Factor *a, const Factor *b) {
     return m;
 }
 
-static bool choose_lane(Graph *g, const Node *n, Contraction *c, const Factor *a, const Factor *b) {
+static bool choose_lane(Graph *g, Ref r, const Ref *home, Contraction *c, const Factor *a, const Factor *b) {
+    const Node *n = ir_node(g, r);
     double best = 0;
     c->lane = -1;
     for (int side = 0; side < 2; side++) {
         const Factor *own = side ? b : a, *other = side ? a : b;
+        bool fixed = is_fixed(g, r, home, own->e);
         for (int v = 0; v < n->rank; v++) {
             if (!own->uses[v] || other->uses[v]) continue;
-            double score = lane_score(g, n, own->e, v, rows_of(n, other, own));
+            double score = lane_score(g, n, own->e, fixed, v, rows_of(n, other, own));
             if (score <= best) continue;
             best = score;
             c->lane = v;
@@ -269,7 +290,7 @@ static void sort_indices(Graph *g, const Node *n, Contraction *c, const Factor *
     c->outer = outer;
 }
 
-bool contraction_of(Graph *g, Ref r, Contraction *c) {
+bool contraction_of(Graph *g, Ref r, const Ref *home, Contraction *c) {
     const Node *n = ir_node(g, r);
     Factor f[FACTORS], a, b;
     *c = (Contraction){0};
@@ -287,7 +308,7 @@ bool contraction_of(Graph *g, Ref r, Contraction *c) {
     if (!two_sides(g, f, nf, nvars, &a, &b)) return false;
     for (int v = n->rank; v < nvars; v++)
         if (!a.uses[v] || !b.uses[v]) return false;
-    if (!choose_lane(g, n, c, &a, &b)) return false;
+    if (!choose_lane(g, r, home, c, &a, &b)) return false;
     sort_indices(g, n, c, &a, &b);
     c->unit = unit_along(g, n, c->b, c->lane);
     return c->m >= SHORTEST && c->k >= SHORTEST && c->m * c->n * c->k >= SMALLEST;

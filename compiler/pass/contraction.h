@@ -25,8 +25,8 @@ typedef struct {
     double share; /* of the products, that these leave */
 } Contraction;
 
-/** Whether node r is a contraction large enough for register tiles. */
-bool contraction_of(Graph *g, Ref r, Contraction *out);
+/** Whether node r is a contraction large enough for register tiles. home: ir_homes(g). */
+bool contraction_of(Graph *g, Ref r, const Ref *home, Contraction *out);
 
 /** Splits output indices into places and phases, and finds which sums there are in each phase. */
 void contraction_phases(Graph *g, Ref r, Contraction *c);

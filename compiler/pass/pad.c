@@ -164,10 +164,10 @@ static Ex operand(Graph *to, const Graph *from, const Node *n, Ex e, const Ref *
     return ex_load(to, tensor, at);
 }
 
-static Ref pad_node(Graph *to, Graph *from, Ref r, const Ref *refs) {
+static Ref pad_node(Graph *to, Graph *from, Ref r, const Ref *home, const Ref *refs) {
     Contraction c;
     bool padded = false;
-    if (!contraction_of(from, r, &c)) return ir_copy(to, from, r, refs);
+    if (!contraction_of(from, r, home, &c)) return ir_copy(to, from, r, refs);
     const Node n = *ir_node(from, r);
     Ex a = operand(to, from, &n, c.a, refs, &padded), b = operand(to, from, &n, c.b, refs, &padded);
     if (!padded) return ir_copy(to, from, r, refs);
@@ -179,7 +179,8 @@ static Ref pad_node(Graph *to, Graph *from, Ref r, const Ref *refs) {
 Graph *pass_pad(Nnc *nnc, Graph *from) {
     Graph *to = ir_graph_new(nnc);
     Ref *refs = ARENA_ARRAY(nnc->arena, Ref, from->nodes.len);
-    for (Ref r = 1; r < from->nodes.len; r++) refs[r] = pad_node(to, from, r, refs);
+    const Ref *home = ir_homes(from);
+    for (Ref r = 1; r < from->nodes.len; r++) refs[r] = pad_node(to, from, r, home, refs);
     ir_copy_outputs(to, from, refs);
     return to;
 }

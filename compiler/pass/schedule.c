@@ -171,11 +171,11 @@ static int new_group(Scheduler *s, Ref r) {
     o.g.nrow = n->rank;
     o.g.home = s->home[r];
     o.g.decides = s->decides[r];
-    o.g.kind = n->kind == N_SCAN                            ? GROUP_SCAN
-               : n->kind == N_SORT                          ? GROUP_SORT
-               : n->kind == N_SCATTER                       ? GROUP_SCATTER
-               : contraction_of(s->g, r, &(Contraction){0}) ? GROUP_CONTRACT
-                                                            : GROUP_ROWS;
+    o.g.kind = n->kind == N_SCAN                                     ? GROUP_SCAN
+               : n->kind == N_SORT                                   ? GROUP_SORT
+               : n->kind == N_SCATTER                                ? GROUP_SCATTER
+               : contraction_of(s->g, r, s->home, &(Contraction){0}) ? GROUP_CONTRACT
+                                                                     : GROUP_ROWS;
     vec_push(&s->groups, o);
     return (int)s->groups.len - 1;
 }
@@ -205,7 +205,8 @@ static void place_node(Scheduler *s, Ref r) {
     Reads reads = {.s = s};
     int rows = n->rank, group = -1;
     walk_node(s->g, n, read_inputs, &reads);
-    if (n->kind == N_COMP && !contraction_of(s->g, r, &(Contraction){0})) group = find_group(s, r, &reads, &rows);
+    if (n->kind == N_COMP && !contraction_of(s->g, r, s->home, &(Contraction){0}))
+        group = find_group(s, r, &reads, &rows);
     if (group < 0) group = new_group(s, r), rows = n->rank;
     Open *o = &s->groups.at[group];
     o->members[o->g.nmembers++] = r;

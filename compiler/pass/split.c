@@ -47,10 +47,10 @@ static void count_elements(const Graph *g, Ex e, void *self) {
 /* Parts of a product's sums. Units that share the results would each read the operands, all of them again and again;
  * those that share the sums read each once, for partial results that are written and read: no more of those than of the
  * operands, and of sums that are long beside the rows and lanes. */
-static double product_parts(Graph *g, Ref r) {
+static double product_parts(Graph *g, Ref r, const Ref *home) {
     Contraction c;
     double a = 0, b = 0, results = (double)ir_elements(ir_node(g, r));
-    if (!contraction_of(g, r, &c) || c.m * c.n > TILE) return 0;
+    if (!contraction_of(g, r, home, &c) || c.m * c.n > TILE) return 0;
     ex_walk(g, c.a, count_elements, &a);
     ex_walk(g, c.b, count_elements, &b);
     double sums = results * (double)c.k, wanted = (double)ENOUGH * (double)(c.m * c.n) / results;
@@ -59,7 +59,7 @@ static double product_parts(Graph *g, Ref r) {
     return want >= wanted / 2 ? want : 0;
 }
 
-static Cut find_cut(Graph *g, Ref r) {
+static Cut find_cut(Graph *g, Ref r, const Ref *home) {
     const Node *n = ir_node(g, r);
     Cut none = {-1, 1};
     if (n->kind != N_COMP || n->comp.combine == RED_NONE || n->dtype == DT_F16 || n->dtype == DT_BF16) return none;
@@ -67,7 +67,7 @@ static Cut find_cut(Graph *g, Ref r) {
     for (int v = n->rank; v < n->rank + n->comp.nred; v++) sums *= (double)n->comp.extents[v];
     if (results * sums < (double)LONG_WORK) return none;
     double want = groups < (double)ENOUGH ? (double)ENOUGH / MAX(groups, 1.0) : 0;
-    want = MIN(MAX(want, product_parts(g, r)), results * sums / (double)PART_WORK);
+    want = MIN(MAX(want, product_parts(g, r, home)), results * sums / (double)PART_WORK);
     Cut cut = {longest(n), 1};
     want = MIN(want, (double)n->comp.extents[cut.var] / 2);
     if (want >= 2) cut.parts = divisor(n->comp.extents[cut.var], (int64_t)want);
@@ -103,8 +103,9 @@ static Ref split_node(Graph *to, const Graph *from, const Node *n, Cut cut, cons
 Graph *pass_split(Nnc *nnc, Graph *from) {
     Graph *to = ir_graph_new(nnc);
     Ref *refs = ARENA_ARRAY(nnc->arena, Ref, from->nodes.len);
+    const Ref *home = ir_homes(from);
     for (Ref r = 1; r < from->nodes.len; r++) {
-        Cut cut = find_cut(from, r);
+        Cut cut = find_cut(from, r, home);
         refs[r] = cut.parts > 1 ? split_node(to, from, ir_node(from, r), cut, refs) : ir_copy(to, from, r, refs);
     }
     ir_copy_outputs(to, from, refs);

@@ -123,3 +123,22 @@ Test(scan, gradients_keep_what_is_dear) {
     free(text);
     nnc_free(nnc);
 }
+
+/* A weight that all iterations multiply by is packed once, in front of the scan. */
+Test(scan, weights_are_packed_once) {
+    Nnc *nnc = nnc_new();
+    Graph *g = read_graph(nnc, "%1 = param 0 \"w\" f32[64, 64]\n%2 = f32[8, 64] of 0.5\n%3 = carry 0 0 f32[8, 64]\n"
+                               "%4 = f32[8, 64] sum k0:64 of mul(%3[i0, k0], %1[i1, k0])\n"
+                               "%5 = f32[8, 64] of tanh(%4[i0, i1])\n"
+                               "%6 = scan 0 in 9 (%2 -> %5) yields ()\n%7 = result 0 of %6\nresult 0 = %7\n");
+    expect_same(nnc, g, &avx2, 3);
+    LoopUnit *u = build(nnc, g, &avx2).unit;
+    int packs = 0;
+    for (size_t i = 0; i < u->kernels.len; i++) {
+        if (!strstr(u->kernels.at[i]->name, "pack")) continue;
+        packs++;
+        cr_expect_eq(u->kernels.at[i]->scan, 0);
+    }
+    cr_expect_eq(packs, 1);
+    nnc_free(nnc);
+}
