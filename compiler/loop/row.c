@@ -10,7 +10,10 @@
 
 #include <string.h>
 
-enum { REDUCTION_VECTORS = 4 }; /* accumulators along the rows: enough to hide the latency of an addition */
+enum {
+    REDUCTION_VECTORS = 4, /* accumulators along the rows: enough to hide the latency of an addition */
+    SMALLER = 4            /* tiles, where there are several */
+};
 
 static double nanoseconds(const Rows *r) {
     double work = 0;
@@ -64,7 +67,9 @@ static void open_units(Rows *r, const char *name, Span at) {
         choose_chunk(r, units, ns);
         units *= dims[n++] = (r->lanes + r->chunk - 1) / r->chunk;
     }
-    r->n = nest_begin(b, name, at, loop_tiles(units, ns));
+    /* Rows share nothing, so their tiles are small: the last ones then keep all threads busy. */
+    int64_t tiles = loop_tiles(units, ns);
+    r->n = nest_begin(b, name, at, tiles > 1 ? loop_tiles(units, SMALLER * ns) : tiles);
     nest_unflatten(&r->n, nest_units(&r->n, units), dims, n, index);
     n = 0;
     for (int d = 0; d < r->group->nrow; d++)

@@ -3,7 +3,11 @@
 
 #include <string.h>
 
-enum { LOCAL_BYTES = 16 << 10 }; /* larger intermediates of a row go through memory */
+enum {
+    LOCAL_BYTES = 16 << 10, /* larger intermediates of a row go through memory */
+    MOST_PIECES = 8,
+    SHORTEST_PIECE = 4 /* vectors */
+};
 
 static const Node *node_of(const Rows *r, Ref m) { return ir_node(r->b->g, m); }
 static bool reduces(const Rows *r, Ref m) { return row_reduces(node_of(r, m)); }
@@ -100,13 +104,20 @@ static void emit_point(Rows *r, const Stage *s) {
 
 /* ---- stages ---- */
 
-static void open_space(Rows *r, const Stage *s, int from, int to, int vector) {
+static void open_loops(Rows *r, const Stage *s, int from, int to, int vector) {
     for (int d = from; d < to; d++)
         if (d != vector)
             r->row[r->group->nrow + d] = nest_var(&r->n, nest_for(&r->n, FOR_SERIAL, s->space[d], NULL, 0));
-    if (vector >= from && vector < to)
-        r->row[r->group->nrow + vector] =
-            nest_var(&r->n, nest_for(&r->n, FOR_VECTOR, s->space[vector], NULL, r->width));
+}
+
+static void open_lanes_inside(Rows *r, int vector, int64_t from, int64_t count) {
+    const Aff *v = nest_var(&r->n, nest_for(&r->n, FOR_VECTOR, count, NULL, r->width));
+    r->row[r->group->nrow + vector] = aff_add(r->b->affs, aff_const(r->b->affs, from), v);
+}
+
+static void open_space(Rows *r, const Stage *s, int from, int to, int vector) {
+    open_loops(r, s, from, to, vector);
+    if (vector >= from && vector < to) open_lanes_inside(r, vector, 0, s->space[vector]);
 }
 
 static void close_space(Rows *r, int n) {
@@ -171,6 +182,58 @@ static void emit_alone(Rows *r, const Stage *s) {
     close_space(r, own);
 }
 
+/* The lanes' loop in pieces, within which all conditions on the lane alone hold or don't: a concatenation. */
+typedef struct {
+    AffTable *affs;
+    int var;
+    int64_t least; /* lanes of a piece */
+    int n;
+    int64_t from[MOST_PIECES + 1]; /* and after the last one, the end */
+    bool fine;
+} Pieces;
+
+static void cut(Pieces *p, int64_t at) {
+    int i = 1;
+    while (i < p->n && p->from[i] < at) i++;
+    if (at <= 0 || at >= p->from[p->n] || p->from[i] == at) return;
+    p->fine = p->fine && p->n < MOST_PIECES;
+    if (!p->fine) return;
+    memmove(p->from + i + 1, p->from + i, sizeof *p->from * (size_t)(p->n + 1 - i));
+    p->from[i] = at;
+    p->n++;
+}
+
+static void find_cuts(const Graph *g, Ex e, void *self) {
+    Pieces *p = self;
+    const Expr *x = ir_expr(g, e);
+    for (int i = 0; x->kind == EX_GUARD && i < x->guard.n; i++) {
+        const Cond *c = &x->guard.at[i];
+        int64_t coef, shift;
+        const Aff *rest;
+        bool lane = aff_split(p->affs, c->aff, p->var, &coef, &rest) && coef == 1 && aff_is_const(rest, &shift);
+        if (lane && c->lo > INT64_MIN) cut(p, c->lo - shift);
+        if (lane && c->hi < INT64_MAX) cut(p, c->hi - shift);
+    }
+}
+
+static Pieces find_pieces(const Rows *r, const Stage *s, int vector) {
+    int64_t extent = s->space[vector];
+    Pieces p = {.affs = r->b->affs, .var = r->group->nrow + vector, .n = 1, .from = {0, extent}, .fine = true};
+    for (int i = 0; i < s->nmembers; i++) ex_walk(r->b->g, node_of(r, s->members[i])->comp.body, find_cuts, &p);
+    for (int i = 0; i < p.n; i++) p.fine = p.fine && p.from[i + 1] - p.from[i] >= (int64_t)SHORTEST_PIECE * r->width;
+    return p.fine ? p : (Pieces){.n = 1, .from = {0, extent}};
+}
+
+static void emit_pieces(Rows *r, const Stage *s, int vector) {
+    Pieces p = find_pieces(r, s, vector);
+    for (int i = 0; i < p.n; i++) {
+        open_loops(r, s, 0, s->nspace, vector);
+        open_lanes_inside(r, vector, p.from[i], p.from[i + 1] - p.from[i]);
+        emit_point(r, s);
+        close_space(r, s->nspace);
+    }
+}
+
 static void emit_stage(Rows *r, const Stage *s) {
     for (int i = 0; i < s->nmembers; i++) {
         Ref m = s->members[i];
@@ -181,12 +244,17 @@ static void emit_stage(Rows *r, const Stage *s) {
         emit_alone(r, s);
         return;
     }
+    int vector = r->across ? -1 : rows_inner(r, s);
     begin_reductions(r, s);
-    open_space(r, s, 0, s->nspace, r->across ? -1 : rows_inner(r, s));
-    if (r->across) open_lanes(r);
-    emit_point(r, s);
-    if (r->across) close_lanes(r);
-    close_space(r, s->nspace);
+    if (vector >= 0) {
+        emit_pieces(r, s, vector);
+    } else {
+        open_space(r, s, 0, s->nspace, vector);
+        if (r->across) open_lanes(r);
+        emit_point(r, s);
+        if (r->across) close_lanes(r);
+        close_space(r, s->nspace);
+    }
     end_reductions(r, s);
 }
 

@@ -101,6 +101,27 @@ Test(loop, weight_gradient_of_a_convolution) {
                      "%1[k0, i0 + k1 - 1, i1 + k2 - 1, i2] : 0.0), %2[k0, k1, k2, i3])\nresult 0 = %3\n");
 }
 
+/* Parts of a row that conditions on the lane tell apart are loops of their own, without conditions. */
+Test(loop, rows_side_by_side) {
+    const char *text = "%1 = input 0 f32[20, 160]\n%2 = f32[20] max k0:160 of %1[i0, k0]\n"
+                       "%3 = f32[20, 160] of exp(sub(%1[i0, i1], %2[i0]))\n"
+                       "%4 = f32[20, 480] of add(guard(0 <= i1 < 160 ? %3[i0, i1] : 0.0), add("
+                       "guard(160 <= i1 < 320 ? mul(%3[i0, i1 - 160], 2.0) : 0.0), "
+                       "guard(320 <= i1 < 480 ? %1[i0, i1 - 320] : 0.0)))\n"
+                       "%5 = f32[20] sum k0:480 of %4[i0, k0]\nresult 0 = %4\nresult 1 = %5\n";
+    expect_text_same(text);
+    Nnc *nnc = nnc_new();
+    Built b = build(nnc, read_graph(nnc, text), &avx2);
+    char *plan = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&plan, &len);
+    loop_print(b.unit, out);
+    fclose(out);
+    cr_expect(!strstr(plan, "guard"), "%s", plan);
+    free(plan);
+    nnc_free(nnc);
+}
+
 Test(loop, vectors_and_matrices) {
     expect_text_same("%1 = param 0 \"w\" f32[70, 90]\n%2 = input 0 \"x\" f32[70]\n%3 = input 1 \"y\" f32[90]\n"
                      "%4 = f32[90] sum k0:70 of mul(%1[k0, i0], %2[k0])\n"
