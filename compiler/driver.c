@@ -122,7 +122,7 @@ Driver *driver_open(const Options *o) {
     d->nnc->diags.errors_only = o->quiet;
     double start = driver_now();
     const StdlibRow *stdlib = o->stdlib_dir ? stdlib_of_folder(d, o->stdlib_dir) : embedded_stdlib(d->nnc->arena);
-    if (stdlib && llvm_machine(d->nnc, NULL, o->cpu, &d->machine) && dump_source(d))
+    if (stdlib && target_facts(d->nnc, NULL, o->cpu, &d->machine) && dump_source(d))
         d->program = program_load(d->nnc, o->file, stdlib, o->sets, o->nsets, driver_data_opener(d));
     driver_add_time(d, "parse", start);
     if (driver_failed(d) || !d->program) {
@@ -161,6 +161,7 @@ Code *driver_add_unit(Driver *d, Unit *u) {
     if (!u) return NULL;
     Code *c = xcalloc(1, sizeof *c);
     c->unit = u;
+    c->number = (int)d->codes.len;
     u->name = intern(d->nnc->names, arena_printf(d->nnc->arena, "%s%zu", u->name, d->codes.len + 1)); /* one each */
     vec_push(&d->codes, c);
     if (dumps(d, DUMP_TYPES)) unit_dump(u, stdout);
@@ -243,20 +244,21 @@ void driver_build_loops(Driver *d, Code *c, const Machine *machine) {
 
 static bool to_machine_code(Driver *d) {
     LoopUnit **units = ARENA_ARRAY(d->nnc->arena, LoopUnit *, d->codes.len);
+    bool *soon = ARENA_ARRAY(d->nnc->arena, bool, d->codes.len);
     int64_t arena = 64;
     for (size_t i = 0; i < d->codes.len; i++) {
         units[i] = d->codes.at[i]->loops;
-        units[i]->parallel = true;
+        soon[i] = d->codes.at[i]->soon;
         arena = MAX(arena, units[i]->arena_bytes);
     }
     int n = (int)d->codes.len;
-    if (dumps(d, DUMP_LLVM) && !llvm_dump(d->nnc, units, n, d->options.cpu, EMIT_LLVM, stdout)) return false;
-    if (dumps(d, DUMP_ASM) && !llvm_dump(d->nnc, units, n, d->options.cpu, EMIT_ASM, stdout)) return false;
+    if (dumps(d, DUMP_LLVM) && !backend()->dump(d->nnc, units, n, d->options.cpu, EMIT_LLVM, stdout)) return false;
+    if (dumps(d, DUMP_ASM) && !backend()->dump(d->nnc, units, n, d->options.cpu, EMIT_ASM, stdout)) return false;
     double start = driver_now();
-    d->jit = llvm_jit(d->nnc, units, n, d->options.cpu, !d->options.no_cache);
-    driver_add_time(d, "llvm", start);
+    d->jit = jit_new(d->nnc, units, n, d->options.cpu, !d->options.no_cache);
     if (!d->jit) return false;
-    for (int i = 0; i < n; i++) d->codes.at[i]->run = jit_function(d->jit, i);
+    jit_make(d->jit, soon);
+    driver_add_time(d, "llvm", start);
     d->pool = rt_pool_new(d->options.threads);
     d->arena = allocate(d, arena, "the program's intermediate values");
     return d->arena != NULL;
@@ -281,10 +283,7 @@ const void **driver_bases(Driver *d, const Unit *u, const RtData *data) {
     return bases;
 }
 
-void driver_run_code(Driver *d, const Code *c, const void **bases) {
-    RtCall call = rt_call(d->pool);
-    c->run((void *const *)bases, &call);
-}
+void driver_run_code(Driver *d, const Code *c, const void **bases) { jit_run(d->jit, c->number, bases, d->pool, NULL); }
 
 /* ---- facts for the commands ---- */
 

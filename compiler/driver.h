@@ -3,7 +3,8 @@
 #ifndef NNC_DRIVER_H
 #define NNC_DRIVER_H
 
-#include "compiler/llvm/llvm.h"
+#include "compiler/jit/backend.h"
+#include "compiler/jit/jit.h"
 #include "compiler/loop/loop.h"
 #include "lang/typed.h"
 #include "runtime/data.h"
@@ -82,7 +83,8 @@ typedef struct {
     Unit *unit;
     Graph *graph; /* after all graph passes */
     LoopUnit *loops;
-    UnitFunction run;
+    int number; /* of the unit among all */
+    bool soon;  /* needed at once: the others are compiled when they are first run */
 } Code;
 
 /** Adds a unit; NULL units (after diagnostics) are passed through as NULL. */

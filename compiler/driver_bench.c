@@ -14,7 +14,6 @@ typedef struct {
     const TrainLoop *loop; /* NULL: an exported function */
     int64_t batch;
     const void **bases;
-    KernelFunction *kernels;
     double *seconds; /* by kernel, of all calls one by one */
 } Bench;
 
@@ -56,36 +55,6 @@ static void set_bases(Bench *b) {
 
 static void call(const Bench *b) { driver_run_code(b->d, b->code, b->bases); }
 
-static void call_kernel(Bench *b, size_t k) {
-    const Kernel *kernel = b->code->loops->kernels.at[k];
-    if (!kernel->tiles) return;
-    double start = driver_now();
-    rt_parallel(b->d->pool, b->kernels[k], b->bases, kernel->tiles);
-    b->seconds[k] += driver_now() - start;
-}
-
-/* Kernels from .. to-1 of `scope`, one by one, as the unit itself calls them. */
-static void call_kernels(Bench *b, int scope, size_t from, size_t to) {
-    const LoopUnit *u = b->code->loops;
-    for (size_t k = from; k < to; k++) {
-        int inner = loop_scan_below(u, u->kernels.at[k], scope);
-        if (!inner) {
-            call_kernel(b, k);
-            continue;
-        }
-        const LoopScan *s = &u->scans[inner];
-        int64_t *cell = (int64_t *)((char *)b->d->arena + s->cell);
-        for (int64_t i = 0; i < s->extent; i++) {
-            *cell = s->reverse ? s->extent - 1 - i : i;
-            call_kernels(b, inner, s->from, s->body);
-            const Buffer *cond = s->cond < 0 ? NULL : &u->buffers.at[s->cond];
-            if (cond && !((const char *)b->bases[cond->base])[cond->offset]) break;
-            call_kernels(b, inner, s->body, s->to);
-        }
-        k = s->to - 1;
-    }
-}
-
 /* ---- measuring ---- */
 
 /* How many calls take about `seconds`. */
@@ -116,16 +85,14 @@ static double time_calls(const Bench *b, int64_t n) {
 static double measure_peak(Driver *d) {
     int64_t bytes;
     LoopUnit *u = loop_peak(d->nnc, &d->machine, &bytes);
-    JitCode *jit = llvm_jit(d->nnc, &u, 1, d->options.cpu, false);
+    JitCode *jit = jit_new(d->nnc, &u, 1, d->options.cpu, false);
     if (!jit) return 0;
     float factors[] = {1.0f, 1e-9f};
-    void *bases[] = {NULL, NULL, &factors[0], &factors[1], room(d, bytes)};
-    RtCall rt = rt_call(d->pool);
-    UnitFunction run = jit_function(jit, 0);
+    const void *bases[] = {NULL, NULL, &factors[0], &factors[1], room(d, bytes)};
     double best = 0;
     for (int r = 0; r < 4 * ROUNDS; r++) {
         double start = driver_now();
-        run(bases, &rt);
+        jit_run(jit, 0, bases, d->pool, NULL);
         best = MAX(best, (double)u->kernels.at[0]->flops / (driver_now() - start));
     }
     jit_free(jit);
@@ -192,19 +159,15 @@ static void print_json(const Bench *b, const Result *r, double calls) {
 
 /* ---- the command ---- */
 
-static void measure(Driver *d, Bench *b, int number, const char *what, double peak) {
+static void measure(Driver *d, Bench *b, const char *what, double peak) {
     const LoopUnit *u = b->code->loops;
     Result r = {.what = what, .peak = peak};
     b->seconds = ARENA_ARRAY(d->nnc->arena, double, u->kernels.len);
-    b->kernels = ARENA_ARRAY(d->nnc->arena, KernelFunction, u->kernels.len);
-    for (size_t k = 0; k < u->kernels.len; k++) {
-        if (u->kernels.at[k]->tiles) b->kernels[k] = jit_kernel(d->jit, number, k);
-        r.flops += (double)u->kernels.at[k]->flops;
-    }
+    for (size_t k = 0; k < u->kernels.len; k++) r.flops += (double)u->kernels.at[k]->flops;
     set_bases(b);
     int64_t calls = calls_in(b, SECONDS / ROUNDS);
     r.seconds = time_calls(b, calls);
-    for (int64_t i = 0; i < calls; i++) call_kernels(b, 0, 0, u->kernels.len);
+    for (int64_t i = 0; i < calls; i++) jit_run(d->jit, b->code->number, b->bases, d->pool, b->seconds);
     (d->options.json ? print_json : print_text)(b, &r, (double)calls);
 }
 
@@ -243,7 +206,7 @@ int driver_bench(Driver *d) {
     if (ok && !d->options.json)
         printf("peak of %d thread%s: %.1f GFLOP/s\n\n", rt_pool_threads(d->pool),
                rt_pool_threads(d->pool) > 1 ? "s" : "", 1e-9 * peak);
-    for (size_t i = 0; i < all.len && ok; i++) measure(d, &all.at[i], (int)i, all.at[i].code->unit->name, peak);
+    for (size_t i = 0; i < all.len && ok; i++) measure(d, &all.at[i], all.at[i].code->unit->name, peak);
     vec_free(&all);
     return driver_failed(d) || !ok;
 }

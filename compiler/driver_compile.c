@@ -133,7 +133,7 @@ static bool emit(Driver *d, const CompileOptions *c, Functions *list) {
     Machine machine;
     if (!choose_kind(d, c, &kind)) return false;
     const char *cpu = d->options.cpu ? d->options.cpu : c->target ? "generic" : "x86-64";
-    if (!llvm_machine(d->nnc, c->target, cpu, &machine)) return false;
+    if (!target_facts(d->nnc, c->target, cpu, &machine)) return false;
     ObjectEntry *entries = ARENA_ARRAY(d->nnc->arena, ObjectEntry, list->len);
     for (size_t i = 0; i < list->len; i++) {
         Function *f = &list->at[i];
@@ -143,8 +143,8 @@ static bool emit(Driver *d, const CompileOptions *c, Functions *list) {
     }
     const char *out =
         c->out ? c->out : arena_printf(d->nnc->arena, "%s%s", stem(d, d->options.file), kinds[kind].suffix);
-    if (!llvm_object(d->nnc, entries, (int)list->len, d->variables.bytes, d->variables.layout.size, c->target, cpu,
-                     kind, out))
+    if (!backend()->object(d->nnc, entries, (int)list->len, d->variables.bytes, d->variables.layout.size, c->target,
+                           cpu, kind, out))
         return false;
     const char *header = arena_printf(d->nnc->arena, "%s.h", stem(d, out));
     if (!write_header(d, list, header)) return false;

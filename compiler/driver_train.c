@@ -284,6 +284,8 @@ int driver_train(Driver *d, bool evaluate) {
     int status = 1;
     if (program_check(d->program) && add_blocks(d, evaluate, &runs) && can_resume(d, dir)) {
         Code *init = driver_add_init(d);
+        runs.at[0]->loops.at[0]->full->soon = true;
+        if (init) init->soon = !evaluate;
         if (init && driver_build(d, true) && within_memory(d, &runs))
             status = evaluate ? evaluate_blocks(d, &runs, init) : train_in_folder(d, &runs, init, dir);
     }

@@ -114,12 +114,20 @@ typedef struct UnitState {
     int first_term, errors;
 } UnitState;
 
+/* A file of the standard library. */
+typedef struct {
+    const char *path, *text;
+    bool read;
+} LibraryFile;
+
 struct Checker {
     Program *program;
     Nnc *nnc;
     Dims *dims;
     DataOpener opener;
     Module *main, *library;
+    VEC(LibraryFile *) library_files;
+    NameMap library_names; /* what the library declares: name to LibraryFile */
     VEC(Module *) modules;
     NameMap by_path; /* imported files */
     VarTable vars;   /* the program's own */

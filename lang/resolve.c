@@ -100,18 +100,87 @@ static Module *load_module(Checker *c, const char *path, Span from) {
     return m;
 }
 
-static bool load_library(Checker *c, const char *const (*stdlib)[2]) {
+/* ---- the library: a file is read when one of its names is looked up ---- */
+
+static bool is_letter(char ch) { return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || ch == '_'; }
+static bool is_word(char ch) { return is_letter(ch) || (ch >= '0' && ch <= '9'); }
+
+static const char *word_end(const char *p) {
+    while (is_word(*p)) p++;
+    return p;
+}
+
+static bool is_kind(const char *word, const char *kind) {
+    size_t n = strlen(kind);
+    return strncmp(word, kind, n) == 0 && !is_word(word[n]);
+}
+
+/* Where the line at `p` declares something: the end of the word that says of what kind; else NULL. */
+static const char *after_kind(const char *p) {
+    static const char *const kinds[] = {"fn", "let", "layer", "loss", "optimizer", "model", "data"};
+    if (is_kind(p, "export")) p = word_end(p) + strspn(word_end(p), " ");
+    for (size_t i = 0; i < COUNT(kinds); i++)
+        if (is_kind(p, kinds[i])) return word_end(p);
+    return NULL;
+}
+
+/* Notes what is declared: the next word, for `let` all words before the `=`. */
+static const char *note_declaration(Checker *c, const char *p, bool all, void *file) {
+    while (*p && !strchr("\n=", *p)) {
+        const char *end = word_end(p);
+        if (end == p) {
+            p++;
+            continue;
+        }
+        map_put(c, &c->library_names, intern_n(c->nnc->names, p, (size_t)(end - p)), file);
+        p = end;
+        if (!all) break;
+    }
+    return p;
+}
+
+/* Looks for declarations: lines outside of all brackets that begin with a kind. */
+static void note_names(Checker *c, const char *text, void *file) {
+    int depth = 0;
+    bool begins = true;
+    for (const char *p = text; *p; p++) {
+        const char *name = begins && !depth && is_letter(*p) ? after_kind(p) : NULL;
+        if (name) p = note_declaration(c, name, is_kind(p, "let"), file);
+        if (*p == '#') p += strcspn(p, "\n");
+        if (*p == '"') p += 1 + strcspn(p + 1, "\"");
+        if (!*p) return;
+        depth += strchr("([{", *p) ? 1 : strchr(")]}", *p) ? -1 : 0;
+        begins = *p == '\n' || (begins && *p == ' ');
+    }
+}
+
+static void note_library(Checker *c, const char *const (*stdlib)[2]) {
     c->library = module_new(c, "the standard library");
     c->library->is_library = true;
-    int before = c->nnc->diags.errors;
     for (int i = 0; stdlib && stdlib[i][0]; i++) {
-        const char *path = arena_printf(check_arena(c), "stdlib/%s", stdlib[i][0]);
-        uint32_t file = source_add(&c->nnc->sources, check_arena(c), path, stdlib[i][1], strlen(stdlib[i][1]));
-        AstFile *parsed = parse_file(c->nnc, file);
-        declare_all(c, c->library, parsed);
-        c->library->file = parsed;
+        LibraryFile *f = ARENA_NEW(check_arena(c), LibraryFile);
+        *f = (LibraryFile){.path = stdlib[i][0], .text = stdlib[i][1]};
+        arena_push(c, &c->library_files, f);
+        note_names(c, f->text, f);
     }
-    return c->nnc->diags.errors == before;
+}
+
+static void read_library_file(Checker *c, LibraryFile *f) {
+    if (f->read) return;
+    f->read = true;
+    int errors = c->nnc->diags.errors;
+    const char *path = arena_printf(check_arena(c), "stdlib/%s", f->path);
+    uint32_t file = source_add(&c->nnc->sources, check_arena(c), path, f->text, strlen(f->text));
+    declare_all(c, c->library, parse_file(c->nnc, file));
+    if (c->nnc->diags.errors != errors) c->broken = true;
+}
+
+static Decl *library_decl(Checker *c, Name name) {
+    Decl *d = map_get(&c->library->decls, name);
+    LibraryFile *f = d ? NULL : map_get(&c->library_names, name);
+    if (!f || f->read) return d;
+    read_library_file(c, f);
+    return map_get(&c->library->decls, name);
 }
 
 /* ---- values of declarations ---- */
@@ -184,9 +253,9 @@ static Value decl_value(Checker *c, Decl *d, Span at) {
 /* ---- lookup ---- */
 
 static Decl *find_decl(Checker *c, Module *m, Name name) {
-    Decl *d = map_get(&m->decls, name);
+    Decl *d = m == c->library ? NULL : map_get(&m->decls, name);
     for (size_t i = 0; !d && i < m->imports.len; i++) d = map_get(&m->imports.at[i]->decls, name);
-    return d || m == c->library ? d : map_get(&c->library->decls, name);
+    return d ? d : library_decl(c, name);
 }
 
 Value module_lookup(Checker *c, Module *m, Name name, Span at) {
@@ -222,6 +291,7 @@ const char *scope_nearest(Checker *c, Scope *s, Name name) {
     }
     if (m) add_decls(c, m, &names);
     for (size_t i = 0; m && i < m->imports.len; i++) add_decls(c, m->imports.at[i], &names);
+    for (size_t i = 0; i < c->library_files.len; i++) read_library_file(c, c->library_files.at[i]);
     add_decls(c, c->library, &names);
     int n;
     builtin_names(NULL, &n);
@@ -264,8 +334,7 @@ static void declare_runs(Checker *c, Module *m) {
 
 bool resolve_program(Checker *c, const char *path, const char *const (*stdlib)[2], const Setting *sets, int nsets) {
     int before = c->nnc->diags.errors;
-    c->broken = !load_library(c, stdlib);
-    if (c->broken) return false;
+    note_library(c, stdlib);
     for (int i = 0; i < nsets; i++) map_put(c, &c->overrides, intern(c->nnc->names, sets[i].name), (void *)&sets[i]);
     c->main = load_module(c, path, (Span){0});
     if (!c->main || c->broken) return false;

@@ -133,12 +133,6 @@ void rt_parallel(RtPool *p, void (*fn)(void *ctx, int64_t tile), void *ctx, int6
     await(p);
 }
 
-static void call_parallel(void *pool, void (*fn)(void *ctx, int64_t tile), void *ctx, int64_t tiles) {
-    rt_parallel(pool, fn, ctx, tiles);
-}
-
-RtCall rt_call(RtPool *p) { return (RtCall){call_parallel, p}; }
-
 static int processors(void) {
 #ifdef __linux__
     cpu_set_t set;

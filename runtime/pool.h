@@ -21,7 +21,4 @@ int rt_pool_threads(const RtPool *p);
  */
 void rt_parallel(RtPool *p, void (*fn)(void *ctx, int64_t tile), void *ctx, int64_t tiles);
 
-/** The door to `p` for generated code; `p` may be NULL. */
-RtCall rt_call(RtPool *p);
-
 #endif

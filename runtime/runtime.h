@@ -52,13 +52,4 @@ uint16_t rt_f32_to_bf16(float f); /* to nearest, ties to even */
 /** Element `i` of `data` as a double (an i64 beyond 2^53 is rounded). */
 double rt_element(const void *data, RtDType t, int64_t i);
 
-/**
- * What threaded generated code is handed: how to run `tiles` independent calls fn(ctx, 0..tiles-1). It returns when
- * all are done. A caller without threads supplies a plain loop. rt_call() in pool.h makes one from an RtPool.
- */
-typedef struct {
-    void (*parallel)(void *pool, void (*fn)(void *ctx, int64_t tile), void *ctx, int64_t tiles);
-    void *pool;
-} RtCall;
-
 #endif

@@ -83,12 +83,9 @@ static int run_version(CommandLine *l) {
     (void)l;
     Nnc *nnc = nnc_new();
     Machine m;
-    Str cpu = {0};
-    llvm_host_cpu(&cpu);
-    bool ok = llvm_machine(nnc, NULL, NULL, &m);
-    printf("nnc %s, LLVM %s\n%s, vectors of %d bits, %ld threads\n", NNC_VERSION, llvm_version(), cpu.at,
-           ok ? 8 * m.vector_bytes : 0, sysconf(_SC_NPROCESSORS_ONLN));
-    vec_free(&cpu);
+    bool ok = target_facts(nnc, NULL, NULL, &m);
+    printf("nnc %s, LLVM %s\n%s, vectors of %d bits, %ld threads\n", NNC_VERSION, NNC_LLVM_VERSION,
+           backend()->host_cpu(nnc), ok ? 8 * m.vector_bytes : 0, sysconf(_SC_NPROCESSORS_ONLN));
     nnc_free(nnc);
     return !ok;
 }

@@ -117,6 +117,11 @@ static bool equal_expr(const Expr *a, const Expr *b) {
     }
 }
 
+Ex ex_add(Graph *g, const Expr *x) {
+    graph_push(g, &g->exprs, *x);
+    return (Ex)(g->exprs.len - 1);
+}
+
 Ex ex_share(Graph *g, const Expr *x) {
     uint64_t hash = hash_expr(x);
     size_t slot = (size_t)hash;
@@ -125,8 +130,7 @@ Ex ex_share(Graph *g, const Expr *x) {
     Expr copy = *x;
     if (x->kind == EX_LOAD) copy.load.at = arena_copy(g->nnc->arena, x->load.at, sizeof(Place) * (size_t)x->load.rank);
     if (x->kind == EX_GUARD) copy.guard.at = arena_copy(g->nnc->arena, x->guard.at, sizeof(Cond) * (size_t)x->guard.n);
-    graph_push(g, &g->exprs, copy);
-    Ex e = (Ex)(g->exprs.len - 1);
+    Ex e = ex_add(g, &copy);
     share_add(g, &g->tables->exprs, hash, e);
     return e;
 }

@@ -266,6 +266,9 @@ Ex ex_op(Graph *g, ExKind op, Ex a, Ex b, Ex c);
 Ex ex_random(Graph *g, Ex k0, Ex k1, Ex c0, Ex c1);
 Ex ex_cast(Graph *g, DType to, Ex a);
 
+/** An expression as it is, neither folded nor shared. */
+Ex ex_add(Graph *g, const Expr *x);
+
 /** `e` with each index variable v < n replaced by map[v]. */
 Ex ex_subst(Graph *g, Ex e, const Aff *const *map, int n);
 

@@ -1,8 +1,6 @@
 /* Units and kernels: a function each. The unit calls its kernels in order, a kernel once for each tile. */
 #include "compiler/llvm/emit.h"
 
-#include "runtime/runtime.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,14 +36,6 @@ static void mark_body(const Emit *e, const LoopBody *body, bool *used, bool *see
 
 /* ---- alias information ---- */
 
-static bool overlap(const Buffer *a, const Buffer *b) {
-    if (a->base != b->base) return false;
-    if (a->base < 0) return a->constant == b->constant;
-    int64_t a_end = a->offset + a->elems * (int64_t)dtype_size(a->dtype);
-    int64_t b_end = b->offset + b->elems * (int64_t)dtype_size(b->dtype);
-    return a->offset < b_end && b->offset < a_end;
-}
-
 /* A scope for each buffer in memory; each access is told from which others it is apart. */
 static void alias_metadata(Emit *e, const bool *used) {
     size_t n = e->unit->buffers.len, nscopes = 0;
@@ -65,7 +55,7 @@ static void alias_metadata(Emit *e, const bool *used) {
         nscopes = 0;
         for (size_t j = 0; j < n; j++) {
             if (!scopes[j]) continue;
-            if (overlap(&buffers[i], &buffers[j]))
+            if (loop_overlap(&buffers[i], &buffers[j]))
                 e->slots[i].overlaps |= buffer_bit((int)j);
             else
                 apart[nscopes++] = scopes[j];
@@ -84,17 +74,13 @@ static void set_metadata(const L *l, V instruction, const char *kind, LLVMMetada
                     LLVMMetadataAsValue(l->ctx, LLVMMDNodeInContext2(l->ctx, parts, n)));
 }
 
-/* bases[base]; the arena and the variables are aligned to 64 bytes */
+/* bases[base] */
 static V load_base(Emit *e, V bases, int base) {
     if (e->bases[base]) return e->bases[base];
     const L *l = &e->l;
     V p = l_load(l, l->ptr, l_gep(l, l->ptr, bases, l_i64(l, base)), 0);
     set_metadata(l, p, "invariant.load", NULL, 0);
     set_metadata(l, p, "nonnull", NULL, 0);
-    if (base < BASE_FIRST_INPUT) {
-        LLVMMetadataRef align = LLVMValueAsMetadata(l_i64(l, 64));
-        set_metadata(l, p, "align", &align, 1);
-    }
     return e->bases[base] = p;
 }
 
@@ -140,7 +126,7 @@ static LLVMTypeRef kernel_type(const L *l) {
     return LLVMFunctionType(l->none, (LLVMTypeRef[]){l->ptr, l->i64}, 2, false);
 }
 
-const char *emit_kernel_symbol(const LoopUnit *unit, const char *symbol, size_t number) {
+static const char *kernel_symbol(const LoopUnit *unit, const char *symbol, size_t number) {
     return arena_printf(unit->nnc->arena, "%s.%zu.%s", symbol, number, unit->kernels.at[number]->name);
 }
 
@@ -162,7 +148,7 @@ static void emit_kernel(Emit *e, const Kernel *k, const char *symbol, bool inter
     find_buffers(e, bases);
     for (int s = k->scan; s; s = e->unit->scans[s].parent) {
         const LoopScan *scan = &e->unit->scans[s];
-        V cell = l_gep(l, l->i8, load_base(e, bases, BASE_ARENA), l_i64(l, scan->cell));
+        V cell = l_gep(l, l->i8, load_base(e, bases, scan->base), l_i64(l, scan->cell));
         e->vars[scan->depth] = l_load(l, l->i64, cell, 0);
     }
     scope_open(e, false);
@@ -187,7 +173,7 @@ static void find_reads(Emit *e) {
     }
 }
 
-void emit_kernels(const L *l, const LoopUnit *unit, const char *symbol, size_t from, size_t to, bool internal) {
+void emit_kernels(const L *l, const LoopUnit *unit, const char *symbol, bool internal) {
     size_t nbuffers = unit->buffers.len, nexprs = unit->graph->exprs.len;
     Emit e = {.l = *l, .unit = unit, .graph = unit->graph, .lane_var = -1, .lanes = 1};
     e.slots = xcalloc(nbuffers, sizeof *e.slots);
@@ -196,9 +182,9 @@ void emit_kernels(const L *l, const LoopUnit *unit, const char *symbol, size_t f
     e.reads = xcalloc(nexprs, sizeof *e.reads);
     e.memo = xcalloc(nexprs, sizeof *e.memo);
     find_reads(&e);
-    for (size_t i = from; i < to; i++)
+    for (size_t i = 0; i < unit->kernels.len; i++)
         if (unit->kernels.at[i]->tiles > 0)
-            emit_kernel(&e, unit->kernels.at[i], emit_kernel_symbol(unit, symbol, i), internal);
+            emit_kernel(&e, unit->kernels.at[i], kernel_symbol(unit, symbol, i), internal);
     free(e.slots);
     free(e.constants);
     free(e.bases);
@@ -208,7 +194,7 @@ void emit_kernels(const L *l, const LoopUnit *unit, const char *symbol, size_t f
 }
 
 typedef struct {
-    V bases, rt;
+    V bases;
     const char *symbol;
 } UnitValues;
 
@@ -229,33 +215,10 @@ static void call_in_order(const L *l, const UnitValues *u, V kernel, int64_t til
     l_at(l, after);
 }
 
-/* rt->parallel(rt->pool, kernel, bases, tiles) where there is an rt */
-static void call_parallel(const L *l, const UnitValues *u, V kernel, int64_t tiles) {
-    LLVMBasicBlockRef threads = l_block(l, "threads"), alone = l_block(l, "alone"), after = l_block(l, "after");
-    LLVMBuildCondBr(l->b, LLVMBuildIsNull(l->b, u->rt, ""), alone, threads);
-    l_at(l, threads);
-    LLVMTypeRef rt_call = LLVMStructTypeInContext(l->ctx, (LLVMTypeRef[]){l->ptr, l->ptr}, 2, false); /* RtCall */
-    V parallel = l_load(l, l->ptr, LLVMBuildStructGEP2(l->b, rt_call, u->rt, 0, ""), 0);
-    V pool = l_load(l, l->ptr, LLVMBuildStructGEP2(l->b, rt_call, u->rt, 1, ""), 0);
-    LLVMTypeRef type = LLVMFunctionType(l->none, (LLVMTypeRef[]){l->ptr, l->ptr, l->ptr, l->i64}, 4, false);
-    LLVMBuildCall2(l->b, type, parallel, (V[]){pool, kernel, u->bases, l_i64(l, tiles)}, 4, "");
-    LLVMBuildBr(l->b, after);
-    l_at(l, alone);
-    call_in_order(l, u, kernel, tiles);
-    LLVMBuildBr(l->b, after);
-    l_at(l, after);
-}
-
 static void call_kernel(const L *l, const LoopUnit *unit, const UnitValues *u, size_t number) {
-    const char *name = emit_kernel_symbol(unit, u->symbol, number);
+    const char *name = kernel_symbol(unit, u->symbol, number);
     if (!unit->kernels.at[number]->tiles) return;
-    V kernel = LLVMGetNamedFunction(l->module, name);
-    if (!kernel) kernel = LLVMAddFunction(l->module, name, kernel_type(l)); /* of another module */
-    int64_t tiles = unit->kernels.at[number]->tiles;
-    if (unit->parallel && tiles > 1)
-        call_parallel(l, u, kernel, tiles);
-    else
-        call_in_order(l, u, kernel, tiles);
+    call_in_order(l, u, LLVMGetNamedFunction(l->module, name), unit->kernels.at[number]->tiles);
 }
 
 static void call_kernels(const L *l, const LoopUnit *unit, const UnitValues *u, int scope, size_t from, size_t to);
@@ -276,8 +239,8 @@ static void call_loop(const L *l, const LoopUnit *unit, const UnitValues *u, int
     l_at(l, loop);
     V i = LLVMBuildPhi(l->b, l->i64, "iteration");
     V shown = s->reverse ? LLVMBuildNSWSub(l->b, l_i64(l, s->extent - 1), i, "") : i;
-    V arena = l_load(l, l->ptr, l_gep(l, l->ptr, u->bases, l_i64(l, BASE_ARENA)), 0);
-    LLVMBuildStore(l->b, shown, l_gep(l, l->i8, arena, l_i64(l, s->cell)));
+    V base = l_load(l, l->ptr, l_gep(l, l->ptr, u->bases, l_i64(l, s->base)), 0);
+    LLVMBuildStore(l->b, shown, l_gep(l, l->i8, base, l_i64(l, s->cell)));
     call_kernels(l, unit, u, number, s->from, s->body);
     if (s->cond >= 0) {
         LLVMBasicBlockRef body = l_block(l, "loop.body");
@@ -308,10 +271,8 @@ static void call_kernels(const L *l, const LoopUnit *unit, const UnitValues *u, 
 }
 
 V emit_unit(const L *l, const LoopUnit *unit, const char *symbol, bool internal) {
-    _Static_assert(offsetof(RtCall, parallel) == 0 && offsetof(RtCall, pool) == sizeof(void *), "see call_parallel");
-    LLVMTypeRef type = LLVMFunctionType(l->none, (LLVMTypeRef[]){l->ptr, l->ptr}, 2, false);
-    V f = l_new_function(l, symbol, type, internal);
-    UnitValues u = {LLVMGetParam(f, 0), LLVMGetParam(f, 1), symbol};
+    V f = l_new_function(l, symbol, LLVMFunctionType(l->none, (LLVMTypeRef[]){l->ptr}, 1, false), internal);
+    UnitValues u = {LLVMGetParam(f, 0), symbol};
     l_at(l, LLVMAppendBasicBlockInContext(l->ctx, f, "entry"));
     call_kernels(l, unit, &u, 0, 0, unit->kernels.len);
     LLVMBuildRetVoid(l->b);

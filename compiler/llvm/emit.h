@@ -83,12 +83,11 @@ static inline uint64_t buffer_bit(int buffer) { return (uint64_t)1 << (buffer % 
 
 /* ---- emit.c ---- */
 
-/** Kernels number from .. to-1 of a unit as functions of l's module. `symbol` is the unit's. */
-/** "train.12.k12_reduce": kernel 12 of the unit with symbol "train". */
-const char *emit_kernel_symbol(const LoopUnit *unit, const char *symbol, size_t number);
-void emit_kernels(const L *l, const LoopUnit *unit, const char *symbol, size_t from, size_t to, bool internal);
+/** The kernels of a unit as functions of l's module. `symbol` is the unit's; "train.12.k12_reduce" is kernel 12 of
+ * "train". */
+void emit_kernels(const L *l, const LoopUnit *unit, const char *symbol, bool internal);
 
-/** The unit's entry, which calls its kernels; those that the module lacks are declared. */
+/** The unit's entry, which calls its kernels in order. */
 V emit_unit(const L *l, const LoopUnit *unit, const char *symbol, bool internal);
 
 /* ---- emit_loop.c: statements ---- */

@@ -4,7 +4,7 @@
 #define LLVM_HELPERS_H
 
 #include "compiler/base/dtype.h"
-#include "compiler/llvm/target.h"
+#include "compiler/llvm/llvm.h"
 
 #include <llvm-c/Core.h>
 

@@ -1,10 +1,13 @@
 /* The passes: few, since what is emitted is vectorized and tiled already. */
 #include "compiler/llvm/module.h"
 
+#include "compiler/loop/kernel_bytes.h"
+
 #include <llvm-c/Analysis.h>
 #include <llvm-c/Error.h>
 #include <llvm-c/Target.h>
 #include <llvm-c/Transforms/PassBuilder.h>
+#include <string.h>
 
 void module_begin(L *l, const Target *target, LLVMTargetMachineRef machine, const char *name) {
     l_begin(l, LLVMContextCreate(), target, name);
@@ -40,4 +43,24 @@ void module_free(L *l) {
     l_end(l);
     LLVMDisposeModule(l->module);
     LLVMContextDispose(l->ctx);
+}
+
+char *llvm_kernel(const Target *target, const char *bytes, size_t n, size_t *size) {
+    Nnc *nnc = nnc_new();
+    LLVMTargetMachineRef machine = module_machine(target);
+    L l;
+    module_begin(&l, target, machine, "nnc");
+    emit_kernels(&l, loop_kernel_read(nnc, bytes, n), "kernel", false);
+    module_optimize(&l, machine);
+    LLVMMemoryBufferRef object;
+    char *why = NULL;
+    if (LLVMTargetMachineEmitToMemoryBuffer(machine, l.module, LLVMObjectFile, &why, &object))
+        bug("LLVM emits no object: %s", why);
+    *size = LLVMGetBufferSize(object);
+    char *copy = memcpy(xcalloc(*size, 1), LLVMGetBufferStart(object), *size);
+    LLVMDisposeMemoryBuffer(object);
+    module_free(&l);
+    LLVMDisposeTargetMachine(machine);
+    nnc_free(nnc);
+    return copy;
 }

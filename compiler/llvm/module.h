@@ -2,7 +2,12 @@
 #ifndef LLVM_MODULE_H
 #define LLVM_MODULE_H
 
-#include "compiler/llvm/helpers.h"
+#include "compiler/llvm/emit.h"
+
+#include <llvm-c/TargetMachine.h>
+
+/** LLVM's own description of a target, to be given back with LLVMDisposeTargetMachine. */
+LLVMTargetMachineRef module_machine(const Target *t);
 
 /** A new module in a context of its own, set up for `target`; module_free gives both back. */
 void module_begin(L *l, const Target *target, LLVMTargetMachineRef machine, const char *name);

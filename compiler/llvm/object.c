@@ -26,8 +26,7 @@ static void emit_entry(const L *l, const ObjectEntry *entry, V unit, V variables
     l_at(l, LLVMAppendBasicBlockInContext(l->ctx, f, "entry"));
     V bases = l_alloca(l, l->ptr, BASE_FIRST_INPUT + narrays, 8, "bases");
     fill_bases(l, f, narrays, variables, bases);
-    LLVMTypeRef unit_type = LLVMFunctionType(l->none, (LLVMTypeRef[]){l->ptr, l->ptr}, 2, false);
-    LLVMBuildCall2(l->b, unit_type, unit, (V[]){bases, LLVMConstNull(l->ptr)}, 2, "");
+    LLVMBuildCall2(l->b, LLVMFunctionType(l->none, (LLVMTypeRef[]){l->ptr}, 1, false), unit, &bases, 1, "");
     LLVMBuildRetVoid(l->b);
 }
 
@@ -45,7 +44,7 @@ static V constant_variables(const L *l, const void *bytes, int64_t size) {
 /* A unit with all its kernels; the number tells apart units of one name. */
 static V emit_whole(const L *l, const LoopUnit *unit, int number, bool internal) {
     const char *symbol = arena_printf(unit->nnc->arena, "%s.%d", unit->name, number);
-    emit_kernels(l, unit, symbol, 0, unit->kernels.len, true);
+    emit_kernels(l, unit, symbol, true);
     return emit_unit(l, unit, symbol, internal);
 }
 
@@ -91,7 +90,8 @@ bool llvm_object(Nnc *nnc, const ObjectEntry *entries, int n, const void *variab
                  const char *triple, const char *cpu, EmitKind kind, const char *path) {
     Target target;
     if (!target_find(nnc, triple, cpu, &target)) return false;
-    LLVMTargetMachineRef machine = target_machine(&target, true);
+    target_prepare(nnc, &target);
+    LLVMTargetMachineRef machine = module_machine(&target);
     L l;
     module_begin(&l, &target, machine, "nnc");
     emit_entries(&l, entries, n, constant_variables(&l, variables, variable_bytes));
@@ -107,7 +107,8 @@ bool llvm_object(Nnc *nnc, const ObjectEntry *entries, int n, const void *variab
 bool llvm_dump(Nnc *nnc, LoopUnit *const *units, int n, const char *cpu, EmitKind kind, FILE *out) {
     Target target;
     if (!target_find(nnc, NULL, cpu, &target)) return false;
-    LLVMTargetMachineRef machine = target_machine(&target, true);
+    target_prepare(nnc, &target);
+    LLVMTargetMachineRef machine = module_machine(&target);
     L l;
     module_begin(&l, &target, machine, "nnc");
     for (int i = 0; i < n; i++) emit_whole(&l, units[i], i, false);

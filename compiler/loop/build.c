@@ -226,7 +226,6 @@ LoopUnit *loop_build(Nnc *nnc, const Graph *g, const char *name, int ninputs, in
     build_kernels(&b, &copies);
     plan(&b, &wishes);
     count_bytes(b.u);
-    for (size_t k = 0; k < b.u->kernels.len; k++) b.u->parallel |= b.u->kernels.at[k]->tiles > 1;
     loop_seal(&b);
     vec_free(&copies);
     vec_free(&wishes);

@@ -115,7 +115,8 @@ typedef struct {
     bool reverse; /* the iteration numbers run down */
     int cond;     /* of a while: the buffer whose element 0 says whether to go on; -1: it has `extent` iterations */
     bool decides; /* as for a kernel */
-    int64_t cell; /* in BASE_ARENA: an int64_t for the iteration number, which the unit sets and kernels read */
+    int base;     /* of the cell: BASE_ARENA */
+    int64_t cell; /* an int64_t for the iteration number, which the unit sets and kernels read */
     size_t from, body, to; /* kernels from .. body-1 run before the condition is tested */
 } LoopScan;
 
@@ -133,7 +134,6 @@ typedef struct {
     int nscans;
     int ninputs, nresults;
     int64_t arena_bytes; /* exact size of BASE_ARENA */
-    bool parallel;       /* kernels with several tiles go through RtCall.parallel where one is given */
 } LoopUnit;
 
 /* What the target offers, for schedules: loop/tiles.c. */
@@ -154,6 +154,9 @@ typedef struct {
  * results, parameters and states among graph->outputs are written. */
 LoopUnit *loop_build(Nnc *nnc, const Graph *g, const char *name, int ninputs, int nresults, const VarLayout *vars,
                      const Machine *m);
+
+/** Whether two buffers in memory share bytes. */
+bool loop_overlap(const Buffer *a, const Buffer *b);
 
 /** The scan directly inside `scope` (0: outside of all) that kernel k runs in, or 0 where it is directly there. */
 int loop_scan_below(const LoopUnit *u, const Kernel *k, int scope);

@@ -28,7 +28,7 @@ static void close_chains(Nest *n) {
 LoopUnit *loop_peak(Nnc *nnc, const Machine *m, int64_t *result_bytes) {
     Graph *g = ir_graph_new(nnc);
     LoopUnit *u = ARENA_NEW(nnc->arena, LoopUnit);
-    *u = (LoopUnit){.nnc = nnc, .graph = g, .name = "peak", .parallel = true};
+    *u = (LoopUnit){.nnc = nnc, .graph = g, .name = "peak"};
     Builder b = {.u = u, .g = g, .affs = g->affs, .arena = nnc->arena, .m = m};
     int width = m->vector_bytes / (int)sizeof(float);
     int x = input(&b, 1), y = input(&b, 1), out = input(&b, (int64_t)TILES * CHAINS * width);

@@ -61,5 +61,5 @@ void steps_call_rows(Steps *s, const int32_t *rows, int32_t step, void *results[
     *next++ = rows;
     for (size_t i = 0; i < COUNT(scalars); i++) *next++ = &scalars[i];
     for (int i = 0; results[i]; i++) *next++ = results[i];
-    s->step->run((void *const *)bases, NULL);
+    driver_run_code(s->d, s->step, bases);
 }

@@ -1,4 +1,4 @@
-/* links: nnc_llvm nnc_loop nnc_reference nnc_ir */
+/* links: nnc_linked nnc_loop nnc_reference nnc_ir */
 /* Loop nests made by hand, compiled for every CPU level that the machine runs, against their interpreter. */
 #include "tests/unit/kernels.h"
 
@@ -390,17 +390,15 @@ static Nest squares(void) {
 
 Test(emit, parallel_tiles) {
     Nest n = squares();
-    n.unit.parallel = true;
     finish(&n);
     Compiled c = compile_for(&n, NULL);
     float x[1000], y[1000];
-    void *bases[] = {NULL, NULL, x, y};
+    const void *bases[] = {NULL, NULL, x, y};
     for (int i = 0; i < 1000; i++) x[i] = (float)i;
     RtPool *pool = rt_pool_new(3);
-    RtCall rt = rt_call(pool);
     for (int round = 0; round < 2; round++) {
         memset(y, 0, sizeof y);
-        c.function(bases, round ? &rt : NULL);
+        jit_run(c.code, 0, bases, round ? pool : NULL, NULL);
         for (int i = 0; i < 1000; i++) cr_expect(y[i] == x[i] * x[i]);
     }
     rt_pool_free(pool);
@@ -424,11 +422,11 @@ Test(emit, several_units) {
         finish(n);
         units[i] = &n->unit;
     }
-    JitCode *code = llvm_jit(nests[0].nnc, units, 2, NULL, false);
+    JitCode *code = jit_new(nests[0].nnc, units, 2, NULL, false);
     for (int i = 0; i < 2; i++) {
         float y[3];
-        void *bases[] = {NULL, NULL, y};
-        jit_function(code, i)(bases, NULL);
+        const void *bases[] = {NULL, NULL, y};
+        jit_run(code, i, bases, NULL, NULL);
         for (int j = 0; j < 3; j++) cr_expect_eq(y[j], data[i][j]);
     }
     jit_free(code);

@@ -1,4 +1,4 @@
-/* links: nnc_llvm nnc_loop nnc_reference nnc_ir */
+/* links: nnc_linked nnc_loop nnc_reference nnc_ir */
 /* Every row of ops.def for every element type over special values, as scalars and as vectors, against what the rows
  * mean. */
 #include "tests/unit/kernels.h"
@@ -37,7 +37,7 @@ static void make_case(Case *c, ExKind op, DType from, DType to, int lanes) {
         store(n, z, AT(0, 1, 1), op == EX_CAST ? ex_cast(n->g, to, a) : ex_op(n->g, op, a, b, 0));
 }
 
-static void check_case(const Case *c, UnitFunction f, const char *cpu, int lanes) {
+static void check_case(const Case *c, JitCode *code, int number, const char *cpu, int lanes) {
     double tolerance = c->to == DT_F64 ? 1e-15 : c->to == DT_F32 ? 3e-7 : 0;
     char *data[4];
     for (int i = 0; i < 4; i++) data[i] = xcalloc(PAIRS, 8);
@@ -45,7 +45,7 @@ static void check_case(const Case *c, UnitFunction f, const char *cpu, int lanes
         scalar_write(c->from, data[0], i, special(c->from, i / SIDE));
         scalar_write(c->from, data[1], i, special(c->from, i % SIDE));
     }
-    f((void *[]){NULL, NULL, data[0], data[1], data[2]}, NULL);
+    jit_run(code, number, (const void *[]){NULL, NULL, data[0], data[1], data[2]}, NULL, NULL);
     loop_interp_run(&c->nest.unit, (void *[]){NULL, NULL, data[0], data[1], data[3]});
     for (int i = 0; i < PAIRS; i++) {
         Scalar got = scalar_read(c->to, data[2], i), want = scalar_read(c->to, data[3], i);
@@ -99,9 +99,9 @@ static void every_operation(int lanes) {
     const char *cpus[4];
     int ncpus = runnable(cpus);
     for (int c = 0; c < ncpus; c++) {
-        JitCode *code = llvm_jit(cases[0].nest.nnc, units, n, cpus[c], false);
+        JitCode *code = jit_new(cases[0].nest.nnc, units, n, cpus[c], false);
         cr_assert_not_null(code);
-        for (int i = 0; i < n; i++) check_case(&cases[i], jit_function(code, i), cpus[c], lanes);
+        for (int i = 0; i < n; i++) check_case(&cases[i], code, i, cpus[c], lanes);
         jit_free(code);
     }
     for (int i = 0; i < n; i++) nest_end(&cases[i].nest);

@@ -3,6 +3,7 @@
 #define TESTS_UNIT_KERNELS_H
 
 #include "compiler/ir/private.h"
+#include "compiler/jit/jit.h"
 #include "compiler/llvm/llvm.h"
 #include "tests/reference/loop_interp.h"
 
@@ -115,7 +116,6 @@ static inline Ex fetch(const Nest *n, int buffer, Place at) {
 
 typedef struct {
     JitCode *code;
-    UnitFunction function;
 } Compiled;
 
 static inline void forget(LoopBody *body) {
@@ -140,10 +140,8 @@ static inline Compiled compile_for(Nest *n, const char *cpu) {
         llvm_dump(n->nnc, units, 1, cpu, EMIT_LLVM, stderr);
         llvm_dump(n->nnc, units, 1, cpu, EMIT_ASM, stderr);
     }
-    Compiled c = {llvm_jit(n->nnc, units, 1, cpu, false), NULL};
+    Compiled c = {jit_new(n->nnc, units, 1, cpu, false)};
     cr_assert_not_null(c.code);
-    c.function = jit_function(c.code, 0);
-    cr_assert_not_null(c.function);
     return c;
 }
 
@@ -157,9 +155,9 @@ static inline void finish(Nest *n) {
 }
 
 static inline void call(const Compiled *c, void *const *arrays, int narrays) {
-    void *bases[BASE_FIRST_INPUT + MOST_ARRAYS] = {NULL};
+    const void *bases[BASE_FIRST_INPUT + MOST_ARRAYS] = {NULL};
     for (int i = 0; i < narrays; i++) bases[BASE_FIRST_INPUT + i] = arrays[i];
-    c->function(bases, NULL);
+    jit_run(c->code, 0, bases, NULL, NULL);
 }
 
 /* The CPU levels that the machine at hand can run, narrow to wide. */

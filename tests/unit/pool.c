@@ -84,13 +84,3 @@ Test(pool, default_size_is_the_machine) {
     cr_assert(rt_pool_threads(p) >= 1);
     rt_pool_free(p);
 }
-
-Test(pool, generated_code_enters_through_rt_call) {
-    RtPool *p = rt_pool_new(2);
-    RtCall call = rt_call(p);
-    Count *c = calloc(1, sizeof *c);
-    call.parallel(call.pool, count_tile, c, 10);
-    for (int t = 0; t < 10; t++) cr_assert(c->calls[t] == 1);
-    free(c);
-    rt_pool_free(p);
-}

@@ -1,4 +1,4 @@
-/* links: nnc_llvm nnc_loop nnc_reference nnc_ir */
+/* links: nnc_linked nnc_loop nnc_reference nnc_ir */
 /* LS_SORT as machine code, for every element type, against what it means. */
 #include "tests/reference/interp.h"
 #include "tests/unit/kernels.h"

@@ -1,4 +1,4 @@
-/* links: nnc_llvm nnc_loop nnc_reference nnc_ir dl */
+/* links: nnc_linked nnc_loop nnc_reference nnc_ir dl */
 /* CPUs by name, and objects for them. */
 #include "tests/unit/kernels.h"
 
@@ -25,7 +25,7 @@ Test(target, machines) {
     Nnc *nnc = nnc_new();
     for (size_t i = 0; i < COUNT(rows); i++) {
         Machine m;
-        cr_assert(llvm_machine(nnc, rows[i].triple, rows[i].cpu, &m));
+        cr_assert(target_facts(nnc, rows[i].triple, rows[i].cpu, &m));
         cr_expect_eq(m.vector_bytes, rows[i].bytes, "%s %d", rows[i].triple, m.vector_bytes);
         cr_expect_eq(m.registers, rows[i].registers, "%s %d", rows[i].triple, m.registers);
         cr_expect_eq(m.fma, rows[i].fma);
@@ -37,7 +37,7 @@ Test(target, machines) {
 static void expect_refused(const char *triple, const char *cpu, DiagId id, const char *help) {
     Nnc *nnc = nnc_new();
     Machine m;
-    cr_expect_not(llvm_machine(nnc, triple, cpu, &m));
+    cr_expect_not(target_facts(nnc, triple, cpu, &m));
     cr_assert_eq(nnc->diags.list.len, 1);
     const Diag *d = nnc->diags.list.at[0];
     cr_expect_eq(d->id, id);

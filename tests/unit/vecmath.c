@@ -1,4 +1,4 @@
-/* links: nnc_llvm nnc_loop nnc_reference nnc_ir */
+/* links: nnc_linked nnc_loop nnc_reference nnc_ir */
 /* The functions of compiler/llvm/vecmath_*.c against the C library, in units of the last place. NNC_ALL_FLOATS in the
  * environment: over all floats instead of a sample, for the functions that it names ("exp,tanh" or "all"). */
 #include "tests/unit/kernels.h"
@@ -108,7 +108,7 @@ static bool listed(const char *names, const char *name) {
 static int lanes_of(const char *cpu, DType t) {
     Nnc *nnc = nnc_new();
     Machine m;
-    cr_assert(llvm_machine(nnc, NULL, cpu, &m));
+    cr_assert(target_facts(nnc, NULL, cpu, &m));
     nnc_free(nnc);
     return m.vector_bytes / (int)dtype_size(t);
 }

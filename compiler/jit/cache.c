@@ -1,13 +1,14 @@
 /* An entry is one file: a header, everything that the object depends on (the key), the object. Its name is a hash of
  * the key, and the whole key is compared, so that equal hashes do no harm. Entries are written under another name and
  * renamed: a reader sees all of one or nothing; a checksum finds what a full disk or a crash left. */
-#include "compiler/llvm/cache.h"
+#include "compiler/jit/cache.h"
 
 #include "runtime/files.h"
 
 #include <dirent.h>
+#include <elf.h>
 #include <fcntl.h>
-#include <llvm-c/Core.h>
+#include <link.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,7 +23,7 @@ typedef struct {
     uint64_t checksum; /* of the object */
 } Header;
 
-static const char magic[8] = "nncobj1";
+static const char magic[8] = "nncobj2";
 
 char *cache_folder(void) {
     const char *own = getenv("NNC_CACHE"), *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
@@ -41,12 +42,27 @@ char *cache_folder(void) {
     return NULL;
 }
 
-/* Everything that the object depends on. */
-static Str key_of(const Target *t, LLVMMemoryBufferRef module) {
-    Str key = {0};
-    str_add(&key, "nnc %s, LLVM %s, %s, %s, %s\n", NNC_VERSION, llvm_version(), t->triple, t->cpu, t->features);
-    str_put(&key, LLVMGetBufferStart(module), LLVMGetBufferSize(module));
-    return key;
+/* The linker's hash of all of a file stands among the notes, near its beginning. */
+bool cache_file_identity(const char *path, Str *key) {
+    _Alignas(8) char bytes[8192];
+    FILE *f = fopen(path, "rb");
+    size_t n = f ? fread(bytes, 1, sizeof bytes, f) : 0;
+    if (f) fclose(f);
+    const ElfW(Ehdr) *head = (const ElfW(Ehdr) *)bytes;
+    if (n < sizeof *head || head->e_phoff + head->e_phnum * sizeof(ElfW(Phdr)) > n) return false;
+    const ElfW(Phdr) *p = (const ElfW(Phdr) *)(bytes + head->e_phoff);
+    for (int i = 0; i < head->e_phnum; i++) {
+        size_t at = p[i].p_offset, end = MIN(at + p[i].p_filesz, n);
+        while (p[i].p_type == PT_NOTE && at + sizeof(ElfW(Nhdr)) <= end) {
+            const ElfW(Nhdr) *note = (const ElfW(Nhdr) *)(bytes + at);
+            size_t id = at + sizeof *note + ((note->n_namesz + 3) & ~3u);
+            at = id + ((note->n_descsz + 3) & ~3u);
+            if (note->n_type != NT_GNU_BUILD_ID || at > end) continue;
+            str_put(key, bytes + id, note->n_descsz);
+            return true;
+        }
+    }
+    return false;
 }
 
 static char *entry_path(const char *folder, const Str *key) {
@@ -81,39 +97,37 @@ static const char *object_in(const char *bytes, size_t size, const Str *key, siz
     return checksum(object, h.object_bytes) == h.checksum ? object : NULL;
 }
 
-LLVMMemoryBufferRef cache_find(const char *folder, const Target *target, LLVMMemoryBufferRef module) {
-    Str key = key_of(target, module);
-    char *path = entry_path(folder, &key);
+char *cache_find(const char *folder, const Str *key, size_t *size) {
+    char *path = entry_path(folder, key), *found = NULL;
     RtError error;
-    size_t size, n;
-    char *bytes = rt_file_read(path, LARGEST, &size, &error);
-    const char *object = bytes ? object_in(bytes, size, &key, &n) : NULL;
-    LLVMMemoryBufferRef found = object ? LLVMCreateMemoryBufferWithMemoryRangeCopy(object, n, "cached") : NULL;
-    if (found) utimensat(AT_FDCWD, path, NULL, 0); /* used now: the last to be trimmed */
+    size_t all;
+    char *bytes = rt_file_read(path, LARGEST, &all, &error);
+    const char *object = bytes ? object_in(bytes, all, key, size) : NULL;
+    if (object) {
+        found = memcpy(xcalloc(*size, 1), object, *size);
+        utimensat(AT_FDCWD, path, NULL, 0); /* used now: the last to be trimmed */
+    }
     free(bytes);
     free(path);
-    vec_free(&key);
     return found;
 }
 
-void cache_keep(const char *folder, const Target *target, LLVMMemoryBufferRef module, LLVMMemoryBufferRef object) {
-    Str key = key_of(target, module), temp = {0};
-    char *path = entry_path(folder, &key);
-    size_t n = LLVMGetBufferSize(object);
-    const char *bytes = LLVMGetBufferStart(object);
-    Header h = {.key_bytes = key.len, .object_bytes = n, .checksum = checksum(bytes, n)};
+void cache_keep(const char *folder, const Str *key, const char *object, size_t size) {
+    Str temp = {0};
+    char *path = entry_path(folder, key);
+    Header h = {.key_bytes = key->len, .object_bytes = size, .checksum = checksum(object, size)};
     memcpy(h.magic, magic, sizeof magic);
     str_add(&temp, "%s.XXXXXX", path);
     int fd = mkstemp(temp.at);
     FILE *f = fd < 0 ? NULL : fdopen(fd, "wb");
     if (f) {
-        bool ok = fwrite(&h, sizeof h, 1, f) == 1 && fwrite(key.at, key.len, 1, f) == 1 && fwrite(bytes, n, 1, f) == 1;
+        bool ok =
+            fwrite(&h, sizeof h, 1, f) == 1 && fwrite(key->at, key->len, 1, f) == 1 && fwrite(object, size, 1, f) == 1;
         ok = fclose(f) == 0 && ok;
         if (!ok || rename(temp.at, path) != 0) unlink(temp.at);
     }
     vec_free(&temp);
     free(path);
-    vec_free(&key);
 }
 
 /* ---- trimming ---- */

@@ -1,10 +1,8 @@
 /* The CPU that code is made for. */
-#ifndef LLVM_TARGET_H
-#define LLVM_TARGET_H
+#ifndef JIT_TARGET_H
+#define JIT_TARGET_H
 
-#include "compiler/llvm/llvm.h"
-
-#include <llvm-c/TargetMachine.h>
+#include "compiler/loop/loop.h"
 
 typedef enum { ARCH_X86, ARCH_ARM64, ARCH_RISCV, ARCH_WASM, ARCH_OTHER } Arch;
 
@@ -17,13 +15,21 @@ typedef struct {
     bool masks;     /* masked loads and stores of 4 and 8 byte elements are instructions */
     bool all_masks; /* of 1 and 2 byte elements too */
     bool gathers;   /* gathers are worth using */
+    bool native;    /* the CPU at hand: cpu and features are NULL until target_prepare() */
     bool runs_here; /* on the machine at hand */
 } Target;
 
-/** The target that the command line names; see llvm_machine(). False after a diagnostic. */
+/** The target given by --cpu (NULL or "native": the CPU at hand; a name or level such as "x86-64-v3") for `triple`
+ * (NULL: the host). False after a diagnostic. */
 bool target_find(Nnc *nnc, const char *triple, const char *cpu, Target *out);
 
-/** LLVM's own description, to be given back with LLVMDisposeTargetMachine. */
-LLVMTargetMachineRef target_machine(const Target *t, bool position_independent);
+/** Its properties alone. */
+bool target_facts(Nnc *nnc, const char *triple, const char *cpu, Machine *out);
+
+/** Completes a target before code is made for it: asks LLVM about the CPU at hand. */
+void target_prepare(Nnc *nnc, Target *t);
+
+/** Adds all that code for the target depends on, beside what it is made from. */
+void target_identity(Nnc *nnc, Target *t, Str *out);
 
 #endif
