@@ -31,17 +31,15 @@ static const Function functions[] = {
 };
 
 /* y[i] = op(x[i]) (op(x[i], z[i]) where it has two operands) for CHUNK elements, in vectors of `lanes` */
-static Compiled elementwise(ExKind op, DType t, int lanes, const char *cpu) {
-    Nest nest, *n = &nest;
+/* The nest must stay as long as the code. */
+static Compiled elementwise(Nest *n, ExKind op, DType t, int lanes, const char *cpu) {
     nest_begin(n);
     int x = array(n, t, CHUNK), y = array(n, t, CHUNK), z = array(n, t, CHUNK);
     loop(n, lanes > 1 ? FOR_VECTOR : FOR_SERIAL, 1, CHUNK, lanes, NULL);
     Ex second = op_info(op)->arity > 1 ? fetch(n, z, AT(0, 1, 1)) : 0;
     store(n, y, AT(0, 1, 1), ex_op(n->g, op, fetch(n, x, AT(0, 1, 1)), second, 0));
     finish(n);
-    Compiled c = compile_for(n, cpu);
-    nest_end(n);
-    return c;
+    return compile_for(n, cpu);
 }
 
 /* |got - want| in units of the last place of a number with `digits` bits and exponents from `least` */
@@ -84,7 +82,8 @@ static float float_of(uint32_t bits) {
 /* floats with bits first, first + step, ... below 2^32 */
 static void sweep_f32(const Function *f, int lanes, const char *cpu, uint32_t step) {
     static _Alignas(64) float x[CHUNK], y[CHUNK], z[CHUNK];
-    Compiled c = elementwise(f->op, DT_F32, lanes, cpu);
+    Nest nest;
+    Compiled c = elementwise(&nest, f->op, DT_F32, lanes, cpu);
     Worst worst = {0};
     for (uint64_t first = 0; first < (uint64_t)1 << 32; first += (uint64_t)step * CHUNK) {
         for (uint64_t i = 0; i < CHUNK; i++) x[i] = float_of((uint32_t)(first + i * step));
@@ -95,6 +94,7 @@ static void sweep_f32(const Function *f, int lanes, const char *cpu, uint32_t st
         }
     }
     jit_free(c.code);
+    nest_end(&nest);
     report(f->name, DT_F32, lanes, cpu, &worst, f->limit);
 }
 
@@ -150,7 +150,8 @@ static double sample(uint64_t *state) {
 
 static void sweep_f64(const Function *f, int lanes, const char *cpu, int chunks) {
     static _Alignas(64) double x[CHUNK], y[CHUNK], z[CHUNK];
-    Compiled c = elementwise(f->op, DT_F64, lanes, cpu);
+    Nest nest;
+    Compiled c = elementwise(&nest, f->op, DT_F64, lanes, cpu);
     Worst worst = {0};
     uint64_t state = 1;
     for (int chunk = 0; chunk < chunks; chunk++) {
@@ -162,6 +163,7 @@ static void sweep_f64(const Function *f, int lanes, const char *cpu, int chunks)
         }
     }
     jit_free(c.code);
+    nest_end(&nest);
     report(f->name, DT_F64, lanes, cpu, &worst, f->limit);
 }
 
@@ -190,8 +192,9 @@ Test(vecmath, power, .timeout = 600) {
     const char *cpus[4];
     int ncpus = runnable(cpus);
     for (int c = 0; c < ncpus; c++) {
-        Compiled f = elementwise(EX_POW, DT_F32, lanes_of(cpus[c], DT_F32), cpus[c]);
-        Compiled d = elementwise(EX_POW, DT_F64, lanes_of(cpus[c], DT_F64), cpus[c]);
+        Nest narrow, wide;
+        Compiled f = elementwise(&narrow, EX_POW, DT_F32, lanes_of(cpus[c], DT_F32), cpus[c]);
+        Compiled d = elementwise(&wide, EX_POW, DT_F64, lanes_of(cpus[c], DT_F64), cpus[c]);
         Worst worst = {0}, dworst = {0};
         uint64_t state = 7;
         for (int chunk = 0; chunk < 12; chunk++) {
@@ -212,5 +215,7 @@ Test(vecmath, power, .timeout = 600) {
         report("pow", DT_F64, 0, cpus[c], &dworst, 2);
         jit_free(f.code);
         jit_free(d.code);
+        nest_end(&narrow);
+        nest_end(&wide);
     }
 }
