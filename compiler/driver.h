@@ -174,6 +174,15 @@ int driver_compile(Driver *d, const CompileOptions *c);
  * Returns the exit status. */
 int driver_bench(Driver *d);
 
+/** The picture of the model or exported function `name` (NULL: all models) in Graphviz's language, or of all units that
+ * were built; as an SVG, by the program `dot`. Lives as long as the program. NULL where it cannot be made: *why is a
+ * sentence, or NULL after diagnostics: driver_graph.c. */
+const char *driver_graph(Driver *d, const char *name, bool kernels, const char **why);
+const char *driver_graph_svg(Driver *d, const char *name, bool kernels, const char **why);
+
+/** `nnc graph`: writes the picture to `out`, an .svg or .dot file. Returns the exit status. */
+int driver_draw(Driver *d, const char *name, const char *out, bool kernels);
+
 /** Prints layers, parameters, FLOPs, bytes and kernels: driver_summary.c. Returns the exit status. */
 int driver_summary(Driver *d);
 

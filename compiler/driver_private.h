@@ -67,6 +67,10 @@ bool driver_check_labels(Driver *d, const Unit *u, const RtData *data);
 /** The exported function of that name; NULL after an error, with the nearest name as help. */
 const Export *driver_find_export(Driver *d, const char *name);
 
+/** Adds the units of all train blocks, for full batches, and of all exported functions; those of one name. False after
+ * an error. */
+bool driver_add_all(Driver *d, const char *name);
+
 /** Samples in a full batch of a loop. */
 int64_t driver_batch(const Driver *d, const TrainBlock *block, const TrainLoop *loop);
 
@@ -75,6 +79,11 @@ const char *driver_place(const Driver *d, Span at);
 
 /** Bytes of a tensor all of whose sizes are known. */
 int64_t driver_bytes(Type t);
+
+/** "397,510"; "61.2 MiB"; "[N, 784]", or "" where there is no tensor: driver_text.c. */
+const char *driver_grouped(Arena *a, int64_t v);
+const char *driver_size(Arena *a, int64_t bytes);
+const char *driver_shape(const Driver *d, Type t);
 
 /** Seconds on a clock that only goes forward. */
 double driver_now(void);

@@ -3,26 +3,7 @@
 
 #include <string.h>
 
-static const char *grouped(Arena *a, int64_t v) { /* 397,510 */
-    char digits[32], out[48];
-    int n = snprintf(digits, sizeof digits, "%lld", (long long)v), k = 0;
-    for (int i = 0; i < n; i++) {
-        if (i && (n - i) % 3 == 0 && digits[i - 1] != '-') out[k++] = ',';
-        out[k++] = digits[i];
-    }
-    out[k] = 0;
-    return arena_printf(a, "%s", out);
-}
-
 static int64_t elements(Type t) { return driver_bytes(t) / (int64_t)dtype_size(t.dtype); }
-
-static const char *shape_text(Arena *a, Type t) {
-    Str s = {0};
-    if (t.rank >= 0) type_print(&s, t);
-    const char *text = arena_printf(a, "%s", s.at ? s.at : "");
-    vec_free(&s);
-    return text;
-}
 
 /* Parameters whose path lies below `path`. */
 static int64_t parameters_below(const Program *p, const char *path) {
@@ -40,7 +21,7 @@ static void print_layers(Driver *d, const Unit *u) {
     for (size_t i = 0; i < u->layers.len; i++) {
         const LayerCall *l = &u->layers.at[i];
         printf("%*s%-*s %-16s %-20s %14s\n", 2 * l->depth, "", 34 - 2 * l->depth, l->path, l->layer,
-               shape_text(a, l->result), grouped(a, parameters_below(d->program, l->path)));
+               driver_shape(d, l->result), driver_grouped(a, parameters_below(d->program, l->path)));
     }
     printf("\n");
 }
@@ -51,7 +32,7 @@ static void print_parameters(Driver *d) {
     printf("%-46s %-20s %14s\n", "parameter", "shape", "elements");
     for (size_t i = 0; i < d->program->params.len; i++) {
         const Variable *v = d->program->params.at[i];
-        printf("%-46s %-20s %14s\n", v->path, shape_text(a, v->type), grouped(a, elements(v->type)));
+        printf("%-46s %-20s %14s\n", v->path, driver_shape(d, v->type), driver_grouped(a, elements(v->type)));
         weights += elements(v->type);
         weight_bytes += driver_bytes(v->type);
     }
@@ -60,10 +41,10 @@ static void print_parameters(Driver *d) {
         int64_t bytes = driver_bytes(v->type);
         *(v->is_optimizer_state ? &optimizer_state : &layer_state) += bytes;
     }
-    printf("\nparameters       %14s\n", grouped(a, weights));
-    printf("weights          %14s bytes\n", grouped(a, weight_bytes));
-    printf("layer state      %14s bytes\n", grouped(a, layer_state));
-    printf("optimizer state  %14s bytes\n", grouped(a, optimizer_state));
+    printf("\nparameters       %14s\n", driver_grouped(a, weights));
+    printf("weights          %14s bytes\n", driver_grouped(a, weight_bytes));
+    printf("layer state      %14s bytes\n", driver_grouped(a, layer_state));
+    printf("optimizer state  %14s bytes\n", driver_grouped(a, optimizer_state));
 }
 
 static void print_kernels(Driver *d, const Code *c) {
@@ -72,30 +53,42 @@ static void print_kernels(Driver *d, const Code *c) {
     size_t count = 0;
     for (size_t i = 0; i < c->loops->kernels.len; i++) count += c->loops->kernels.at[i]->tiles > 0;
     printf("\n%s: %zu kernels, %s bytes of activations and scratch\n", c->unit->name, count,
-           grouped(a, c->loops->arena_bytes));
+           driver_grouped(a, c->loops->arena_bytes));
     printf("  %-32s %16s %16s  %s\n", "kernel", "FLOPs", "bytes moved", "from");
     for (size_t i = 0; i < c->loops->kernels.len; i++) {
         const Kernel *k = c->loops->kernels.at[i];
         if (!k->tiles) continue;
-        printf("  %-32s %16s %16s  %s\n", k->name, grouped(a, k->flops), grouped(a, k->bytes), driver_place(d, k->at));
+        printf("  %-32s %16s %16s  %s\n", k->name, driver_grouped(a, k->flops), driver_grouped(a, k->bytes),
+               driver_place(d, k->at));
         flops += k->flops;
     }
-    printf("  %-32s %16s\n", "in all", grouped(a, flops));
+    printf("  %-32s %16s\n", "in all", driver_grouped(a, flops));
+}
+
+bool driver_add_all(Driver *d, const char *name) {
+    Program *p = d->program;
+    bool ok = true, found = !name;
+    for (size_t t = 0; t < p->trains.len && ok; t++) {
+        TrainBlock *b = p->trains.at[t];
+        if (name && strcmp(b->name, name) != 0) continue;
+        found = true;
+        for (size_t i = 0; i < b->loops.len && ok; i++) {
+            const DataInfo *data = program_loop_data(p, b, (int)i);
+            ok = data && driver_add_unit(d, program_loop_unit(p, b, (int)i, driver_batch(d, b, &b->loops.at[i])));
+        }
+    }
+    for (size_t i = 0; i < p->exports.len && ok; i++) {
+        const Export *e = &p->exports.at[i];
+        if (name && strcmp(e->name, name) != 0) continue;
+        found = true;
+        ok = driver_add_unit(d, program_export_unit(p, e, NULL, 0, NULL, 0, MAX(d->options.batch, 1))) != NULL;
+    }
+    if (!ok || found) return ok;
+    return driver_error(d, "'%s' has no train block and no exported function named '%s'", d->options.file, name);
 }
 
 int driver_summary(Driver *d) {
-    Program *p = d->program;
-    bool ok = program_check(p);
-    for (size_t t = 0; t < p->trains.len && ok; t++) {
-        TrainBlock *b = p->trains.at[t];
-        for (size_t i = 0; i < b->loops.len && ok; i++) {
-            int64_t n = driver_batch(d, b, &b->loops.at[i]);
-            ok = driver_add_unit(d, program_loop_unit(p, b, (int)i, n)) != NULL;
-        }
-    }
-    for (size_t i = 0; i < p->exports.len && ok; i++)
-        ok = driver_add_unit(
-                 d, program_export_unit(p, &p->exports.at[i], NULL, 0, NULL, 0, MAX(d->options.batch, 1))) != NULL;
+    bool ok = program_check(d->program) && driver_add_all(d, NULL);
     if (ok && driver_build(d, false) && d->codes.len) {
         print_layers(d, d->codes.at[0]->unit);
         print_parameters(d);

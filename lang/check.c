@@ -95,6 +95,12 @@ bool frame_push(Checker *c, Frame *f, Ast *fn, Name name, Span call, Scope *pare
     f->namer = c->frame ? c->frame->namer : c->unit ? c->unit->namer : NULL;
     f->result = value_none();
     f->marks = fn ? grad_marks(c, fn) : NULL;
+    f->record = -1;
+    if (c->unit && c->unit != &c->init) {
+        UnitCall made = {.name = name, .up = c->frame ? c->frame->record : -1, .layer = -1};
+        f->record = (int)c->unit->unit->calls.len;
+        arena_push(c, &c->unit->unit->calls, made);
+    }
     c->frame = f;
     return true;
 }

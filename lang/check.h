@@ -79,6 +79,7 @@ typedef struct Frame {
     struct Minimize *minimize; /* of the body of an optimizer */
     bool owns_params;          /* a layer or a model: may have param and state */
     int depth;
+    int record; /* its number in Unit.calls, or -1 */
 } Frame;
 
 /* A variable in the unit being made: its value when the unit starts and now. */
@@ -492,6 +493,8 @@ void terms_replace(Checker *c, Term **roots, int nroots, Term *const *from, Term
 void unit_begin(Checker *c, UnitState *u, UnitKind kind, Name name, bool symbolic);
 /** The finished unit; NULL where errors were reported since its beginning. */
 Unit *unit_end(Checker *c, UnitState *u);
+/** Adds a value to the unit's results, a tuple as name.0, name.1, ... */
+void unit_results(Checker *c, Name name, Value v, Span at);
 void init_begin(Checker *c);
 
 /* ---- names (check_names.c) ---- */

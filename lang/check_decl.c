@@ -144,3 +144,40 @@ void check_declaration(Checker *c, Module *m, Ast *fn) {
         if (optimizer_form(fn) == OPTIMIZER_EACH) try_optimizer(c, m, fn, 2);
     }
 }
+
+/* ---- a model by itself, to look at ---- */
+
+typedef struct {
+    const Model *model;
+    Unit *unit;
+} ModelTrial;
+
+static void try_model(Checker *c, void *trial, int pack) {
+    ModelTrial *t = trial;
+    Ast *fn = t->model->ast;
+    const AstParams *params = &fn->fn.params;
+    UnitState u;
+    unit_begin(c, &u, UNIT_EXPORT, fn->fn.name.name, true);
+    u.training = true;
+    Frame frame;
+    if (frame_push(c, &frame, NULL, NULL, (Span){0}, t->model->module->scope)) {
+        Value *given = ARENA_ARRAY(check_arena(c), Value, params->len + 1);
+        Span *places = ARENA_ARRAY(check_arena(c), Span, params->len + 1);
+        Arg *args = ARENA_ARRAY(check_arena(c), Arg, params->len + 1);
+        int n = 0;
+        make_up(c, frame.scope, params, pack, false, given, places);
+        make_up(c, frame.scope, params, pack, true, given, places);
+        for (int i = 0; i < params->len; i++)
+            if (given[i].kind != V_NONE) args[n++] = (Arg){params->at[i].name.name, given[i], places[i], places[i]};
+        Value model = module_lookup(c, t->model->module, t->model->name, fn->at);
+        unit_results(c, t->model->name, call_model(c, model, (Args){args, n}, (Span){0}), fn->fn.body->at);
+        frame_pop(c);
+    }
+    t->unit = unit_end(c, &u);
+}
+
+Unit *program_model_picture(Program *p, const Model *m) {
+    ModelTrial t = {.model = m};
+    check_with_packs(p->checker, &m->ast->fn.params, try_model, &t);
+    return t.unit;
+}

@@ -108,6 +108,7 @@ static Value expand(Checker *c, Ast *ast, Scope *module, const Value *hyper, con
     size_t record = of_model ? record_call(c, path, &frame, given + nh, n) : 0;
     if (bind_params(c, frame.scope, groups, 2, name)) v = function_body(c, ast, frame.scope);
     if (of_model) c->unit->unit->layers.at[record].result = first_type(v);
+    if (of_model && frame.record >= 0) c->unit->unit->calls.at[frame.record].layer = (int)record;
     frame_pop(c);
     return v;
 }

@@ -33,6 +33,7 @@ Unit *unit_end(Checker *c, UnitState *u) {
         UnitUpdate update = {slot->var, slot->now->kind == T_MARK ? slot->now->args[0] : slot->now};
         if (changes(u, slot)) arena_push(c, &unit->updates, update);
     }
+    if (u->symbolic) unit->variables = u->vars->list.at, unit->nvariables = u->vars->list.len;
     bool whole = true;
     for (size_t i = 0; i < unit->results.len; i++) whole = whole && unit->results.at[i].value;
     c->unit = NULL;
@@ -148,12 +149,17 @@ static bool bind_inputs(Checker *c, Scope *s, const AstParams *params, const Exp
     return true;
 }
 
-static void add_result(Checker *c, const Export *e, Name name, Value v) {
-    Span at = e->ast->fn.body->at;
+static void add_result(Checker *c, Name name, Value v, Span at) {
     Term like = {.type = type_scalar(type_float(c))};
     Term *t = v.kind == V_POISON ? NULL : value_to_term(c, v, &like, v.kind == V_TENSOR ? v.term->at : at);
     UnitResult r = {.name = name, .value = t, .at = t ? t->at : at};
     arena_push(c, &c->unit->unit->results, r);
+}
+
+void unit_results(Checker *c, Name name, Value v, Span at) {
+    if (v.kind != V_TUPLE) add_result(c, name, v, at);
+    for (int i = 0; v.kind == V_TUPLE && i < v.list.len; i++)
+        add_result(c, check_name(c, "%s.%d", name, i), v.list.at[i], at);
 }
 
 static void export_body(Checker *c, const Export *e, const ExportArgs *x) {
@@ -162,10 +168,7 @@ static void export_body(Checker *c, const Export *e, const ExportArgs *x) {
     if (!frame_push(c, &frame, fn, NULL, (Span){0}, c->main->scope)) return;
     if (bind_arguments(c, frame.scope, &fn->fn.params, x) && bind_inputs(c, frame.scope, &fn->fn.params, x)) {
         Value v = function_body(c, fn, frame.scope);
-        if (v.kind == V_TUPLE)
-            for (int i = 0; i < v.list.len; i++) add_result(c, e, check_name(c, "%s.%d", e->name, i), v.list.at[i]);
-        else
-            add_result(c, e, e->name, v);
+        unit_results(c, e->name, v, fn->fn.body->at);
     }
     frame_pop(c);
 }
@@ -218,9 +221,15 @@ int program_export_inputs(Program *p, const Export *e, UnitInput **inputs) {
 
 /* ---- checking everything ---- */
 
-static void try_export(Checker *c, void *export, int pack) {
+typedef struct {
+    const Export *export;
+    Unit *unit;
+} ExportTrial;
+
+static void try_export(Checker *c, void *trial, int pack) {
+    ExportTrial *t = trial;
     ExportArgs x = {.pack = pack};
-    export_unit(c, export, &x, true);
+    t->unit = export_unit(c, t->export, &x, true);
 }
 
 /* What `..` stands for is not said: one number of dims that fits is enough. */
@@ -241,7 +250,11 @@ void check_with_packs(Checker *c, const AstParams *params, void (*attempt)(Check
     attempt(c, what, packs[0]);
 }
 
-static void export_check(Checker *c, Export *e) { check_with_packs(c, &e->ast->fn.params, try_export, e); }
+Unit *program_export_picture(Program *p, const Export *e) {
+    ExportTrial t = {.export = e};
+    check_with_packs(p->checker, &e->ast->fn.params, try_export, &t);
+    return t.unit;
+}
 
 bool program_check(Program *p) {
     Checker *c = p->checker;
@@ -254,7 +267,7 @@ bool program_check(Program *p) {
             if (a->kind == AST_FUNCTION && !a->fn.exported) check_declaration(c, m, a);
         }
     }
-    for (size_t i = 0; i < p->exports.len; i++) export_check(c, &p->exports.at[i]);
+    for (size_t i = 0; i < p->exports.len; i++) program_export_picture(p, &p->exports.at[i]);
     for (size_t i = 0; i < p->trains.len; i++) train_check(c, p->trains.at[i]);
     return p->nnc->diags.errors == errors;
 }

@@ -37,6 +37,7 @@ Variable *variable_at(Checker *c, Name path, Type t, bool is_param, bool of_opti
     var = ARENA_NEW(check_arena(c), Variable);
     *var = (Variable){.path = path, .type = t, .at = at, .is_param = is_param, .is_optimizer_state = of_optimizer};
     map_put(c, &vars->by_path, path, var);
+    var->slot = (int)vars->list.len;
     arena_push(c, &vars->list, var);
     if (vars != &c->vars) return var;
     Program *p = c->program;

@@ -322,6 +322,14 @@ static void settings_used(Checker *c, const Setting *sets, int nsets) {
     }
 }
 
+static void declare_models(Checker *c, Module *m) {
+    for (int i = 0; m->file && !m->is_library && i < m->file->decls.len; i++) {
+        Ast *a = m->file->decls.at[i];
+        Model model = {a->kind == AST_FUNCTION ? a->fn.name.name : NULL, a, m};
+        if (a->kind == AST_FUNCTION && a->fn.kind == FN_MODEL) arena_push(c, &c->program->models, model);
+    }
+}
+
 static void declare_runs(Checker *c, Module *m) {
     for (int i = 0; m->file && i < m->file->decls.len; i++) {
         Ast *a = m->file->decls.at[i];
@@ -342,6 +350,7 @@ bool resolve_program(Checker *c, const char *path, const char *const (*stdlib)[2
     for (size_t i = 0; i < c->modules.len; i++) {
         Module *m = c->modules.at[i];
         for (size_t k = 0; !m->is_library && k < m->order.len; k++) decl_value(c, m->order.at[k], (Span){0});
+        declare_models(c, m);
     }
     /* only the program's own file has runs and exports; imported ones are used for what they declare */
     declare_runs(c, c->main);

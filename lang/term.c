@@ -75,6 +75,7 @@ Term *term_new(Checker *c, TermKind kind, Type type, Span at, int nargs, Term *c
     t->type = type;
     t->at = at;
     t->id = c->terms++;
+    t->call = c->frame ? c->frame->record : -1;
     t->nargs = nargs;
     if (nargs) t->args = arena_copy(check_arena(c), args, sizeof *args * (size_t)nargs);
     for (int i = 0; i < nargs; i++) t->indexed = t->indexed || args[i]->indexed;

@@ -101,6 +101,7 @@ struct Term {
     const int64_t *step;
     int nindices;
     TermIndex *const *indices;
+    int call;     /* the call that it was made in, see UnitCall; -1: none */
     bool indexed; /* in index notation: depends on an index, and so stands inside of a T_DEFINE */
 };
 
@@ -194,6 +195,13 @@ typedef struct {
     int depth; /* 0: called by no layer or model */
 } LayerCall;
 
+/* A call of a function, layer or model that was expanded while a unit was made. */
+typedef struct {
+    Name name; /* NULL: of the unit itself */
+    int up;    /* the call around it, by its number in the unit; -1: none */
+    int layer; /* its number in Unit.layers; -1: a function */
+} UnitCall;
+
 /* One function to compile. Inputs of exported functions: the tensors, then those of `seed`, `tick` and `epoch` that it
  * uses. Inputs of steps: every field of the data set as a whole, then `rows` (i32[N]), then the scalars
  * `seed`, `tick` (a count of steps over the whole run) and `epoch` (i32 each). Results of steps: first one per
@@ -207,7 +215,10 @@ typedef struct {
     int nlosses;             /* of a step: how many results, the first ones, are minimized */
     VEC(UnitUpdate) updates; /* parameters and states that get a new value */
     struct Program *program;
-    VEC(LayerCall) layers; /* for `summary` */
+    VEC(LayerCall) layers;      /* for `summary` */
+    VEC(UnitCall) calls;        /* for `graph` */
+    Variable *const *variables; /* of a unit whose sizes are names: the slots of T_PARAM and T_STATE count these */
+    size_t nvariables;
 } Unit;
 
 typedef struct {
@@ -266,11 +277,18 @@ typedef struct {
     Ast *ast;
 } Export;
 
+typedef struct {
+    Name name;
+    Ast *ast;
+    struct Module *module;
+} Model;
+
 typedef struct Program {
     Nnc *nnc;
     VEC(Variable *) params, states; /* grow as units are made */
     VEC(TrainBlock *) trains;
     VEC(Export) exports;
+    VEC(Model) models;       /* of the file and of what it imports */
     struct Checker *checker; /* the checker's own */
 } Program;
 
@@ -305,6 +323,11 @@ Unit *program_export_unit(Program *p, const Export *e, const Type *types, int nt
 
 /** The names and declared types of an export's tensor inputs (symbolic), in order; returns their number. */
 int program_export_inputs(Program *p, const Export *e, UnitInput **inputs);
+
+/** An exported function or a model by itself, to look at: inputs are as their types say, sizes stay names, a model
+ * trains. A result that is not known is NULL. NULL after diagnostics. */
+Unit *program_export_picture(Program *p, const Export *e);
+Unit *program_model_picture(Program *p, const Model *m);
 
 /** The unit that draws the first values of all parameters and states made so far; its inputs are `seed`, `tick`,
  * `epoch`, its updates all variables. */

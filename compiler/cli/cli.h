@@ -17,7 +17,8 @@ typedef struct {
     SettingList sets, args;
     CompileOptions compile;
     CountList batches;
-    bool help, check, text;
+    const char *picture;
+    bool help, check, text, kernels;
 } CommandLine;
 
 typedef struct {

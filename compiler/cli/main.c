@@ -64,6 +64,22 @@ static int run_compile(CommandLine *l) {
     return l->npositional > 1 ? too_many(l, 1) : with_driver(l, work_compile);
 }
 
+static int work_graph(Driver *d, CommandLine *l) {
+    return driver_draw(d, l->npositional > 1 ? l->positional[1] : NULL, l->picture, l->kernels);
+}
+
+static int run_graph(CommandLine *l) {
+    size_t n = l->picture ? strlen(l->picture) : 0;
+    bool known = n > 4 && (strcmp(l->picture + n - 4, ".svg") == 0 || strcmp(l->picture + n - 4, ".dot") == 0);
+    if (l->npositional > 2) return too_many(l, 2);
+    if (known) return with_driver(l, work_graph);
+    if (n)
+        fprintf(stderr, "error: '%s' is no picture that nnc can write: an .svg or a .dot file\n", l->picture);
+    else
+        fprintf(stderr, "error: nnc graph needs a file to write, such as -o model.svg\n");
+    return EXIT_USAGE;
+}
+
 static int work_check(Driver *d, CommandLine *l) {
     (void)l;
     bool ok = program_check(driver_program(d));
@@ -105,6 +121,8 @@ const Command commands[] = {
      "nnc doc examples/digits.nn", 'd', run_doc},
     {"summary", "FILE", "Shows layers, parameters, FLOPs, bytes and kernels before anything runs.",
      "nnc summary examples/digits.nn", 's', run_summary},
+    {"graph", "FILE [NAME] -o OUT", "Draws the models, or the one model or exported function of that name.",
+     "nnc graph examples/resnet.nn -o resnet.svg", 'g', run_graph},
     {"bench", "FILE", "Times training steps and exported functions, whole and by kernel.",
      "nnc bench examples/digits.nn", 'b', run_bench},
     {"version", "", "Shows the versions, the CPU and the number of threads.", "nnc version", 'v', run_version},
