@@ -197,6 +197,25 @@ Ex ex_copy(Graph *to, const Graph *from, Ex e, const Aff *const *map, int n, con
     return ex_rebuild(&(Rebuild){.to = to, .from = from, .map = map, .n = n, .refs = refs}, e);
 }
 
+Ex ex_renamed(Graph *g, Ex e, const int *buffers) {
+    ExList below = ex_below(g, &e, 1);
+    Ex *made = xcalloc(below.len, sizeof *made);
+    for (size_t i = 0; i < below.len; i++) {
+        Expr x = *ir_expr(g, below.at[i]);
+        for (int k = 0; k < 4; k++)
+            if (x.arg[k]) x.arg[k] = made[ex_position(&below, x.arg[k])];
+        if (x.kind == EX_FETCH) {
+            x.fetch.buffer = buffers[x.fetch.buffer];
+            if (x.fetch.at.gather) x.fetch.at.gather = made[ex_position(&below, x.fetch.at.gather)];
+        }
+        made[i] = ex_share(g, &x);
+    }
+    Ex result = made[ex_position(&below, e)];
+    free(made);
+    vec_free(&below);
+    return result;
+}
+
 Ex ex_subst(Graph *g, Ex e, const Aff *const *map, int n) { return ex_copy(g, g, e, map, n, NULL); }
 
 static Place *copy_places(const Rebuild *r, const Place *from, int n) {

@@ -276,6 +276,9 @@ Ex ex_subst(Graph *g, Ex e, const Aff *const *map, int n);
  * be NULL: the same). The way every pass copies bodies. */
 Ex ex_copy(Graph *to, const Graph *from, Ex e, const Aff *const *map, int n, const Ref *refs);
 
+/** `e` with each buffer that it fetches from replaced by buffers[it]; nothing else changes. */
+Ex ex_renamed(Graph *g, Ex e, const int *buffers);
+
 /** Calls `visit` once for every distinct expression below `e`, operands first. */
 void ex_walk(const Graph *g, Ex e, void (*visit)(const Graph *g, Ex e, void *self), void *self);
 

@@ -169,7 +169,7 @@ static void build_kernels(Builder *b, const CopyList *copies) {
     for (size_t i = 0; i < copies->len; i++) copy_whole(b, &copies->at[i]);
 }
 
-static void plan(Builder *b, const CopyList *wishes) {
+static void plan(Builder *b, const CopyList *wishes, int64_t most) {
     int *home = ARENA_ARRAY(b->arena, int, b->u->buffers.len);
     for (size_t i = 0; i < b->u->buffers.len; i++) home[i] = -1;
     for (size_t i = 0; i < wishes->len; i++) home[wishes->at[i].from] = wishes->at[i].to;
@@ -177,6 +177,7 @@ static void plan(Builder *b, const CopyList *wishes) {
     for (size_t i = 0; i < wishes->len; i++)
         if (home[wishes->at[i].from] >= 0) copy_whole(b, &wishes->at[i]);
     plan_place(b->u);
+    pass_remat(b->u, most);
 }
 
 static void count_bytes(LoopUnit *u) {
@@ -211,6 +212,11 @@ void loop_seal(Builder *b) {
 
 LoopUnit *loop_build(Nnc *nnc, const Graph *g, const char *name, int ninputs, int nresults, const VarLayout *vars,
                      const Machine *m) {
+    return loop_build_within(nnc, g, name, ninputs, nresults, vars, m, INT64_MAX);
+}
+
+LoopUnit *loop_build_within(Nnc *nnc, const Graph *g, const char *name, int ninputs, int nresults,
+                            const VarLayout *vars, const Machine *m, int64_t arena_bytes) {
     Graph *fused = pass_split(nnc, pass_pad(nnc, pass_fuse(nnc, g)));
     const Schedule *s = pass_schedule(nnc, fused);
     Builder b = {
@@ -224,7 +230,7 @@ LoopUnit *loop_build(Nnc *nnc, const Graph *g, const char *name, int ninputs, in
     loop_find_scans(&b);
     place_outputs(&b, vars, &copies, &wishes);
     build_kernels(&b, &copies);
-    plan(&b, &wishes);
+    plan(&b, &wishes, arena_bytes);
     count_bytes(b.u);
     loop_seal(&b);
     vec_free(&copies);

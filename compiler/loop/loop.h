@@ -134,6 +134,7 @@ typedef struct {
     int nscans;
     int ninputs, nresults;
     int64_t arena_bytes; /* exact size of BASE_ARENA */
+    int recomputed;      /* buffers that are filled once more rather than kept */
 } LoopUnit;
 
 /* What the target offers, for schedules: loop/tiles.c. */
@@ -154,6 +155,10 @@ typedef struct {
  * results, parameters and states among graph->outputs are written. */
 LoopUnit *loop_build(Nnc *nnc, const Graph *g, const char *name, int ninputs, int nresults, const VarLayout *vars,
                      const Machine *m);
+
+/** The same, with an arena of at most so many bytes, or as few as can be. */
+LoopUnit *loop_build_within(Nnc *nnc, const Graph *g, const char *name, int ninputs, int nresults,
+                            const VarLayout *vars, const Machine *m, int64_t arena_bytes);
 
 /** Whether two buffers in memory share bytes. */
 bool loop_overlap(const Buffer *a, const Buffer *b);

@@ -326,12 +326,12 @@ typedef struct {
     int64_t end;
 } Space;
 
-static int64_t room(const Buffer *b) {
+int64_t plan_room(const Buffer *b) {
     int64_t bytes = b->elems * (int64_t)dtype_size(b->dtype);
     return MAX((bytes + 63) / 64 * 64, 64);
 }
 
-static bool in_arena(const Buffer *b) {
+bool plan_in_arena(const Buffer *b) {
     return b->kind == BUF_MEMORY && b->base == BASE_ARENA && !b->constant && b->shares < 0;
 }
 
@@ -382,8 +382,8 @@ static int64_t take_over(const Space *s, int k, int buffer) {
     for (size_t i = 0; i < acc->len; i++) {
         int old = acc->at[i].buffer;
         const Buffer *b = &u->buffers.at[old];
-        if (acc->at[i].write || !in_arena(b) || s->last[old] != k || s->heir[old] >= 0 || b->offset < 0) continue;
-        if (s->lasting[old] || touches(acc, old, true) || room(b) != room(&u->buffers.at[buffer]) ||
+        if (acc->at[i].write || !plan_in_arena(b) || s->last[old] != k || s->heir[old] >= 0 || b->offset < 0) continue;
+        if (s->lasting[old] || touches(acc, old, true) || plan_room(b) != plan_room(&u->buffers.at[buffer]) ||
             !plan_overwrites(u, u->kernels.at[k], old, buffer))
             continue;
         s->heir[old] = buffer;
@@ -393,7 +393,7 @@ static int64_t take_over(const Space *s, int k, int buffer) {
 }
 
 static void release(Space *s, int b) {
-    if (s->heir[b] < 0) give(s, s->u->buffers.at[b].offset, room(&s->u->buffers.at[b]));
+    if (s->heir[b] < 0) give(s, s->u->buffers.at[b].offset, plan_room(&s->u->buffers.at[b]));
     s->last[b] = -1;
 }
 
@@ -402,17 +402,17 @@ static void place_kernel(Space *s, int k, const IntList *lasting) {
     const Accesses *acc = &s->acc[k];
     for (size_t i = 0; i < lasting->len; i++) {
         Buffer *b = &u->buffers.at[lasting->at[i]];
-        if (s->first[lasting->at[i]] == k) b->offset = take(s, room(b));
+        if (s->first[lasting->at[i]] == k) b->offset = take(s, plan_room(b));
     }
     for (size_t i = 0; i < acc->len; i++) {
         Buffer *b = &u->buffers.at[acc->at[i].buffer];
-        if (!acc->at[i].write || !in_arena(b) || b->offset >= 0) continue;
+        if (!acc->at[i].write || !plan_in_arena(b) || b->offset >= 0) continue;
         b->offset = take_over(s, k, acc->at[i].buffer);
-        if (b->offset < 0) b->offset = take(s, room(b));
+        if (b->offset < 0) b->offset = take(s, plan_room(b));
     }
     for (size_t i = 0; i < acc->len; i++) {
         int b = acc->at[i].buffer;
-        if (in_arena(&u->buffers.at[b]) && s->last[b] == k && !s->lasting[b]) release(s, b);
+        if (plan_in_arena(&u->buffers.at[b]) && s->last[b] == k && !s->lasting[b]) release(s, b);
     }
     for (size_t i = 0; i < lasting->len; i++)
         if (s->last[lasting->at[i]] == k) release(s, lasting->at[i]);
@@ -425,7 +425,7 @@ static IntList find_lasting(Space *s) {
     for (bool changed = true; changed;) {
         changed = false;
         for (size_t b = 0; b < u->buffers.len; b++) {
-            if (!in_arena(&u->buffers.at[b]) || s->last[b] < 0) continue;
+            if (!plan_in_arena(&u->buffers.at[b]) || s->last[b] < 0) continue;
             for (int i = 1; i <= u->nscans; i++) {
                 int from = (int)u->scans[i].from, to = (int)u->scans[i].to - 1;
                 bool inside = s->first[b] >= from && s->last[b] <= to, apart = s->last[b] < from || s->first[b] > to;

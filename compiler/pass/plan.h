@@ -26,8 +26,15 @@ bool plan_overwrites(const LoopUnit *u, const Kernel *k, int old, int fresh);
  * value can be written straight over the old one, b gets the variable's place and home[b] becomes -1. */
 void plan_order(LoopUnit *u, int *home);
 
+/** Whether a buffer has a place of its own in the arena, and how many bytes that takes. */
+bool plan_in_arena(const Buffer *b);
+int64_t plan_room(const Buffer *b);
+
 /** Gives each arena buffer its offset, for the kernels in their final order, and the unit its arena_bytes. */
 void plan_place(LoopUnit *u);
+
+/** Makes values again instead of keeping them until the arena has no more than so many bytes, or as few as can be. */
+void pass_remat(LoopUnit *u, int64_t budget);
 
 /** bug() where a kernel reads what was not written or is overwritten by then. */
 void plan_verify(const LoopUnit *u);

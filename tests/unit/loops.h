@@ -41,8 +41,8 @@ static inline void lay_out(Built *b, const Graph *g, LeafKind kind, int slot, co
     b->variables += (bytes_of(n) + 63) / 64 * 64;
 }
 
-/* The unit of a graph, verified. */
-static inline Built build(Nnc *nnc, const Graph *g, const Machine *m) {
+/* The unit of a graph, with an arena of so many bytes if that can be, verified. */
+static inline Built build_within(Nnc *nnc, const Graph *g, const Machine *m, int64_t bytes) {
     Built b = {0};
     for (int i = 0; i < SLOTS; i++) b.param[i] = b.state[i] = -1;
     for (Ref r = 1; r < g->nodes.len; r++) {
@@ -58,11 +58,13 @@ static inline Built build(Nnc *nnc, const Graph *g, const Machine *m) {
             lay_out(&b, g, o->kind == OUT_PARAM ? LEAF_PARAM : LEAF_STATE, o->slot, ir_node(g, o->node));
     }
     VarLayout vars = {b.param, b.state, b.variables};
-    b.unit = loop_build(nnc, g, "test", b.ninputs, b.nresults, &vars, m);
+    b.unit = loop_build_within(nnc, g, "test", b.ninputs, b.nresults, &vars, m, bytes);
     loop_verify(b.unit);
     plan_verify(b.unit);
     return b;
 }
+
+static inline Built build(Nnc *nnc, const Graph *g, const Machine *m) { return build_within(nnc, g, m, INT64_MAX); }
 
 /* ---- running ---- */
 
