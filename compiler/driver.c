@@ -168,6 +168,12 @@ Code *driver_add_unit(Driver *d, Unit *u) {
     return c;
 }
 
+Code *driver_add_loop(Driver *d, TrainBlock *block, int loop, int64_t n) {
+    Code *c = driver_add_unit(d, program_loop_unit(d->program, block, loop, n));
+    if (c) c->block = block;
+    return c;
+}
+
 static void dump_graph(Driver *d, DumpStage stage, const Unit *u, const Graph *g) {
     if (!dumps(d, stage)) return;
     printf("# unit %s\n", u->name);
@@ -231,8 +237,9 @@ static bool lay_out_variables(Driver *d) {
 
 void driver_build_loops(Driver *d, Code *c, const Machine *machine) {
     double start = driver_now();
-    c->loops = loop_build(d->nnc, c->graph, c->unit->name, (int)c->unit->inputs.len, (int)c->unit->results.len,
-                          &d->variables.layout, machine);
+    int64_t budget = c->block && c->block->memory ? c->block->memory - d->variables.layout.size : INT64_MAX;
+    c->loops = loop_build_within(d->nnc, c->graph, c->unit->name, (int)c->unit->inputs.len, (int)c->unit->results.len,
+                                 &d->variables.layout, machine, budget);
     driver_add_time(d, "loops", start);
     if (VERIFY) loop_verify(c->loops);
     if (dumps(d, DUMP_FUSED)) {
@@ -242,14 +249,18 @@ void driver_build_loops(Driver *d, Code *c, const Machine *machine) {
     if (dumps(d, DUMP_PLAN)) loop_print(c->loops, stdout);
 }
 
+int64_t driver_arena_bytes(const Driver *d) {
+    int64_t bytes = DRIVER_LEAST_ARENA;
+    for (size_t i = 0; i < d->codes.len; i++) bytes = MAX(bytes, d->codes.at[i]->loops->arena_bytes);
+    return bytes;
+}
+
 static bool to_machine_code(Driver *d) {
     LoopUnit **units = ARENA_ARRAY(d->nnc->arena, LoopUnit *, d->codes.len);
     bool *soon = ARENA_ARRAY(d->nnc->arena, bool, d->codes.len);
-    int64_t arena = 64;
     for (size_t i = 0; i < d->codes.len; i++) {
         units[i] = d->codes.at[i]->loops;
         soon[i] = d->codes.at[i]->soon;
-        arena = MAX(arena, units[i]->arena_bytes);
     }
     int n = (int)d->codes.len;
     if (dumps(d, DUMP_LLVM) && !backend()->dump(d->nnc, units, n, d->options.cpu, EMIT_LLVM, stdout)) return false;
@@ -260,7 +271,7 @@ static bool to_machine_code(Driver *d) {
     jit_make(d->jit, soon);
     driver_add_time(d, "llvm", start);
     d->pool = rt_pool_new(d->options.threads);
-    d->arena = allocate(d, arena, "the program's intermediate values");
+    d->arena = allocate(d, driver_arena_bytes(d), "the program's intermediate values");
     return d->arena != NULL;
 }
 
@@ -269,7 +280,7 @@ bool driver_build(Driver *d, bool jit) {
     if (driver_failed(d)) return false;
     if (!lay_out_variables(d)) return false;
     for (size_t i = 0; i < d->codes.len; i++) driver_build_loops(d, d->codes.at[i], &d->machine);
-    if (driver_failed(d)) return false;
+    if (!driver_within_memory(d) || driver_failed(d)) return false;
     return !jit || to_machine_code(d);
 }
 

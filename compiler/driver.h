@@ -81,7 +81,8 @@ const RtData *driver_rt_data(const DataInfo *info);
 /* A unit on its way to machine code. */
 typedef struct {
     Unit *unit;
-    Graph *graph; /* after all graph passes */
+    const TrainBlock *block; /* whose step it is, and whose budget of memory it keeps to; or NULL */
+    Graph *graph;            /* after all graph passes */
     LoopUnit *loops;
     int number; /* of the unit among all */
     bool soon;  /* needed at once: the others are compiled when they are first run */
@@ -89,6 +90,9 @@ typedef struct {
 
 /** Adds a unit; NULL units (after diagnostics) are passed through as NULL. */
 Code *driver_add_unit(Driver *d, Unit *u);
+
+/** Adds the step of one loop of a train block for batches of n rows. */
+Code *driver_add_loop(Driver *d, TrainBlock *block, int loop, int64_t n);
 
 /** Graph passes and loop nests of all added units, variables laid out; then, with `jit`, machine code. False after
  * diagnostics. */
@@ -99,6 +103,9 @@ typedef struct {
     char *bytes;
     VarLayout layout;
 } Variables;
+
+/** How many bytes the intermediate values of all units that were built take, any one of which runs at a time. */
+int64_t driver_arena_bytes(const Driver *d);
 
 Variables *driver_variables(Driver *d);
 void *driver_arena(Driver *d); /* scratch for any one of the units at a time */

@@ -173,8 +173,8 @@ static void measure(Driver *d, Bench *b, const char *what, double peak) {
 
 typedef VEC(Bench) Benches;
 
-static bool add(Driver *d, Benches *all, Unit *u, const TrainLoop *loop, int64_t batch) {
-    Bench b = {.d = d, .code = driver_add_unit(d, u), .loop = loop, .batch = batch};
+static bool add(Driver *d, Benches *all, Code *code, const TrainLoop *loop, int64_t batch) {
+    Bench b = {.d = d, .code = code, .loop = loop, .batch = batch};
     if (b.code) vec_push(all, b);
     return b.code != NULL;
 }
@@ -186,11 +186,12 @@ static bool add_all(Driver *d, Benches *all) {
             TrainBlock *block = p->trains.at[t];
             const TrainLoop *loop = &block->loops.at[i];
             int64_t n = driver_batch(d, block, loop);
-            if (!add(d, all, program_loop_unit(p, block, (int)i, n), loop, n)) return false;
+            if (!add(d, all, driver_add_loop(d, block, (int)i, n), loop, n)) return false;
         }
     for (size_t i = 0; i < p->exports.len; i++) {
         int64_t n = MAX(d->options.batch, 1);
-        if (!add(d, all, program_export_unit(p, &p->exports.at[i], NULL, 0, NULL, 0, n), NULL, n)) return false;
+        Unit *u = program_export_unit(p, &p->exports.at[i], NULL, 0, NULL, 0, n);
+        if (!add(d, all, driver_add_unit(d, u), NULL, n)) return false;
     }
     return true;
 }

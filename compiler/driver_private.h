@@ -5,6 +5,8 @@
 #include "compiler/driver.h"
 #include "runtime/safetensors.h"
 
+enum { DRIVER_LEAST_ARENA = 64 };
+
 typedef struct DataSet DataSet; /* driver_data.c */
 
 typedef struct {
@@ -70,6 +72,14 @@ const Export *driver_find_export(Driver *d, const char *name);
 /** Adds the units of all train blocks, for full batches, and of all exported functions; those of one name. False after
  * an error. */
 bool driver_add_all(Driver *d, const char *name);
+
+/** Whether the steps of all train blocks keep to their budgets of memory; otherwise a bill is the diagnostic:
+ * driver_memory.c. */
+bool driver_within_memory(Driver *d);
+/** "61.2 MiB of 64 MiB, recomputes 5 tensors": what a run of the block takes; NULL where it has no budget. */
+const char *driver_memory_text(const Driver *d, const TrainBlock *block);
+/** Buffers that the block's steps fill once more rather than keep. */
+int driver_recomputed(const Driver *d, const TrainBlock *block);
 
 /** Samples in a full batch of a loop. */
 int64_t driver_batch(const Driver *d, const TrainBlock *block, const TrainLoop *loop);

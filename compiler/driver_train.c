@@ -59,10 +59,10 @@ static LoopRun *add_loop(BlockRun *b, int index) {
     l->loop = &b->block->loops.at[index];
     int64_t count = driver_rt_data(l->loop->data)->count;
     l->batch = driver_batch(d, b->block, l->loop);
-    l->full = driver_add_unit(d, program_loop_unit(d->program, b->block, index, l->batch));
+    l->full = driver_add_loop(d, b->block, index, l->batch);
     if (!l->full || !driver_check_labels(d, l->full->unit, driver_rt_data(l->loop->data))) return NULL;
     if (count % l->batch) {
-        l->last = driver_add_unit(d, program_loop_unit(d->program, b->block, index, count % l->batch));
+        l->last = driver_add_loop(d, b->block, index, count % l->batch);
         if (!l->last) return NULL;
     }
     size_t n = l->full->unit->results.len;
@@ -139,7 +139,10 @@ static int run_block(BlockRun *b, bool evaluate, const RtSignals *signals, const
     const Options *o = &d->options;
     const RtFact facts[] = {{"file", o->file, 0},
                             {"threads", NULL, rt_pool_threads(d->pool)},
-                            {"parameters", NULL, (double)d->program->params.len}};
+                            {"parameters", NULL, (double)d->program->params.len},
+                            {"arena_bytes", NULL, (double)driver_arena_bytes(d)},
+                            {"variable_bytes", NULL, (double)d->variables.layout.size},
+                            {"recomputed", NULL, driver_recomputed(d, b->block)}};
     RtTrain t = {.name = b->block->name[0] ? b->block->name : NULL,
                  .nloops = (int)b->loops.len,
                  .loops = runtime_loops(b),
@@ -157,7 +160,9 @@ static int run_block(BlockRun *b, bool evaluate, const RtSignals *signals, const
                  .user = b,
                  .epoch_end = epoch_end,
                  .finish = finish};
+    const char *memory = driver_memory_text(d, b->block);
     RtError err;
+    if (memory && !o->json && !o->quiet) printf("memory: %s\n", memory);
     for (size_t i = 0; i < b->loops.len; i++) set_bases(b->loops.at[i]);
     set_limits(b, &t, evaluate);
     b->epoch = (int32_t)(b->start.position.epoch + 1);
@@ -264,20 +269,6 @@ static int train_in_folder(Driver *d, BlockRuns *runs, Code *init, const char *d
     return status;
 }
 
-/* `memory = 64MiB`: the activations and scratch of every step of a block must fit. */
-static bool within_memory(Driver *d, const BlockRuns *runs) {
-    for (size_t i = 0; i < runs->len; i++) {
-        const BlockRun *b = runs->at[i];
-        for (size_t k = 0; k < b->loops.len; k++) {
-            int64_t need = b->loops.at[k]->full->loops->arena_bytes;
-            if (!b->block->memory || need <= b->block->memory) continue;
-            diag(d->nnc, b->block->at, DIAG_memory_budget, (long long)need, (long long)b->block->memory);
-            return false;
-        }
-    }
-    return true;
-}
-
 int driver_train(Driver *d, bool evaluate) {
     BlockRuns runs = {0};
     const char *dir = driver_out_dir(d);
@@ -286,7 +277,7 @@ int driver_train(Driver *d, bool evaluate) {
         Code *init = driver_add_init(d);
         runs.at[0]->loops.at[0]->full->soon = true;
         if (init) init->soon = !evaluate;
-        if (init && driver_build(d, true) && within_memory(d, &runs))
+        if (init && driver_build(d, true))
             status = evaluate ? evaluate_blocks(d, &runs, init) : train_in_folder(d, &runs, init, dir);
     }
     if (driver_failed(d)) status = status ? status : 1;

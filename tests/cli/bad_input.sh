@@ -65,7 +65,7 @@ expect_error 1 "a gradient with expressions nested" "$NNC" run orders.nn f
 expect_error 1 "must be [N, 64], and this is []" "$NNC" run "$SOURCE/examples/digits.nn" classify --arg pixels=3
 expect_error 1 "no trained weights" "$NNC" eval "$SOURCE/examples/digits.nn"
 sed 's/epochs = 30/epochs = 30; memory = 1KiB/; s|"data/|"'"$SOURCE"'/examples/data/|' "$SOURCE/examples/digits.nn" >budget.nn
-expect_error 1 "\`memory\` allows 1024" "$NNC" train budget.nn
+expect_error 1 "\`memory\` allows 1.00 KiB" "$NNC" train budget.nn
 nn warns.nn 'export fn f() {\n    let unused = 1\n    return 2\n}\n'
 "$NNC" check warns.nn 2>err.txt || fail "a warning is no error"
 grep -q "warning: 'unused' is never used" err.txt || fail "no warning: $(head -n 3 err.txt)"
