@@ -109,55 +109,51 @@ static void put_head(Dot *dot) {
 
 /* ---- what is drawn ---- */
 
-/* The unit of a model or an exported function by itself; false after an error. */
-static bool add_picture(Dot *dot, const Unit *u, const char *name, bool is_model, const char **why) {
+/* The unit of a model or an exported function by itself. */
+static void add_picture(Dot *dot, const Unit *u, const char *name, bool is_model, const char **why) {
     for (size_t i = 0; u && i < u->results.len; i++)
         if (u->results.at[i].value) {
             graph_unit(dot, u, is_model);
-            return true;
+            return;
         }
     *why = arena_printf(dot->d->nnc->arena,
-                        "'%s' cannot be drawn by itself: each of its inputs needs a type, such as x: [N, 8]", name);
-    return false;
+                        "'%s' cannot be drawn by itself: each of its inputs needs a type, such as x: [N, 8]; name an "
+                        "exported function that calls it",
+                        name);
 }
 
-/* The models of the program, and where there is none its exported functions; or the one that has the name. */
-static bool draw_models(Dot *dot, const char *name, const char **why) {
-    Program *p = dot->d->program;
-    bool drawn = false, ok = true;
-    for (size_t i = 0; i < p->models.len && ok; i++) {
-        const Model *m = &p->models.at[i];
-        if (name && strcmp(m->name, name) != 0) continue;
-        ok = add_picture(dot, program_model_picture(p, m), m->name, true, why);
-        drawn = true;
-    }
-    for (size_t i = 0; i < p->exports.len && ok && !drawn; i++) {
-        const Export *e = &p->exports.at[i];
-        if (name && strcmp(e->name, name) != 0) continue;
-        ok = add_picture(dot, program_export_picture(p, e), e->name, false, why);
-        drawn = drawn || name;
-    }
-    return ok;
+/* The models of the program, and where there is none to draw its exported functions; or the one that has the name. */
+static void draw_models(Dot *dot, const char *name, const char **why) {
+    const Program *p = dot->d->program;
+    for (size_t i = 0; i < p->models.len; i++)
+        if (!name || strcmp(p->models.at[i].name, name) == 0)
+            add_picture(dot, program_model_picture(dot->d->program, &p->models.at[i]), p->models.at[i].name, true, why);
+    bool models = dot->pictures > 0;
+    for (size_t i = 0; i < p->exports.len && !models; i++)
+        if (!name || strcmp(p->exports.at[i].name, name) == 0)
+            add_picture(dot, program_export_picture(dot->d->program, &p->exports.at[i]), p->exports.at[i].name, false,
+                        why);
+}
+
+static const char *nothing_to_draw(const Driver *d, const char *name) {
+    const char *file = d->options.file;
+    if (!name) return arena_printf(d->nnc->arena, "'%s' has no model and no exported function to draw", file);
+    return arena_printf(d->nnc->arena, "'%s' has no model and no exported function named '%s'", file, name);
 }
 
 const char *driver_graph(Driver *d, const char *name, bool kernels, const char **why) {
     Dot dot = {.d = d};
+    const char *text = NULL;
     *why = NULL;
     put_head(&dot);
-    if (kernels)
-        for (size_t i = 0; i < d->codes.len; i++) graph_kernels(&dot, d->codes.at[i], d->codes.at[i]->unit->name);
-    else
-        draw_models(&dot, name, why);
+    for (size_t i = 0; kernels && i < d->codes.len; i++)
+        graph_kernels(&dot, d->codes.at[i], d->codes.at[i]->unit->name);
+    if (!kernels) draw_models(&dot, name, why);
     str_add(&dot.text, "}\n");
-    const char *text = *why ? NULL : arena_copy(d->nnc->arena, dot.text.at, dot.text.len + 1);
-    if (!text || !dot.pictures) {
-        text = NULL;
-        if (!*why && name)
-            *why = arena_printf(d->nnc->arena, "'%s' has no model and no exported function named '%s'", d->options.file,
-                                name);
-        else if (!*why)
-            *why = arena_printf(d->nnc->arena, "'%s' has no model and no exported function to draw", d->options.file);
-    }
+    if (dot.pictures)
+        text = arena_copy(d->nnc->arena, dot.text.at, dot.text.len + 1);
+    else if (!*why)
+        *why = nothing_to_draw(d, name);
     vec_free(&dot.text);
     return text;
 }

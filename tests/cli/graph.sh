@@ -57,7 +57,9 @@ expect_error 1 "cannot" "$NNC" graph model.nn -o no/such/folder/g.dot
 expect_error 2 "'g.png' is no picture that nnc can write" "$NNC" graph model.nn -o g.png
 expect_error 2 "needs a file to write" "$NNC" graph model.nn
 expect_error 1 "has no model and no exported function named 'nett'" "$NNC" graph model.nn nett -o g.dot
-expect_error 1 "'untyped' cannot be drawn by itself: each of its inputs needs a type" "$NNC" graph deep.nn -o g.dot
+expect_error 1 "'untyped' cannot be drawn by itself: each of its inputs needs a type" "$NNC" graph deep.nn untyped -o g.dot
+"$NNC" graph deep.nn -o deep.dot || fail "deep.dot"
+sed "s/deep.nn/model.nn/" deep.dot | cmp - model.dot || fail "a model that cannot be drawn is in the way of the others"
 echo 'let a = 1' >none.nn
 expect_error 1 "has no model and no exported function to draw" "$NNC" graph none.nn -o g.dot
 finish
