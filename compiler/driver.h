@@ -190,6 +190,10 @@ const char *driver_graph_svg(Driver *d, const char *name, bool kernels, const ch
 /** `nnc graph`: writes the picture to `out`, an .svg or .dot file. Returns the exit status. */
 int driver_draw(Driver *d, const char *name, const char *out, bool kernels);
 
+/** Repeats the run that DIR/run.json is of and prints whether it is the same: driver_verify.c. Returns the exit status.
+ */
+int driver_verify(const char *dir, int threads);
+
 /** Prints layers, parameters, FLOPs, bytes and kernels: driver_summary.c. Returns the exit status. */
 int driver_summary(Driver *d);
 

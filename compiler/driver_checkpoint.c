@@ -49,6 +49,13 @@ static void print_followed(const BlockRun *b, Str *s) {
     for (int i = 0; i < b->ntrends; i++) str_add(s, " %s", b->trends[i].report);
 }
 
+static void add_files(const BlockRun *b, TagList *tags) {
+    Str names = {0};
+    for (size_t i = 0; i < b->d->files.len; i++)
+        str_add(&names, "%s %s\n", b->d->files.at[i].hash, b->d->files.at[i].name);
+    add_tag(tags, "data", &names);
+}
+
 static void add_tags(const BlockRun *b, const RtPoint *point, TagList *tags) {
     const RtPosition *at = &point->position;
     Str loops = {0}, names = {0}, sums = {0}, followed = {0}, trends = {0};
@@ -69,6 +76,7 @@ static void add_tags(const BlockRun *b, const RtPoint *point, TagList *tags) {
     for (int i = 0; i < b->nnames; i++) str_add(&sums, "%s%a", i ? " " : "", point->sums ? point->sums[i] : 0.0);
     str_add(&trends, "%a %lld", b->keep_best.best, (long long)b->keep_best.since);
     for (int i = 0; i < b->ntrends; i++) str_add(&trends, " %a %lld", b->trends[i].best, (long long)b->trends[i].since);
+    add_files(b, tags);
     add_tag(tags, "loops", &loops);
     add_tag(tags, "reports", &names);
     add_tag(tags, "sums", &sums);
@@ -174,6 +182,24 @@ static void compare_settings(Reader *r, const BlockRun *b, bool inside_epoch, St
         vec_free(&names);
 }
 
+/* A line for each data file that is not the one that the run began with. */
+static void compare_files(Reader *r, const Driver *d, Str *problems) {
+    const char *then = rt_tensors_tag(r->file, "data");
+    if (!then && !r->wrong) r->wrong = "data";
+    for (size_t i = 0; then && i < d->files.len; i++) {
+        const DataFile *f = &d->files.at[i];
+        const char *line = then;
+        while (*line) {
+            const char *end = line + strcspn(line, "\n"), *name = line + strcspn(line, " \n");
+            bool named = *name == ' ' && strlen(f->name) == (size_t)(end - name - 1) &&
+                         strncmp(name + 1, f->name, (size_t)(end - name - 1)) == 0;
+            if (named && strncmp(line, f->hash, (size_t)(name - line)) != 0)
+                str_add(problems, "\n  the data file '%s' has changed since", f->name);
+            line = end + (*end == '\n');
+        }
+    }
+}
+
 static void read_point(Reader *r, BlockRun *b) {
     RtPosition *at = &b->start.position;
     at->epoch = read_number(r, "epoch", 0, INT32_MAX - 1);
@@ -228,6 +254,7 @@ static bool restore(Reader *r, BlockRun *b, const char *path) {
     const char *loop = rt_tensors_tag(r->file, "loop"), *batch = rt_tensors_tag(r->file, "batch");
     bool inside = !loop || !batch || strcmp(loop, "0") != 0 || strcmp(batch, "0") != 0;
     compare_settings(r, b, inside, &problems);
+    compare_files(r, b->d, &problems);
     if (!problems.len) read_point(r, b);
     read_variables(r, b, &problems);
     bool ok = !problems.len && !r->wrong;

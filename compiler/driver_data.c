@@ -57,7 +57,12 @@ static DataSet *open_set(Driver *d, const DataExpr *e);
 /* ---- from files ---- */
 
 static const char *path_arg(Driver *d, const DataExpr *e) {
-    return driver_find_file(d, e->at.file, data_arg(e, "path")->text);
+    DataFile f = {.name = data_arg(e, "path")->text};
+    f.path = driver_find_file(d, e->at.file, f.name);
+    for (size_t i = 0; i < d->files.len; i++)
+        if (strcmp(d->files.at[i].path, f.path) == 0) return f.path;
+    vec_push(&d->files, f);
+    return f.path;
 }
 
 static RtData *open_idx(Driver *d, const DataExpr *e, RtError *err) { return rt_data_idx(path_arg(d, e), err); }
@@ -229,4 +234,5 @@ void driver_free_data(Driver *d) {
         free(s);
     }
     vec_free(&d->data);
+    vec_free(&d->files);
 }

@@ -4,6 +4,7 @@
 
 #include "compiler/driver.h"
 #include "runtime/safetensors.h"
+#include "runtime/sha256.h"
 
 enum { DRIVER_LEAST_ARENA = 64 };
 
@@ -13,6 +14,12 @@ typedef struct {
     const char *name;
     double seconds;
 } PassTime;
+
+/* A data file or folder that has been opened. */
+typedef struct {
+    const char *name, *path;   /* as the program has it; where it was found */
+    char hash[RT_SHA256_TEXT]; /* "" before record_hash_files() */
+} DataFile;
 
 struct Driver {
     Options options;
@@ -25,6 +32,7 @@ struct Driver {
     void *arena;
     RtPool *pool;
     VEC(DataSet *) data;
+    VEC(DataFile) files;
     VEC(PassTime) times;
 };
 

@@ -1,4 +1,5 @@
 /* Training and evaluating: a train block's loops become compiled steps, which the runtime's epoch loop calls. */
+#include "compiler/driver_record.h"
 #include "compiler/driver_train.h"
 
 #include "runtime/files.h"
@@ -87,6 +88,12 @@ static BlockRun *add_block(Driver *d, TrainBlock *block, int index, bool evaluat
     return b;
 }
 
+static const char *weights_hash(void *user) {
+    BlockRun *b = user;
+    record_weights(b->d, b->d->variables.bytes, b->weights_hash);
+    return b->weights_hash;
+}
+
 static RtNext epoch_end(void *user, const RtEpoch *epoch, RtError *e) {
     BlockRun *b = user;
     b->epoch = (int32_t)(epoch->point.position.epoch + 1);
@@ -158,6 +165,7 @@ static int run_block(BlockRun *b, bool evaluate, const RtSignals *signals, const
                  .signals = signals,
                  .failed = &b->failed,
                  .user = b,
+                 .weights_hash = evaluate ? NULL : weights_hash,
                  .epoch_end = epoch_end,
                  .finish = finish};
     const char *memory = driver_memory_text(d, b->block);
@@ -224,13 +232,16 @@ static int train_blocks(Driver *d, BlockRuns *runs, const RtSignals *signals, co
         b->weights = arena_printf(a, "%s/weights.safetensors", dir);
         if (!decide_prepare(b, runtime_loops(b))) return 1;
     }
+    if (!record_hash_files(d)) return 1;
     if (d->options.resume && (first = checkpoint_load(d, runs, path)) < 0) return 1;
+    if (!record_write(d, dir, NULL)) return 1;
     for (size_t i = (size_t)first; i < runs->len && !status; i++) {
         bool resumed = d->options.resume && i == (size_t)first;
         if (!resumed && !begin_block(runs->at[i], result.log_bytes)) return 1;
         status = run_block(runs->at[i], false, signals, log, &result);
     }
     if (driver_failed(d)) return 1;
+    if (!status && !record_write(d, dir, log)) return 1;
     if (status == 1) checkpoint_hint(d, "  = help: the last checkpoint is whole; to go on from it: ");
     if (status > 1 && !d->options.quiet) checkpoint_hint(d, "stopped; to go on: ");
     return status;

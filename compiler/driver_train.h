@@ -42,8 +42,9 @@ typedef struct BlockRun {
     int nnames;
     Trend keep_best, trends[MAX_TRENDS]; /* of each no_improvement in stop_when */
     int ntrends;
-    char *best;   /* the variables as they were after the best epoch; NULL where there is none */
-    bool stopped; /* by stop_when */
+    char *best;                        /* the variables as they were after the best epoch; NULL where there is none */
+    bool stopped;                      /* by stop_when */
+    char weights_hash[RT_SHA256_TEXT]; /* after the last epoch */
 
     /* numbers that are none */
     char *kept;          /* the variables before the step at hand; NULL without --check-nan */

@@ -105,6 +105,7 @@ bool rt_event_epoch(RtEvents *v, int64_t number, const RtEpoch *epoch, RtError *
     add_number(event, "epoch", (double)number);
     add_reports(event, epoch->reports, epoch->nreports);
     add_number(event, "step", (double)epoch->point.position.step);
+    if (epoch->weights != NULL) cJSON_AddStringToObject(event, "weights_sha256", epoch->weights);
     add_measure(event, "samples_per_s", epoch->samples_per_s);
     add_measure(event, "seconds", epoch->seconds);
     bool good = emit(v, event, e);

@@ -324,6 +324,7 @@ static bool end_epoch(Run *run, RtEnd *end) {
                      .reports = run->told,
                      .samples_per_s = samples_per_s(run),
                      .seconds = rt_seconds() - run->epoch_started};
+    if (run->t->weights_hash != NULL) epoch.weights = run->t->weights_hash(run->t->user);
     rt_progress_epoch(&run->progress, number, &epoch);
     run->failed = !rt_event_epoch(&run->events, number, &epoch, run->e);
     epoch.point = point_of(run); /* its event is in the log now */

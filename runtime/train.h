@@ -54,6 +54,7 @@ typedef struct {
     const RtReport *reports; /* averages, of all loops in order that the epoch reached */
     double samples_per_s;    /* of the training loops alone */
     double seconds;          /* of the whole epoch */
+    const char *weights;     /* a hash of the weights after it; may be NULL */
 } RtEpoch;
 
 /** A fact for the start event: `text`, or `number` where `text` is NULL. */
@@ -87,6 +88,8 @@ typedef struct {
     const bool *failed;       /* set by a step after which training cannot go on; may be NULL */
 
     void *user;
+    /** A hash of the weights, for the event of an epoch (may be NULL). */
+    const char *(*weights_hash)(void *user);
     /** After each epoch (may be NULL): checkpoints, keep_best, stop_when. RT_FAILED must fill the error. */
     RtNext (*epoch_end)(void *user, const RtEpoch *epoch, RtError *e);
     /** After the last batch, before the end event (may be NULL): saves. `point` is where the run stopped. */

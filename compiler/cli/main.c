@@ -95,6 +95,10 @@ static int run_check(CommandLine *l) {
     return status;
 }
 
+static int run_verify(CommandLine *l) {
+    return l->npositional > 1 ? too_many(l, 1) : driver_verify(l->positional[0], l->common.threads);
+}
+
 static int run_version(CommandLine *l) {
     (void)l;
     Nnc *nnc = nnc_new();
@@ -108,6 +112,8 @@ static int run_version(CommandLine *l) {
 
 const Command commands[] = {
     {"train", "FILE", "Runs the file's train blocks.", "nnc train examples/digits.nn", 't', run_train},
+    {"verify", "DIR", "Repeats the run that a folder is of, and says whether it is the same.", "nnc verify runs/digits",
+     'y', run_verify},
     {"eval", "FILE", "Runs only the evaluating loops, with trained weights.", "nnc eval examples/digits.nn", 'e',
      run_eval},
     {"run", "FILE FUNCTION", "Calls an exported function.",

@@ -43,8 +43,9 @@ epochs() { grep '"event":"epoch"' "$1/log.jsonl" | sed 's/,"samples_per_s".*//';
 same() {
     cmp "$1/weights.safetensors" whole/weights.safetensors || fail "$1: other weights"
     tensors "$1/checkpoint.safetensors" | cmp - whole.tensors || fail "$1: another checkpoint"
+    cmp "$1/run.json" whole/run.json || fail "$1: another record"
     epochs "$1" | cmp - whole.txt || fail "$1: another log"
-    [ "$(ls -A "$1" | tr '\n' ' ')" = '.lock checkpoint.safetensors log.jsonl weights.safetensors ' ] ||
+    [ "$(ls -A "$1" | tr '\n' ' ')" = '.lock checkpoint.safetensors log.jsonl run.json weights.safetensors ' ] ||
         fail "$1: something is left behind: $(ls -A "$1")"
 }
 
