@@ -5,6 +5,7 @@
 #include "compiler/driver.h"
 #include "runtime/safetensors.h"
 #include "runtime/sha256.h"
+#include "runtime/tensorboard.h"
 
 enum { DRIVER_LEAST_ARENA = 64 };
 
@@ -34,6 +35,8 @@ struct Driver {
     VEC(DataSet *) data;
     VEC(DataFile) files;
     VEC(PassTime) times;
+    RtTensorBoard tb;
+    VEC(const char *) columns; /* of the table of a run */
 };
 
 void driver_free_data(Driver *d);

@@ -98,6 +98,7 @@ static RtNext epoch_end(void *user, const RtEpoch *epoch, RtError *e) {
     BlockRun *b = user;
     b->epoch = (int32_t)(epoch->point.position.epoch + 1);
     if (!b->checkpoint) return RT_GO_ON;
+    tensorboard_epoch(b, epoch);
     if (epoch->whole) decide_epoch(b, epoch->reports);
     if (!checkpoint_save(b, &epoch->point, e)) return RT_FAILED;
     return b->stopped ? RT_STOP : RT_GO_ON;
@@ -140,6 +141,22 @@ static RtLoop *runtime_loops(const BlockRun *b) {
     return loops;
 }
 
+/* What people know a block by, where there are several: its name, or its number. */
+static const char *block_title(const BlockRun *b) {
+    if (b->d->program->trains.len < 2) return NULL;
+    if (b->block->name[0]) return b->block->name;
+    return arena_printf(b->d->nnc->arena, "train %d,", b->index + 1);
+}
+
+/* What the blocks report, each name once: the columns of the run's table. */
+static void add_columns(Driver *d, const BlockRun *b) {
+    for (int i = 0; i < b->nnames; i++) {
+        size_t k = 0;
+        while (k < d->columns.len && strcmp(d->columns.at[k], b->names[i]) != 0) k++;
+        if (k == d->columns.len) vec_push(&d->columns, b->names[i]);
+    }
+}
+
 /* Runs one block from b->start; 0, 1, or 128 + the signal that ended it. */
 static int run_block(BlockRun *b, bool evaluate, const RtSignals *signals, const char *log_path, RtTrained *result) {
     Driver *d = b->d;
@@ -151,6 +168,7 @@ static int run_block(BlockRun *b, bool evaluate, const RtSignals *signals, const
                             {"variable_bytes", NULL, (double)d->variables.layout.size},
                             {"recomputed", NULL, driver_recomputed(d, b->block)}};
     RtTrain t = {.name = b->block->name[0] ? b->block->name : NULL,
+                 .title = block_title(b),
                  .nloops = (int)b->loops.len,
                  .loops = runtime_loops(b),
                  .seed = (uint64_t)b->seed,
@@ -159,6 +177,9 @@ static int run_block(BlockRun *b, bool evaluate, const RtSignals *signals, const
                  .json = o->json,
                  .quiet = o->quiet,
                  .log_path = log_path,
+                 .table_path = b->table,
+                 .columns = (const char *const *)d->columns.at,
+                 .ncolumns = (int)d->columns.len,
                  .weights = b->weights,
                  .facts = facts,
                  .nfacts = COUNT(facts),
@@ -230,17 +251,19 @@ static int train_blocks(Driver *d, BlockRuns *runs, const RtSignals *signals, co
         BlockRun *b = runs->at[i];
         b->checkpoint = path;
         b->weights = arena_printf(a, "%s/weights.safetensors", dir);
+        b->table = arena_printf(a, "%s/log.csv", dir);
         if (!decide_prepare(b, runtime_loops(b))) return 1;
+        add_columns(d, b);
     }
     if (!record_hash_files(d)) return 1;
     if (d->options.resume && (first = checkpoint_load(d, runs, path)) < 0) return 1;
-    if (!record_write(d, dir, NULL)) return 1;
+    if (!record_write(d, dir, NULL) || !tensorboard_begin(d, runs, dir)) return 1;
     for (size_t i = (size_t)first; i < runs->len && !status; i++) {
         bool resumed = d->options.resume && i == (size_t)first;
-        if (!resumed && !begin_block(runs->at[i], result.log_bytes)) return 1;
+        if (!resumed && !begin_block(runs->at[i], result.log_bytes)) return tensorboard_end(d, false), 1;
         status = run_block(runs->at[i], false, signals, log, &result);
     }
-    if (driver_failed(d)) return 1;
+    if (!tensorboard_end(d, !status) || driver_failed(d)) return 1;
     if (!status && !record_write(d, dir, log)) return 1;
     if (status == 1) checkpoint_hint(d, "  = help: the last checkpoint is whole; to go on from it: ");
     if (status > 1 && !d->options.quiet) checkpoint_hint(d, "stopped; to go on: ");
@@ -297,5 +320,6 @@ int driver_train(Driver *d, bool evaluate) {
         vec_free(&runs.at[i]->loops);
     }
     vec_free(&runs);
+    vec_free(&d->columns);
     return status;
 }

@@ -33,9 +33,10 @@ typedef struct BlockRun {
     int index; /* of the block in the program */
     VEC(LoopRun *) loops;
     int64_t seed;
-    int32_t tick, epoch;              /* batches trained in the block, for random numbers; epochs count from 1 */
-    const char *checkpoint, *weights; /* paths; NULL while evaluating */
+    int32_t tick, epoch; /* batches trained in the block, for random numbers; epochs count from 1 */
+    const char *checkpoint, *weights, *table; /* paths; NULL while evaluating */
     RtPoint start;
+    double next_weights; /* when TensorBoard gets the weights again, on driver_now() */
 
     /* decisions */
     char **names; /* of the reports, as they are shown */
@@ -72,6 +73,14 @@ void finite_keep(BlockRun *b);
 /** Looks whether a training step's losses (under --check-nan the variables too) are finite: warns once where they are
  * not, or under --check-nan names what is to blame and ends the run. */
 void finite_check(LoopRun *l, const Code *c, const double *results);
+
+/* ---- driver_tensorboard.c ---- */
+
+/** Begins the event file of a run; false after an error. */
+bool tensorboard_begin(Driver *d, const BlockRuns *runs, const char *dir);
+void tensorboard_epoch(BlockRun *b, const RtEpoch *epoch);
+/** Ends the file; false where the run went well and the file could not be written. */
+bool tensorboard_end(Driver *d, bool well);
 
 /* ---- driver_checkpoint.c ---- */
 

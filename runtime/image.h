@@ -17,6 +17,8 @@ bool rt_image_read(const char *path, int channels, RtArray *a, RtError *e);
 bool rt_image_resize(const RtArray *in, int64_t height, int64_t width, RtArray *out, RtError *e);
 /** Writes u8 [height, width, 1 or 3], replacing `path` atomically. */
 bool rt_image_write_png(const char *path, const RtArray *a, RtError *e);
+/** The same as the bytes of a file, malloc'ed; NULL after an error. */
+char *rt_image_encode_png(const RtArray *a, size_t *size, RtError *e);
 /**
  * An array as a picture to write: [H, W], [H, W, 1 or 3] (also behind a dim of 1), or a sheet of N, as near to a square
  * as it gets, of [N, H, W, 1 or 3]. u8 stays as it is; floats are taken from 0..1 to 0..255, bool too.

@@ -5,6 +5,7 @@
 #include "runtime/image_formats.h"
 #include <png.h>
 #include <setjmp.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A deflate stream cannot expand by more than this. */
@@ -74,20 +75,19 @@ bool rt_image_png(RtImageFile *f) {
 /* ---- writing ---- */
 
 typedef struct {
-    const char *path;
-    RtReplace file;
+    FILE *file;
     RtError *error;
 } Writer;
 
 static void on_write_error(png_structp png, png_const_charp text) {
     Writer *w = png_get_error_ptr(png);
-    rt_fail(w->error, "%s: cannot be written: %s", w->path, text);
+    rt_fail(w->error, "a picture cannot be written: %s", text);
     png_longjmp(png, 1);
 }
 
 static bool encode(Writer *w, png_structp png, png_infop info, const RtArray *a) {
     if (setjmp(png_jmpbuf(png))) return false;
-    png_init_io(png, w->file.file);
+    png_init_io(png, w->file);
     int colour = a->dims[2] == 3 ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_GRAY;
     png_set_IHDR(png, info, (uint32_t)a->dims[1], (uint32_t)a->dims[0], 8, colour, PNG_INTERLACE_NONE,
                  PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
@@ -98,14 +98,29 @@ static bool encode(Writer *w, png_structp png, png_infop info, const RtArray *a)
     return true;
 }
 
-bool rt_image_write_png(const char *path, const RtArray *a, RtError *e) {
-    Writer w = {.path = path, .error = e};
-    if (!rt_replace_begin(&w.file, path, e)) return false;
+static bool write_png(FILE *file, const RtArray *a, RtError *e) {
+    Writer w = {file, e};
     png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &w, on_write_error, ignore);
     png_infop info = png != NULL ? png_create_info_struct(png) : NULL;
-    bool good = info != NULL ? encode(&w, png, info, a) : rt_fail(e, "%s: no memory", path);
+    bool good = info != NULL ? encode(&w, png, info, a) : rt_fail(e, "a picture: no memory");
     png_destroy_write_struct(&png, &info);
-    if (good) return rt_replace_commit(&w.file, e);
-    rt_replace_abort(&w.file);
+    return good;
+}
+
+bool rt_image_write_png(const char *path, const RtArray *a, RtError *e) {
+    RtReplace file;
+    if (!rt_replace_begin(&file, path, e)) return false;
+    if (write_png(file.file, a, e)) return rt_replace_commit(&file, e);
+    rt_replace_abort(&file);
     return false;
+}
+
+char *rt_image_encode_png(const RtArray *a, size_t *size, RtError *e) {
+    char *bytes = NULL;
+    FILE *file = open_memstream(&bytes, size);
+    bool good = file != NULL ? write_png(file, a, e) : rt_fail(e, "a picture: no memory");
+    if (file != NULL && fclose(file) != 0) good = rt_fail(e, "a picture: no memory");
+    if (good) return bytes;
+    free(bytes);
+    return NULL;
 }

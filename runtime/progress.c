@@ -8,7 +8,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BAR = 24 };
+enum { BAR = 24, CURVE = 20 };
+
+/* What a step keeps of the loss before it. */
+static const double SMOOTH = 0.95;
 
 double rt_seconds(void) {
     struct timespec now;
@@ -16,14 +19,30 @@ double rt_seconds(void) {
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+/* Whether the locale's characters are UTF-8, as the first of these that is set says. */
+static bool is_utf8(void) {
+    const char *locale = getenv("LC_ALL");
+    if (locale == NULL || *locale == '\0') locale = getenv("LC_CTYPE");
+    if (locale == NULL || *locale == '\0') locale = getenv("LANG");
+    return locale != NULL && (strcasestr(locale, "utf-8") != NULL || strcasestr(locale, "utf8") != NULL);
+}
+
+static const char *first_loss(const RtTrain *t) {
+    for (int i = 0; i < t->nloops; i++)
+        if (t->loops[i].trains && t->loops[i].nreports > 0) return t->loops[i].report_names[0];
+    return NULL;
+}
+
 void rt_progress_open(RtProgress *p, const RtTrain *t) {
-    *p = (RtProgress){.out = t->out != NULL ? t->out : stdout, .epochs = t->epochs};
+    *p = (RtProgress){
+        .out = t->out != NULL ? t->out : stdout, .epochs = t->epochs, .title = t->title, .loss_name = first_loss(t)};
     if (t->json || t->quiet) {
         p->out = NULL;
         return;
     }
     const char *terminal = getenv("TERM"), *no_colour = getenv("NO_COLOR");
     p->live = isatty(fileno(p->out)) && (terminal == NULL || strcmp(terminal, "dumb") != 0);
+    p->blocks = p->live && is_utf8();
     p->colour = p->live && (no_colour == NULL || *no_colour == '\0');
 }
 
@@ -53,6 +72,7 @@ static const char *line_end(Line *l, size_t room) {
 }
 
 static void add_epoch(Line *l, const RtProgress *p, int64_t number) {
+    if (p->title != NULL) add(l, "%s ", p->title);
     add(l, "epoch %lld", (long long)number);
     if (p->epochs > 0) add(l, "/%lld", (long long)p->epochs);
 }
@@ -79,6 +99,13 @@ static void add_time(Line *l, double seconds) {
         add(l, "  %lld:%02lld", s / 60, s % 60);
 }
 
+void rt_progress_step(RtProgress *p, double loss) {
+    if (!p->live || p->out == NULL || !isfinite(loss)) return;
+    p->loss = SMOOTH * p->loss + (1 - SMOOTH) * loss;
+    p->weight = SMOOTH * p->weight + (1 - SMOOTH);
+    rt_curve_add(&p->curve, loss);
+}
+
 bool rt_progress_due(const RtProgress *p, double now) { return p->live && p->out != NULL && now >= p->next_draw; }
 
 static size_t terminal_width(const RtProgress *p) {
@@ -87,15 +114,29 @@ static size_t terminal_width(const RtProgress *p) {
     return size.ws_col;
 }
 
+/* The reports of the epoch so far; of the loss, what it is by now. */
+static void add_current(Line *l, const RtProgress *p, const RtNow *now) {
+    bool told = p->weight == 0;
+    for (int i = 0; i < now->nreports; i++) {
+        RtReport r = now->reports[i];
+        if (!told && strcmp(r.name, p->loss_name) == 0) {
+            r.value = p->loss / p->weight;
+            told = true;
+        }
+        add_reports(l, &r, 1, true);
+    }
+}
+
 void rt_progress_draw(RtProgress *p, const RtNow *now, double seconds) {
     p->next_draw = seconds + 0.1;
     Line head = {0}, rest = {0};
+    char curve[RT_CURVE_BYTES] = "";
     add_epoch(&head, p, now->epoch);
     int full = (int)(now->done * (double)BAR);
     add(&head, " [");
     for (int i = 0; i < BAR; i++) add(&head, "%c", i < full ? '=' : i == full ? '>' : ' ');
     add(&head, "]");
-    add_reports(&rest, now->reports, now->nreports, true);
+    add_current(&rest, p, now);
     add_rate(&rest, now->samples_per_s);
     if (now->left >= 0) {
         add_time(&rest, now->left);
@@ -103,8 +144,13 @@ void rt_progress_draw(RtProgress *p, const RtNow *now, double seconds) {
     }
     /* One column short of the width: a full line would wrap, and could not be drawn over. */
     size_t room = terminal_width(p) - 1;
-    const char *front = line_end(&head, room), *back = line_end(&rest, room > head.length ? room - head.length : 0);
-    fprintf(p->out, "\r%s%s%s%s\x1b[K", p->colour ? "\x1b[36m" : "", front, p->colour ? "\x1b[0m" : "", back);
+    const char *front = line_end(&head, room);
+    room = room > head.length ? room - head.length : 0;
+    const char *back = line_end(&rest, room);
+    room = room > rest.length ? room - rest.length : 0;
+    if (p->blocks && room > 3) rt_curve_print(&p->curve, room - 1 < CURVE ? (int)room - 1 : CURVE, curve);
+    fprintf(p->out, "\r%s%s%s%s%s%s\x1b[K", p->colour ? "\x1b[36m" : "", front, *curve ? " " : "", curve,
+            p->colour ? "\x1b[0m" : "", back);
     free(head.text);
     free(rest.text);
     fflush(p->out);

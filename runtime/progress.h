@@ -2,20 +2,29 @@
 #ifndef RT_PROGRESS_H
 #define RT_PROGRESS_H
 
+#include "runtime/curve.h"
 #include "runtime/train.h"
 
 typedef struct {
     FILE *out; /* NULL: shows nothing */
     bool live, colour;
-    bool drawn;       /* a live line stands there */
-    double next_draw; /* on rt_seconds() */
-    int64_t epochs;   /* 0: unknown */
+    bool drawn;        /* a live line stands there */
+    double next_draw;  /* on rt_seconds() */
+    int64_t epochs;    /* 0: unknown */
+    const char *title; /* before the number of an epoch; may be NULL */
+    const char *loss_name;
+    double loss, weight; /* of the steps so far, the latest ones most: a sum, and what it is divided by */
+    RtCurve curve;
+    bool blocks; /* the terminal shows block characters */
 } RtProgress;
 
 /** Seconds of a clock that never goes back. */
 double rt_seconds(void);
 
 void rt_progress_open(RtProgress *p, const RtTrain *t);
+
+/** Tells the loss of a step: cheap. */
+void rt_progress_step(RtProgress *p, double loss);
 
 /** Whether it is time to redraw the live line: at most ten times a second. */
 bool rt_progress_due(const RtProgress *p, double now);

@@ -3,6 +3,7 @@
 #include "runtime/events.h"
 #include "runtime/progress.h"
 #include "runtime/random.h"
+#include "runtime/table.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ typedef struct {
     const RtTrain *t;
     RtError *e;
     RtEvents events;
+    RtTable table;
     RtProgress progress;
     RtPosition at;
     LoopState *loops;
@@ -240,6 +242,7 @@ static bool run_batches(Run *run, const RtLoop *l, LoopState *s, double *reports
             run->failed = true;
             return false;
         }
+        if (l->trains && l->nreports > 0) rt_progress_step(&run->progress, s->batch[0].value);
         if (rt_progress_due(&run->progress, now)) show_progress(run, now);
     }
 }
@@ -326,7 +329,8 @@ static bool end_epoch(Run *run, RtEnd *end) {
                      .seconds = rt_seconds() - run->epoch_started};
     if (run->t->weights_hash != NULL) epoch.weights = run->t->weights_hash(run->t->user);
     rt_progress_epoch(&run->progress, number, &epoch);
-    run->failed = !rt_event_epoch(&run->events, number, &epoch, run->e);
+    run->failed =
+        !rt_event_epoch(&run->events, number, &epoch, run->e) || !rt_table_epoch(&run->table, number, &epoch, run->e);
     epoch.point = point_of(run); /* its event is in the log now */
     RtNext next = RT_GO_ON;
     if (!run->failed && run->t->epoch_end != NULL) next = run->t->epoch_end(run->t->user, &epoch, run->e);
@@ -374,9 +378,10 @@ bool rt_train(const RtTrain *t, RtTrained *result, RtError *e) {
     Run run = {.t = t, .e = e};
     *result = (RtTrained){.end = RT_END_STOPPED};
     rt_progress_open(&run.progress, t);
-    bool good = prepare(&run) && rt_events_open(&run.events, t, e);
+    bool good = prepare(&run) && rt_table_open(&run.table, t, e) && rt_events_open(&run.events, t, e);
     good = good && run_all(&run, result);
     good = rt_events_close(&run.events, good ? e : NULL) && good;
+    good = rt_table_close(&run.table, good ? e : NULL) && good;
     clean_up(&run);
     return good;
 }

@@ -66,7 +66,8 @@ typedef struct {
 typedef enum { RT_GO_ON, RT_STOP, RT_FAILED } RtNext;
 
 typedef struct {
-    const char *name; /* of the train block; NULL where it has none */
+    const char *name;  /* of the train block; NULL where it has none */
+    const char *title; /* what people know the block by; NULL where it is the only one */
     int nloops;
     const RtLoop *loops;
 
@@ -77,10 +78,13 @@ typedef struct {
 
     int64_t log_every; /* a step event every so many training batches; 0: none */
     bool json, quiet;
-    FILE *out;            /* NULL: stdout */
-    const char *log_path; /* NULL: no log file; it is cut to start.log_bytes, and goes on there */
-    const char *weights;  /* for the end event: where finish() saves the weights; may be NULL */
-    int64_t peak_bytes;   /* for the end event; 0: what the system says this process took at most */
+    FILE *out;              /* NULL: stdout */
+    const char *log_path;   /* NULL: no log file; it is cut to start.log_bytes, and goes on there */
+    const char *table_path; /* NULL: no table (table.h); its columns, besides those that every run has: */
+    int ncolumns;
+    const char *const *columns;
+    const char *weights; /* for the end event: where finish() saves the weights; may be NULL */
+    int64_t peak_bytes;  /* for the end event; 0: what the system says this process took at most */
     int nfacts;
     const RtFact *facts;
 

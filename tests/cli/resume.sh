@@ -44,8 +44,9 @@ same() {
     cmp "$1/weights.safetensors" whole/weights.safetensors || fail "$1: other weights"
     tensors "$1/checkpoint.safetensors" | cmp - whole.tensors || fail "$1: another checkpoint"
     cmp "$1/run.json" whole/run.json || fail "$1: another record"
+    sed 's/,[^,]*,[^,]*$//' "$1/log.csv" | cmp - whole.csv || fail "$1: another table"
     epochs "$1" | cmp - whole.txt || fail "$1: another log"
-    [ "$(ls -A "$1" | tr '\n' ' ')" = '.lock checkpoint.safetensors log.jsonl run.json weights.safetensors ' ] ||
+    [ "$(ls -A "$1" | grep -v tfevents | tr '\n' ' ')" = '.lock checkpoint.safetensors log.csv log.jsonl run.json weights.safetensors ' ] ||
         fail "$1: something is left behind: $(ls -A "$1")"
 }
 
@@ -68,6 +69,7 @@ strike() {
 
 "$NNC" train net.nn --quiet --out whole || fail "train"
 epochs whole >whole.txt
+sed 's/,[^,]*,[^,]*$//' whole/log.csv >whole.csv
 tensors whole/checkpoint.safetensors >whole.tensors
 [ "$(wc -l <whole.txt)" -gt 12 ] || fail "no second block: $(wc -l <whole.txt) epochs"
 for kind in INT:130 TERM:143 KILL:137; do
