@@ -42,7 +42,7 @@ void blame(LoopRun *l, const Code *c, const Variable *spoilt);
 void blame_report(Blame *b, Ref r);
 
 /** Runs a graph of nothing but results, each with room for `elements[i]` 8-byte elements, on the step's inputs and the
- * variables before it. False after diagnostics. */
+ * variables before it, where these are kept, else as they are. False after diagnostics. */
 bool blame_run(const Blame *b, Graph *g, void **results, int n);
 
 #endif

@@ -224,6 +224,12 @@ DataOpener driver_data_opener(Driver *d) { return (DataOpener){open_info, d}; }
 
 const RtData *driver_rt_data(const DataInfo *info) { return ((DataSet *)info->handle)->data; }
 
+bool driver_scales_data(const Driver *d) {
+    for (size_t i = 0; i < d->data.len; i++)
+        if (d->data.at[i]->std) return true;
+    return false;
+}
+
 void driver_free_data(Driver *d) {
     for (size_t i = 0; i < d->data.len; i++) {
         DataSet *s = d->data.at[i];

@@ -41,6 +41,9 @@ struct Driver {
 
 void driver_free_data(Driver *d);
 
+/** Whether the program asks for the mean or the deviation of any of its data, as one does that scales them. */
+bool driver_scales_data(const Driver *d);
+
 /** Where a file that source `from` names is: beside the source, then in --data, then in NNC_DATA; absolute paths stay.
  */
 const char *driver_find_file(Driver *d, uint32_t from, const char *name);

@@ -99,7 +99,10 @@ static RtNext epoch_end(void *user, const RtEpoch *epoch, RtError *e) {
     b->epoch = (int32_t)(epoch->point.position.epoch + 1);
     if (!b->checkpoint) return RT_GO_ON;
     tensorboard_epoch(b, epoch);
-    if (epoch->whole) decide_epoch(b, epoch->reports);
+    if (epoch->whole) {
+        probe_epoch(b, epoch);
+        decide_epoch(b, epoch->reports);
+    }
     if (!checkpoint_save(b, &epoch->point, e)) return RT_FAILED;
     return b->stopped ? RT_STOP : RT_GO_ON;
 }

@@ -49,6 +49,7 @@ typedef struct BlockRun {
 
     /* numbers that are none */
     char *kept;          /* the variables before the step at hand; NULL without --check-nan */
+    double first_loss;   /* of the first epoch */
     bool warned, failed; /* a loss was not finite and the run went on; the run ends for it */
 } BlockRun;
 
@@ -73,6 +74,11 @@ void finite_keep(BlockRun *b);
 /** Looks whether a training step's losses (under --check-nan the variables too) are finite: warns once where they are
  * not, or under --check-nan names what is to blame and ends the run. */
 void finite_check(LoopRun *l, const Code *c, const double *results);
+
+/* ---- driver_probe.c ---- */
+
+/** Warns of what the first epochs of a block tell about its data, its layers and its loss. */
+void probe_epoch(BlockRun *b, const RtEpoch *epoch);
 
 /* ---- driver_tensorboard.c ---- */
 
