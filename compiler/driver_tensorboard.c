@@ -172,7 +172,7 @@ static void add_weights(BlockRun *b, int64_t step) {
 /* Weights are looked through at most a hundredth of the time. */
 void tensorboard_epoch(BlockRun *b, const RtEpoch *epoch) {
     Driver *d = b->d;
-    enum { SHARE = 100 };
+    static const double SHARE = 100;
     int64_t step = epoch->point.position.step;
     for (int i = 0; i < epoch->nreports; i++)
         rt_tb_scalar(&d->tb, tag_of(b, epoch->reports[i].name), step, epoch->reports[i].value);

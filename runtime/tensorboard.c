@@ -207,7 +207,7 @@ void rt_tb_histogram(RtTensorBoard *t, const char *tag, int64_t step, const RtAr
         num++;
     }
     if (num == 0) return;
-    double width = most > least ? (most - least) / BUCKETS : 1;
+    double width = most > least ? (most - least) / (double)BUCKETS : 1;
     for (int i = 0; i < BUCKETS; i++) limits[i] = least + width * (i + 1);
     for (int64_t i = 0; i < n; i++) {
         double v = rt_element(a->data, a->dtype, i);
