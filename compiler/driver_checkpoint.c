@@ -52,7 +52,7 @@ static void print_followed(const BlockRun *b, Str *s) {
 static void add_files(const BlockRun *b, TagList *tags) {
     Str names = {0};
     for (size_t i = 0; i < b->d->files.len; i++)
-        str_add(&names, "%s %s\n", b->d->files.at[i].hash, b->d->files.at[i].name);
+        if (!b->d->files.at[i].loaded) str_add(&names, "%s %s\n", b->d->files.at[i].hash, b->d->files.at[i].name);
     add_tag(tags, "data", &names);
 }
 
@@ -188,7 +188,7 @@ static void compare_files(Reader *r, const Driver *d, Str *problems) {
     if (!then && !r->wrong) r->wrong = "data";
     for (size_t i = 0; then && i < d->files.len; i++) {
         const DataFile *f = &d->files.at[i];
-        const char *line = then;
+        const char *line = f->loaded ? "" : then;
         while (*line) {
             const char *end = line + strcspn(line, "\n"), *name = line + strcspn(line, " \n");
             bool named = *name == ' ' && strlen(f->name) == (size_t)(end - name - 1) &&

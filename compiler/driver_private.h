@@ -16,8 +16,9 @@ typedef struct {
     double seconds;
 } PassTime;
 
-/* A data file or folder that has been opened. */
+/* A data file or folder that has been opened, or a file of weights that a block begins with. */
 typedef struct {
+    bool loaded;
     const char *name, *path;   /* as the program has it; where it was found */
     char hash[RT_SHA256_TEXT]; /* "" before record_hash_files() */
 } DataFile;

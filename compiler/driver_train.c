@@ -236,6 +236,14 @@ static bool load_parts(BlockRun *b) {
     return true;
 }
 
+static void note_loads(const BlockRun *b) {
+    for (int i = 0; i < b->block->nloads; i++) {
+        DataFile f = {.loaded = true, .name = b->block->loads[i].file};
+        f.path = driver_find_file(b->d, b->block->loads[i].at.file, f.name);
+        if (access(f.path, R_OK) == 0) vec_push(&b->d->files, f); /* load_parts tells where there is none */
+    }
+}
+
 /* Gets a block that starts anew ready: its first checkpoint stands before its first step, so that one of an earlier run
  * is never taken for its own. */
 static bool begin_block(BlockRun *b, int64_t log_bytes) {
@@ -257,6 +265,7 @@ static int train_blocks(Driver *d, BlockRuns *runs, const RtSignals *signals, co
         b->table = arena_printf(a, "%s/log.csv", dir);
         if (!decide_prepare(b, runtime_loops(b))) return 1;
         add_columns(d, b);
+        note_loads(b);
     }
     if (!record_hash_files(d)) return 1;
     if (d->options.resume && (first = checkpoint_load(d, runs, path)) < 0) return 1;

@@ -94,7 +94,7 @@ static int list_change(const cJSON *then, const cJSON *now, const char *name, co
 
 static int list_inputs(const cJSON *then, const cJSON *now) {
     return list_changes(part(then, "source"), part(now, "source"), "the source") +
-           list_changes(part(then, "data"), part(now, "data"), "the data file") +
+           list_changes(part(then, "data"), part(now, "data"), "the file") +
            list_change(then, now, "library", "the standard library") +
            list_change(then, now, "compiler", "the compiler") + list_change(then, now, "cpu", "the CPU");
 }

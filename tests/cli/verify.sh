@@ -52,7 +52,7 @@ LINES_WANTED=2 verify 0 "identical" "the source 'net.nn' has changed"
 sed -i '$d' net.nn
 cp data/digits.csv digits.keep
 sed -i '30s/^[0-9]*,/9,/' data/digits.csv
-verify 1 "different: epoch 1 of 'pre' is the first that came to other weights" "the data file 'digits.csv' has changed"
+verify 1 "different: epoch 1 of 'pre' is the first that came to other weights" "the file 'digits.csv' has changed"
 grep -q "source" out.txt && fail "the source is the same: $(cat out.txt)"
 cp digits.keep data/digits.csv
 echo 'let hidden = 13' >sizes.nn
@@ -68,6 +68,15 @@ verify 1 "different: epoch 1 of 'pre'" "are the same: report this"
 cp keep/run.json run/run.json
 sed -i 's/"vector_bits":.*/"vector_bits": 64,/; s/"version":.*/"version": "0.0",/' run/run.json
 LINES_WANTED=3 verify 0 "identical" "the CPU was" "the compiler was"
+cp keep/run.json run/run.json
+
+# weights that a run begins with are a part of it
+sed 's/^train pre {/train pre {\n    load net from "first.safetensors"/' net.nn >loads.nn
+cp run/weights.safetensors first.safetensors
+"$NNC" train loads.nn --data data --out run --quiet || fail "load"
+verify 0 "identical"
+cp keep/checkpoint.safetensors first.safetensors
+verify 1 "the file 'first.safetensors' has changed"
 cp keep/run.json run/run.json
 
 # a run does not go on with other data
