@@ -144,6 +144,8 @@ void driver_close(Driver *d) {
     if (!d) return;
     if (d->options.time_passes) print_times(d);
     jit_free(d->jit);
+    for (size_t i = 0; i < d->late.len; i++) jit_free(d->late.at[i]);
+    vec_free(&d->late);
     rt_pool_free(d->pool);
     free(d->variables.bytes);
     free(d->arena);
@@ -282,6 +284,21 @@ bool driver_build(Driver *d, bool jit) {
     for (size_t i = 0; i < d->codes.len; i++) driver_build_loops(d, d->codes.at[i], &d->machine);
     if (!driver_within_memory(d) || driver_failed(d)) return false;
     return !jit || to_machine_code(d);
+}
+
+bool driver_build_late(Driver *d, Code *c) {
+    driver_optimize(d, c);
+    if (driver_failed(d)) return false;
+    driver_build_loops(d, c, &d->machine);
+    if (driver_failed(d)) return false;
+    c->loops->parallel = true;
+    double start = driver_now();
+    JitCode *jit = llvm_jit(d->nnc, &c->loops, 1, d->options.cpu, !d->options.no_cache);
+    driver_add_time(d, "llvm", start);
+    if (!jit) return false;
+    vec_push(&d->late, jit);
+    c->run = jit_function(jit, 0);
+    return true;
 }
 
 /* ---- running ---- */

@@ -142,7 +142,8 @@ static void tell_schedules(BlockRun *b, const RtReport *reports) {
 void decide_epoch(BlockRun *b, const RtReport *reports) {
     const TrainBlock *t = b->block;
     tell_schedules(b, reports);
-    if (t->keep_best && improves(&b->keep_best, report_of(b, reports, t->keep_best), t->keep_best_less)) decide_keep(b);
+    b->is_best = t->keep_best && improves(&b->keep_best, report_of(b, reports, t->keep_best), t->keep_best_less);
+    if (b->is_best) decide_keep(b);
     Trend *trend = b->trends;
     for (size_t i = 0; i < t->stops.len; i++)
         if (evaluate(b, t->stops.at[i], reports, &trend) != 0) b->stopped = true;

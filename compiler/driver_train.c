@@ -12,19 +12,20 @@
 /* ---- one step ---- */
 
 /* What steps are called with: the data set's fields, row numbers, seed, tick and epoch, results. Full and last steps
- * agree in it. */
+ * agree in it, but the last one may have more results. */
 static void set_bases(LoopRun *l) {
     Driver *d = l->block->d;
     const RtData *data = driver_rt_data(l->loop->data);
     size_t size = dtype_size(d->nnc->float_type);
-    l->bases = driver_bases(d, l->full->unit, data);
+    l->bases = driver_bases(d, (l->last ? l->last : l->full)->unit, data);
     l->rows = l->bases + BASE_FIRST_INPUT + data->nfields;
     const void **next = l->rows + 1;
     for (size_t i = 0; i < COUNT(l->scalars); i++) *next++ = &l->scalars[i];
-    for (size_t i = 0; i < l->full->unit->results.len; i++) *next++ = (char *)l->results + i * size;
+    for (int i = 0; i < l->nreports; i++) *next++ = (char *)l->results + (size_t)i * size;
+    l->more = next;
 }
 
-static void run_step(LoopRun *l, const Code *c, const int32_t *rows, double *reports) {
+static void run_step(LoopRun *l, const Code *c, const int32_t *rows, int64_t n, double *reports) {
     Driver *d = l->block->d;
     const float *singles = (const float *)l->results;
     *l->rows = rows;
@@ -32,9 +33,11 @@ static void run_step(LoopRun *l, const Code *c, const int32_t *rows, double *rep
     l->scalars[1] = l->block->tick;
     l->scalars[2] = l->block->epoch;
     if (l->loop->trains && d->options.check_nan) finite_keep(l->block);
+    if (l->shown) report_before_step(l);
     driver_run_code(d, c, l->bases);
-    for (size_t i = 0; i < c->unit->results.len; i++)
+    for (int i = 0; i < l->nreports; i++)
         reports[i] = d->nnc->float_type == DT_F64 ? l->results[i] : (double)singles[i];
+    if (l->shown) report_after_step(l, c, rows, n, reports);
     if (l->loop->trains) {
         finite_check(l, c, reports);
         l->block->tick++;
@@ -42,18 +45,16 @@ static void run_step(LoopRun *l, const Code *c, const int32_t *rows, double *rep
 }
 
 static void full_step(void *self, const int32_t *rows, int64_t n, double *reports) {
-    (void)n;
-    run_step(self, ((LoopRun *)self)->full, rows, reports);
+    run_step(self, ((LoopRun *)self)->full, rows, n, reports);
 }
 
 static void last_step(void *self, const int32_t *rows, int64_t n, double *reports) {
-    (void)n;
-    run_step(self, ((LoopRun *)self)->last, rows, reports);
+    run_step(self, ((LoopRun *)self)->last, rows, n, reports);
 }
 
 /* ---- preparing a block ---- */
 
-static LoopRun *add_loop(BlockRun *b, int index) {
+static LoopRun *add_loop(BlockRun *b, int index, bool reported) {
     Driver *d = b->d;
     LoopRun *l = ARENA_NEW(d->nnc->arena, LoopRun);
     l->block = b;
@@ -70,6 +71,8 @@ static LoopRun *add_loop(BlockRun *b, int index) {
     l->names = ARENA_ARRAY(d->nnc->arena, const char *, n);
     l->results = ARENA_ARRAY(d->nnc->arena, double, n);
     for (size_t i = 0; i < n; i++) l->names[i] = l->full->unit->results.at[i].name;
+    l->nreports = (int)n;
+    if (reported) report_extend(l);
     return l;
 }
 
@@ -81,7 +84,7 @@ static BlockRun *add_block(Driver *d, TrainBlock *block, int index, bool evaluat
     b->seed = d->options.seed >= 0 ? d->options.seed : block->seed;
     for (size_t i = 0; i < block->loops.len; i++) {
         if (evaluate && block->loops.at[i].trains) continue;
-        LoopRun *l = add_loop(b, (int)i);
+        LoopRun *l = add_loop(b, (int)i, !evaluate);
         if (!l) return NULL;
         vec_push(&b->loops, l);
     }
@@ -103,6 +106,7 @@ static RtNext epoch_end(void *user, const RtEpoch *epoch, RtError *e) {
         probe_epoch(b, epoch);
         decide_epoch(b, epoch->reports);
     }
+    report_epoch(b, epoch);
     if (!checkpoint_save(b, &epoch->point, e)) return RT_FAILED;
     return b->stopped ? RT_STOP : RT_GO_ON;
 }
@@ -138,7 +142,7 @@ static RtLoop *runtime_loops(const BlockRun *b) {
                             .step = full_step,
                             .last_step = l->last ? last_step : NULL,
                             .self = l,
-                            .nreports = (int)l->full->unit->results.len,
+                            .nreports = l->nreports,
                             .report_names = l->names};
     }
     return loops;
@@ -164,6 +168,7 @@ static void add_columns(Driver *d, const BlockRun *b) {
 static int run_block(BlockRun *b, bool evaluate, const RtSignals *signals, const char *log_path, RtTrained *result) {
     Driver *d = b->d;
     const Options *o = &d->options;
+    static const char *const states[] = {"finished", "finished", "stopped", "interrupted"}; /* by RtEnd */
     const RtFact facts[] = {{"file", o->file, 0},
                             {"threads", NULL, rt_pool_threads(d->pool)},
                             {"parameters", NULL, (double)d->program->params.len},
@@ -198,7 +203,10 @@ static int run_block(BlockRun *b, bool evaluate, const RtSignals *signals, const
     for (size_t i = 0; i < b->loops.len; i++) set_bases(b->loops.at[i]);
     set_limits(b, &t, evaluate);
     b->epoch = (int32_t)(b->start.position.epoch + 1);
-    if (!rt_train(&t, result, &err)) {
+    if (b->report) report_begin(b);
+    bool ran = rt_train(&t, result, &err);
+    if (b->report) report_end(b, ran ? states[result->end] : "failed");
+    if (!ran) {
         if (!b->failed) driver_error(d, "%s", err.text);
         return 1;
     }
@@ -302,14 +310,18 @@ static bool can_resume(Driver *d, const char *dir) {
 }
 
 /* Trains with the run's folder for this run alone. */
-static int train_in_folder(Driver *d, BlockRuns *runs, Code *init, const char *dir) {
+static int train_in_folder(Driver *d, BlockRuns *runs, Code *init, const char *dir, double started) {
     RtError err;
+    Report *report = NULL;
     int lock = rt_mkdirs(dir, &err) ? rt_lock_folder(dir, &err) : -1, status = 1;
     RtSignals *signals = lock >= 0 ? rt_signals_new(&err) : NULL;
-    if (!signals)
+    if (!signals) {
         driver_error(d, "%s", err.text);
-    else if (driver_init_variables(d, init, runs->at[0]->seed))
+    } else if (driver_init_variables(d, init, runs->at[0]->seed)) {
+        report = report_new(d, runs, dir, started);
         status = train_blocks(d, runs, signals, dir);
+    }
+    report_free(report);
     rt_signals_free(signals);
     rt_unlock_folder(lock);
     return status;
@@ -318,13 +330,14 @@ static int train_in_folder(Driver *d, BlockRuns *runs, Code *init, const char *d
 int driver_train(Driver *d, bool evaluate) {
     BlockRuns runs = {0};
     const char *dir = driver_out_dir(d);
+    double started = driver_now();
     int status = 1;
     if (program_check(d->program) && add_blocks(d, evaluate, &runs) && can_resume(d, dir)) {
         Code *init = driver_add_init(d);
         runs.at[0]->loops.at[0]->full->soon = true;
         if (init) init->soon = !evaluate;
         if (init && driver_build(d, true))
-            status = evaluate ? evaluate_blocks(d, &runs, init) : train_in_folder(d, &runs, init, dir);
+            status = evaluate ? evaluate_blocks(d, &runs, init) : train_in_folder(d, &runs, init, dir, started);
     }
     if (driver_failed(d)) status = status ? status : 1;
     for (size_t i = 0; i < runs.len; i++) {

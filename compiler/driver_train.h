@@ -12,9 +12,12 @@ typedef struct {
     int64_t batch;
     Code *full, *last;
     const char **names;
-    double *results;            /* room for every result, as doubles or floats */
-    const void **bases, **rows; /* what steps are called with; the row numbers among them */
+    int nreports;
+    double *results;            /* room for every report, as doubles or floats */
+    const void **bases, **rows; /* what steps are called with; the row numbers among them, */
+    const void **more;          /* and the results behind the reports */
     int32_t scalars[3];         /* seed, tick, epoch */
+    struct LoopReport *shown;   /* what the report has of it; NULL while evaluating */
 } LoopRun;
 
 /* The best value of a report so far (NaN: none yet), and the epochs since it. */
@@ -35,6 +38,7 @@ typedef struct BlockRun {
     int64_t seed;
     int32_t tick, epoch; /* batches trained in the block, for random numbers; epochs count from 1 */
     const char *checkpoint, *weights, *table; /* paths; NULL while evaluating */
+    struct Report *report;                    /* NULL while evaluating */
     RtPoint start;
     double next_weights; /* when TensorBoard gets the weights again, on driver_now() */
 
@@ -45,6 +49,7 @@ typedef struct BlockRun {
     int ntrends;
     char *best;                        /* the variables as they were after the best epoch; NULL where there is none */
     bool stopped;                      /* by stop_when */
+    bool is_best;                      /* the last epoch was the best so far */
     char weights_hash[RT_SHA256_TEXT]; /* after the last epoch */
 
     /* numbers that are none */
@@ -97,5 +102,24 @@ bool checkpoint_save(const BlockRun *b, const RtPoint *point, RtError *e);
 int checkpoint_load(Driver *d, const BlockRuns *runs, const char *path);
 /** Prints how to go on, as one command. */
 void checkpoint_hint(const Driver *d, const char *why);
+
+/* ---- driver_report*.c: report.html ---- */
+
+typedef struct Report Report;
+
+/** The report of a run that began at `started`, in its folder; the blocks get it. */
+Report *report_new(Driver *d, const BlockRuns *runs, const char *dir, double started);
+void report_free(Report *r);
+/** Makes the loop's steps give what is shown beside the reports; before they are built. */
+void report_extend(LoopRun *l);
+/** The block's first step is next. */
+void report_begin(BlockRun *b);
+/** Around each step. */
+void report_before_step(LoopRun *l);
+void report_after_step(LoopRun *l, const Code *c, const int32_t *rows, int64_t n, const double *reports);
+/** An epoch has been judged. */
+void report_epoch(BlockRun *b, const RtEpoch *epoch);
+/** The block is over: "finished", "stopped", "interrupted" or "failed". */
+void report_end(BlockRun *b, const char *state);
 
 #endif

@@ -324,6 +324,9 @@ void slots_reset(Checker *c, Term **now, size_t n);
 uint32_t random_site(Checker *c);
 Term *run_scalar(Checker *c, const char *name, Span at); /* seed, tick or epoch of the unit */
 
+/** Keeps a classifier's scores and labels where they are among the arguments of a call: check_classifier.c. */
+void note_classifier(Checker *c, const Value *args, int n);
+
 /* ---- gradients (check_grad.c) ---- */
 
 Value eval_grad(Checker *c, Value e, Value x, Span at, Span x_at);

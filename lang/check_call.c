@@ -159,6 +159,7 @@ static Value call_function(Checker *c, Value f, Args args, Span at) {
     Value *given = ARENA_ARRAY(check_arena(c), Value, params->len + 1);
     Span *places = ARENA_ARRAY(check_arena(c), Span, params->len + 1);
     if (!args_place(c, params, args, ast, name ? name : "this function", at, given, places)) return value_poison();
+    note_classifier(c, given, params->len);
     Frame frame;
     if (!frame_push(c, &frame, ast, name, at, f.fn.scope)) return value_poison();
     ParamGroup group = {params, given, places};

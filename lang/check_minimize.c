@@ -320,6 +320,13 @@ static Term *minimized(Checker *c, Value v, Ast *e, OptimizerForm form) {
     return scalar_result(c, v, e, "what is minimized", "an optimizer (p: [P], r: [M], objective) takes residuals");
 }
 
+static void note_gradients(Checker *c, Slot **params, size_t n, Term *loss, Span at) {
+    for (size_t i = 0; i < n; i++) {
+        UnitGradient g = {params[i]->var, term_grad(c, loss, params[i]->now, at)};
+        arena_push(c, &c->unit->unit->gradients, g);
+    }
+}
+
 /* What is minimized becomes a result, the parameters and the optimizer's states get new values. */
 static void minimize_with(Checker *c, Scope *s, Ast *a, Value v, const Update *up, Name prefix, Slot *count) {
     UnitState *u = c->unit;
@@ -336,13 +343,15 @@ static void minimize_with(Checker *c, Scope *s, Ast *a, Value v, const Update *u
         if (!grad_passes(c, value, params[i]->now, a->minimize.value->at)) return;
     UnitResult r = {.name = loss_name(c, a), .value = value, .at = a->at};
     arena_push(c, &u->unit->results, r);
+    Span at = a->minimize.value->at;
+    note_gradients(c, params, n, form == OPTIMIZER_RESIDUALS ? half_squares(c, value, at) : value, at);
     bool done;
     if (form == OPTIMIZER_EACH) {
         done = minimize_each(c, s, a, up, prefix, params, n, value, &full);
     } else {
         Term *before = minimize_whole(c, a, up, prefix, params, n, value);
         done = before != NULL;
-        if (done && form == OPTIMIZER_RESIDUALS) before = half_squares(c, before, a->minimize.value->at);
+        if (done && form == OPTIMIZER_RESIDUALS) before = half_squares(c, before, at);
         u->unit->results.at[result].value = before;
     }
     if (done) count->now = full ? term_select(c, full, u->step, count->now, a->minimize.optimizer->at) : u->step;

@@ -202,6 +202,18 @@ typedef struct {
     int layer; /* its number in Unit.layers; -1: a function */
 } UnitCall;
 
+/* What a step descends along: the gradient of what is minimized, before it is clipped. */
+typedef struct {
+    Variable *param;
+    Term *value;
+} UnitGradient;
+
+/* A classifier, as an evaluating loop shows it: scores [N, C] that depend on parameters and labels int[N] of the data
+ * that stand beside each other in the call of a metric or a loss. NULL: none. */
+typedef struct {
+    Term *scores, *labels;
+} UnitClassifier;
+
 /* One function to compile. Inputs of exported functions: the tensors, then those of `seed`, `tick` and `epoch` that it
  * uses. Inputs of steps: every field of the data set as a whole, then `rows` (i32[N]), then the scalars
  * `seed`, `tick` (a count of steps over the whole run) and `epoch` (i32 each). Results of steps: first one per
@@ -219,6 +231,9 @@ typedef struct {
     VEC(UnitCall) calls;        /* for `graph` */
     Variable *const *variables; /* of a unit whose sizes are names: the slots of T_PARAM and T_STATE count these */
     size_t nvariables;
+    /* For reports: what a unit of its own can compute from the same inputs. Nothing here is compiled by itself. */
+    VEC(UnitGradient) gradients;
+    UnitClassifier classifier;
 } Unit;
 
 typedef struct {

@@ -100,8 +100,8 @@ static void sync_folder_of(const char *path) {
     free(folder);
 }
 
-bool rt_replace_commit(RtReplace *r, RtError *e) {
-    bool written = fflush(r->file) == 0 && !ferror(r->file) && fsync(fileno(r->file)) == 0;
+static bool replace(RtReplace *r, bool wait, RtError *e) {
+    bool written = fflush(r->file) == 0 && !ferror(r->file) && (!wait || fsync(fileno(r->file)) == 0);
     int reason = errno;
     if (fclose(r->file) != 0 && written) {
         written = false;
@@ -113,7 +113,7 @@ bool rt_replace_commit(RtReplace *r, RtError *e) {
         reason = errno;
     }
     if (written) {
-        sync_folder_of(r->path);
+        if (wait) sync_folder_of(r->path);
         free(r->temp);
         r->temp = NULL; /* nothing left to remove */
     } else {
@@ -123,6 +123,9 @@ bool rt_replace_commit(RtReplace *r, RtError *e) {
     rt_replace_abort(r);
     return written;
 }
+
+bool rt_replace_commit(RtReplace *r, RtError *e) { return replace(r, true, e); }
+bool rt_replace_swap(RtReplace *r, RtError *e) { return replace(r, false, e); }
 
 void rt_replace_abort(RtReplace *r) {
     if (r->file != NULL) fclose(r->file);

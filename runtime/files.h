@@ -17,6 +17,8 @@ typedef struct {
 bool rt_replace_begin(RtReplace *r, const char *path, RtError *e);
 /** Flushes to disk and renames over `path`: after a crash there is the old file or the new one. Frees `r`'s content. */
 bool rt_replace_commit(RtReplace *r, RtError *e);
+/** Renames over `path` at once: nobody sees half a file, but after a crash of the machine it may be gone. Frees too. */
+bool rt_replace_swap(RtReplace *r, RtError *e);
 void rt_replace_abort(RtReplace *r);
 
 /** All of it in one call. */

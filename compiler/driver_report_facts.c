@@ -1,0 +1,278 @@
+/* What a report says before the first step: the settings of the run, the machine, where the memory goes, the layers. */
+#include "compiler/driver_report.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+enum { LARGEST = 16 };
+
+static void add_fact(cJSON *list, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* [name, value] */
+static void add_fact(cJSON *list, const char *name, const char *fmt, ...) {
+    char text[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    const char *pair[] = {name, text};
+    cJSON_AddItemToArray(list, cJSON_CreateStringArray(pair, 2));
+}
+
+static void add_count(cJSON *list, const char *name, int64_t n) {
+    if (n > 0) add_fact(list, name, "%lld", (long long)n);
+}
+
+/* ---- settings ---- */
+
+static void add_block_settings(cJSON *list, const BlockRun *b) {
+    const Options *o = &b->d->options;
+    add_count(list, "epochs", o->epochs ? o->epochs : b->block->epochs);
+    add_count(list, "steps", o->steps ? o->steps : b->block->steps);
+    for (size_t i = 0; i < b->loops.len; i++) {
+        const LoopRun *l = b->loops.at[i];
+        add_fact(list, l->loop->trains ? "training loop" : "evaluating loop", "%lld samples in batches of %lld",
+                 (long long)driver_rt_data(l->loop->data)->count, (long long)l->batch);
+    }
+    add_fact(list, "seed", "%lld", (long long)b->seed);
+    if (b->block->keep_best)
+        add_fact(list, "keeps the best", "%s%s", b->block->keep_best, b->block->keep_best_less ? " (least)" : "");
+    if (b->block->memory) add_fact(list, "memory budget", "%lld bytes", (long long)b->block->memory);
+}
+
+static void add_settings(cJSON *root, const Driver *d, const BlockRuns *runs) {
+    const Options *o = &d->options;
+    cJSON *list = cJSON_AddArrayToObject(root, "settings");
+    add_fact(list, "program", "%s", o->file);
+    for (size_t i = 0; i < runs->len; i++) add_block_settings(list, runs->at[i]);
+    for (int i = 0; i < o->nsets; i++) add_fact(list, "--set", "%s=%s", o->sets[i].name, o->sets[i].value);
+    if (o->data_dir) add_fact(list, "--data", "%s", o->data_dir);
+    if (o->only) add_fact(list, "--only", "%s", o->only);
+    if (o->cpu) add_fact(list, "--cpu", "%s", o->cpu);
+    if (o->stdlib_dir) add_fact(list, "--stdlib", "%s", o->stdlib_dir);
+    if (o->resume) add_fact(list, "--resume", "yes");
+    add_fact(list, "float type", "%s", o->float_type == DT_F64 ? "f64" : "f32");
+}
+
+/* ---- the machine ---- */
+
+/* "AMD EPYC 7763 64-Core Processor", where the system says. */
+static void add_processor(cJSON *list) {
+    char line[512];
+    FILE *f = fopen("/proc/cpuinfo", "r");
+    while (f && fgets(line, sizeof line, f)) {
+        char *value = strncmp(line, "model name", 10) == 0 ? strchr(line, ':') : NULL;
+        if (!value) continue;
+        value[strcspn(value, "\n")] = 0;
+        add_fact(list, "processor", "%s", value + 2);
+        break;
+    }
+    if (f) fclose(f);
+}
+
+static void add_machine(cJSON *root, const Driver *d) {
+    cJSON *list = cJSON_AddArrayToObject(root, "machine");
+    struct utsname system;
+    Str cpu = {0};
+    llvm_host_cpu(&cpu);
+    add_processor(list);
+    add_fact(list, "compiled for", "%s, vectors of %d bits", d->options.cpu ? d->options.cpu : cpu.at,
+             8 * d->machine.vector_bytes);
+    add_fact(list, "threads", "%d of %ld", rt_pool_threads(d->pool), sysconf(_SC_NPROCESSORS_ONLN));
+    add_fact(list, "memory", "%.1f GiB",
+             (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE) / (1024.0 * 1024 * 1024));
+    if (uname(&system) == 0) add_fact(list, "system", "%s %s, %s", system.sysname, system.release, system.machine);
+    add_fact(list, "nnc", "%s", NNC_VERSION);
+    add_fact(list, "LLVM", "%s", llvm_version());
+    vec_free(&cpu);
+}
+
+/* ---- memory ---- */
+
+typedef struct {
+    const char *name, *kind, *shape;
+    int64_t bytes;
+} Bill;
+
+typedef VEC(Bill) Bills;
+
+static int larger_first(const void *a, const void *b) {
+    const Bill *x = a, *y = b;
+    return x->bytes != y->bytes ? (x->bytes < y->bytes ? 1 : -1) : strcmp(x->name, y->name);
+}
+
+static const char *shape_text(const Driver *d, Type t) {
+    Str s = {0};
+    type_print(&s, t);
+    const char *text = arena_printf(d->nnc->arena, "%s", s.at);
+    vec_free(&s);
+    return text;
+}
+
+static int64_t add_variables(const Driver *d, Bills *bills, const char *kind, bool params, bool optimizer) {
+    int64_t sum = 0;
+    size_t n = params ? d->program->params.len : d->program->states.len;
+    for (size_t i = 0; i < n; i++) {
+        const Variable *v = params ? d->program->params.at[i] : d->program->states.at[i];
+        if (v->is_optimizer_state != optimizer) continue;
+        vec_push(bills, (Bill){v->path, kind, shape_text(d, v->type), driver_bytes(v->type)});
+        sum += driver_bytes(v->type);
+    }
+    return sum;
+}
+
+static bool writes(const LoopBody *body, int buffer) {
+    for (size_t i = 0; i < body->len; i++) {
+        const LoopStmt *s = body->at[i];
+        if ((s->kind == LS_STORE || s->kind == LS_ACCUM) && s->store.buffer == buffer) return true;
+        if (s->kind == LS_FOR && writes(&s->loop.body, buffer)) return true;
+        if (s->kind == LS_IF && writes(&s->when.then, buffer)) return true;
+        if (s->kind == LS_SORT && s->sort.to == buffer) return true;
+    }
+    return false;
+}
+
+/* The line of the program that makes what a buffer holds. */
+static const char *maker_of(const Driver *d, const LoopUnit *u, int buffer) {
+    for (size_t k = 0; k < u->kernels.len; k++)
+        if (writes(&u->kernels.at[k]->body, buffer)) return driver_place(d, u->kernels.at[k]->at);
+    return "";
+}
+
+/* Buffers share their places: only the arena as a whole counts in the sum. */
+static void add_buffers(const Driver *d, Bills *bills, const LoopUnit *u) {
+    for (size_t i = 0; i < u->buffers.len; i++) {
+        const Buffer *b = &u->buffers.at[i];
+        if (b->kind != BUF_MEMORY || b->base != BASE_ARENA || b->constant) continue;
+        const char *shape = arena_printf(d->nnc->arena, "%s[%lld]", dtype_name(b->dtype), (long long)b->elems);
+        vec_push(bills, (Bill){maker_of(d, u, (int)i), "activations and scratch", shape,
+                               b->elems * (int64_t)dtype_size(b->dtype)});
+    }
+}
+
+/* The arrays behind the loops' data sets, each once. */
+static int64_t data_bytes(const BlockRuns *runs) {
+    VEC(const void *) seen = {0};
+    int64_t sum = 0;
+    for (size_t i = 0; i < runs->len; i++)
+        for (size_t k = 0; k < runs->at[i]->loops.len; k++) {
+            const RtData *data = driver_rt_data(runs->at[i]->loops.at[k]->loop->data);
+            for (int f = 0; f < data->nfields; f++) {
+                bool known = false;
+                for (size_t s = 0; s < seen.len; s++) known = known || seen.at[s] == data->fields[f].data;
+                if (!known) sum += data->fields[f].rows * data->fields[f].stride;
+                vec_push(&seen, data->fields[f].data);
+            }
+        }
+    vec_free(&seen);
+    return sum;
+}
+
+static int64_t gradient_bytes(const BlockRuns *runs) {
+    int64_t sum = 0;
+    for (size_t i = 0; i < runs->len; i++)
+        for (size_t k = 0; k < runs->at[i]->loops.len; k++) {
+            const LoopReport *s = runs->at[i]->loops.at[k]->shown;
+            for (int g = 0; g < s->ngradients; g++) sum += driver_bytes(s->gradients[g].param->type);
+        }
+    return sum;
+}
+
+static void add_kind(cJSON *list, const char *name, int64_t bytes) {
+    if (!bytes) return;
+    cJSON *pair = cJSON_CreateArray();
+    cJSON_AddItemToArray(pair, cJSON_CreateString(name));
+    cJSON_AddItemToArray(pair, cJSON_CreateNumber((double)bytes));
+    cJSON_AddItemToArray(list, pair);
+}
+
+static void add_largest(cJSON *memory, Bills *bills) {
+    cJSON *list = cJSON_AddArrayToObject(memory, "largest");
+    if (bills->len) qsort(bills->at, bills->len, sizeof *bills->at, larger_first);
+    for (size_t i = 0; i < bills->len && i < LARGEST; i++) {
+        const Bill *b = &bills->at[i];
+        cJSON *o = cJSON_CreateObject();
+        cJSON_AddStringToObject(o, "name", b->name);
+        cJSON_AddStringToObject(o, "kind", b->kind);
+        cJSON_AddStringToObject(o, "shape", b->shape);
+        cJSON_AddNumberToObject(o, "bytes", (double)b->bytes);
+        cJSON_AddItemToArray(list, o);
+    }
+}
+
+static void add_memory(cJSON *root, const Driver *d, const BlockRuns *runs) {
+    cJSON *memory = cJSON_AddObjectToObject(root, "memory"), *kinds = cJSON_AddArrayToObject(memory, "kinds");
+    Bills bills = {0};
+    const LoopUnit *largest = NULL; /* one unit runs at a time */
+    add_kind(kinds, "weights", add_variables(d, &bills, "weights", true, false));
+    add_kind(kinds, "layer state", add_variables(d, &bills, "layer state", false, false));
+    add_kind(kinds, "optimizer state", add_variables(d, &bills, "optimizer state", false, true));
+    for (size_t i = 0; i < d->codes.len; i++) {
+        const LoopUnit *u = d->codes.at[i]->loops;
+        if (!largest || u->arena_bytes > largest->arena_bytes) largest = u;
+    }
+    if (largest) {
+        add_buffers(d, &bills, largest);
+        add_kind(kinds, "activations and scratch", largest->arena_bytes);
+    }
+    add_kind(kinds, "gradients, for this report", gradient_bytes(runs));
+    add_kind(kinds, "data", data_bytes(runs));
+    add_largest(memory, &bills);
+    vec_free(&bills);
+}
+
+/* ---- the model ---- */
+
+static int64_t parameters_below(const Program *p, const char *path) {
+    int64_t n = 0;
+    size_t len = strlen(path);
+    for (size_t i = 0; i < p->params.len; i++) {
+        const Variable *v = p->params.at[i];
+        if (strncmp(v->path, path, len) == 0 && v->path[len] == '.')
+            n += driver_bytes(v->type) / (int64_t)dtype_size(v->type.dtype);
+    }
+    return n;
+}
+
+static void add_layers(cJSON *root, const Driver *d, const Unit *u) {
+    cJSON *list = cJSON_AddArrayToObject(root, "layers");
+    for (size_t i = 0; i < u->layers.len; i++) {
+        const LayerCall *l = &u->layers.at[i];
+        cJSON *o = cJSON_CreateObject();
+        cJSON_AddStringToObject(o, "path", l->path);
+        cJSON_AddStringToObject(o, "layer", l->layer);
+        if (l->input.rank >= 0) cJSON_AddStringToObject(o, "input", shape_text(d, l->input));
+        if (l->result.rank >= 0) cJSON_AddStringToObject(o, "result", shape_text(d, l->result));
+        cJSON_AddNumberToObject(o, "parameters", (double)parameters_below(d->program, l->path));
+        cJSON_AddNumberToObject(o, "depth", l->depth);
+        cJSON_AddItemToArray(list, o);
+    }
+}
+
+/* ---- all of it ---- */
+
+static void add_source(cJSON *root, const Driver *d, uint32_t file) {
+    enum { MOST = 200000 };
+    const Source *s = d->nnc->sources.files.at[file];
+    if (s->len <= MOST) cJSON_AddStringToObject(root, "source", s->text);
+}
+
+void report_add_facts(cJSON *root, Driver *d, const BlockRuns *runs) {
+    const char *name = strrchr(d->options.file, '/');
+    int64_t parameters = 0;
+    cJSON_AddStringToObject(root, "title", name ? name + 1 : d->options.file);
+    cJSON_AddStringToObject(root, "version", NNC_VERSION);
+    for (size_t i = 0; i < d->program->params.len; i++) {
+        Type t = d->program->params.at[i]->type;
+        parameters += driver_bytes(t) / (int64_t)dtype_size(t.dtype);
+    }
+    cJSON_AddNumberToObject(root, "parameters", (double)parameters);
+    add_settings(root, d, runs);
+    add_machine(root, d);
+    add_memory(root, d, runs);
+    add_layers(root, d, runs->at[0]->loops.at[0]->full->unit);
+    add_source(root, d, runs->at[0]->block->at.file);
+}

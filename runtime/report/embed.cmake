@@ -1,0 +1,33 @@
+# Writes OUT: the page report.html with its style, its script and uPlot inside, as the bytes before and after its data.
+function(hex_of file result)
+  file(READ ${ROOT}/${file} hex HEX)
+  set(${result} "${hex}" PARENT_SCOPE)
+endfunction()
+
+# A place in the page, `@name@`, as hex.
+function(place_of name result)
+  string(HEX "@${name}@" hex)
+  set(${result} "${hex}" PARENT_SCOPE)
+endfunction()
+
+hex_of(report.html page)
+foreach(part uPlot.LICENSE uPlot.min.css uPlot.min.js report.css report_parts.js report_charts.js report.js)
+  place_of(${part} place)
+  hex_of(${part} text)
+  string(REPLACE "${place}" "${text}" page "${page}")
+endforeach()
+place_of(data place)
+string(FIND "${page}" "${place}" at)
+string(LENGTH "${place}" length)
+math(EXPR end "${at} + ${length}")
+string(SUBSTRING "${page}" 0 ${at} before)
+string(SUBSTRING "${page}" ${end} -1 after)
+
+set(text "#include \"runtime/report_page.h\"\n\n")
+foreach(half before after)
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${${half}}")
+  string(APPEND text "const unsigned char rt_report_${half}[] = {${bytes}0};\n")
+  string(APPEND text "const size_t rt_report_${half}_size = sizeof rt_report_${half} - 1;\n")
+endforeach()
+file(WRITE ${OUT}.tmp "${text}")
+file(RENAME ${OUT}.tmp ${OUT})

@@ -1,0 +1,71 @@
+#!/bin/sh
+# report.html holds what the run has told, whatever kind of run it is.
+. "$SOURCE/tests/cli/lib.sh"
+check() { python3 "$SOURCE/tests/report/data.py" "$@" || fail "$1"; }
+
+# two epochs of the main example: every number is that of the log
+"$NNC" train "$SOURCE/examples/digits.nn" --epochs 2 --out two --quiet || fail "train"
+accuracy=$(value accuracy <two/log.jsonl)
+loss=$(value loss <two/log.jsonl)
+check two/report.html 'len(b["epochs"]) == 2 and b["state"] == "finished"' '[r["name"] for r in b["reports"]] == ["loss", "accuracy"]' \
+    "abs(b['epochs'][1][4] - $accuracy) < 1e-5 and abs(b['epochs'][1][3] - $loss) < 1e-5" 'steps(b["curves"][0]) == 90' \
+    'abs(sum(floats(b["curves"][0]["mean"])[45:]) / 45 - b["epochs"][1][3]) < 0.02' 'b["classifier"]["judged"] == 359' \
+    "abs(b['classifier']['right'] / 359 - $accuracy) < 1e-5" 'b["snapshots"][-1]["epoch"] == 2 and "gradients" in b["snapshots"][-1]' \
+    'b["snapshots"][0]["epoch"] == 0 and b["tensors"][0] == {"name": "net.dense1.w", "shape": "[64, 64]"}' 'd["parameters"] == 4810' \
+    '["net", "net.dense1", "net.dense2"] == [l["path"] for l in d["layers"]]' '["seed", "0"] in d["settings"]' 'd["report_seconds"] < d["seconds"]'
+
+# a hundred epochs stay small (data.py knows the limit), curves and snapshots are thinned
+"$NNC" train "$SOURCE/examples/digits.nn" --epochs 100 --out hundred --quiet || fail "train, 100 epochs"
+check hundred/report.html 'len(b["epochs"]) == 100 and steps(b["curves"][0]) == 4500 and b["curves"][0]["width"] == 8'
+
+# pictures, a name that looks like the end of a script, keep_best, two blocks
+python3 - <<'P' || fail "python"
+import random, struct
+random.seed(1)
+pixels, labels = bytearray(), bytearray()
+for i in range(64):
+    label = i % 2
+    pixels += bytes(random.randrange(128) + 100 * (x // 4 == label) for y in range(8) for x in range(8))
+    labels.append(label)
+open("images", "wb").write(struct.pack(">IIII", 0x803, 64, 8, 8) + pixels)
+open("labels", "wb").write(struct.pack(">II", 0x801, 64) + labels)
+P
+cat >pictures.nn <<'N'
+# </script><!-- of the page
+data d = zip(idx("images"), idx("labels"))
+model net(x: [N, 8, 8]) -> [N, 2] = flatten(x / 255) |> Dense(2)
+train first {
+    epochs = 2
+    for (x, y) in d { minimize cross_entropy(net(x), y) using SGD(0.001) }
+}
+train second {
+    keep_best = right
+    for (x, y) in d { minimize cross_entropy(net(x), y) using SGD(0.001) }
+    for (x, y) in d { report right = accuracy(softmax(net(x)), y) }
+}
+N
+"$NNC" train pictures.nn --quiet || fail "train, pictures"
+check runs/pictures/report.html 'len(d["blocks"]) == 2 and d["blocks"][0]["name"] == "first" and len(d["blocks"][0]["epochs"]) == 2' \
+    '"classifier" not in d["blocks"][0] and all(w["picture"] for w in b["classifier"]["worst"])' 'b["classifier"]["best_epoch"]' \
+    '"</script><!--" in d["source"]' 'len(b["classifier"]["matrix"]) == 2'
+
+# Ctrl-C; gradients of a loop whose batches are all of one size once the run has lasted; going on afterwards
+"$NNC" train pictures.nn --only second --epochs 1000000 --out long --quiet 2>err.txt &
+job=$!
+tries=0
+until grep -q '"gradients":\[' long/report.html 2>/dev/null || [ $tries = 600 ]; do
+    sleep 0.1
+    tries=$((tries + 1))
+done
+kill -INT $job
+wait $job
+[ $? = 130 ] || fail "Ctrl-C: $(cat err.txt)"
+check long/report.html 'b["state"] == "interrupted" and "gradients" in b["snapshots"][-1]'
+epochs=$(grep -c '"event":"epoch"' long/log.jsonl)
+"$NNC" train pictures.nn --only second --epochs $((epochs + 3)) --out long --quiet --resume || fail "resume"
+check long/report.html "[r[0] for r in b['epochs']] == list(range(1, $epochs + 4))" 'b["snapshots"][0]["epoch"] == 0 and b["state"] == "finished"'
+
+# what classifies nothing
+"$NNC" train "$SOURCE/examples/regression.nn" --epochs 1 --out plain --quiet || fail "train, regression"
+check plain/report.html '"classifier" not in b'
+finish
