@@ -69,14 +69,21 @@ static void thin_snapshots(Report *r) {
     r->stride *= 2;
 }
 
+/* What building one more unit takes, more or less: as long as all those of the program did. */
+static double build_time(const Driver *d) {
+    double sum = 0;
+    for (size_t i = 0; i < d->times.len; i++)
+        if (strcmp(d->times.at[i].name, "parse") != 0) sum += d->times.at[i].seconds;
+    return sum;
+}
+
 static void run_probes(Report *r, const BlockRun *b) {
     for (size_t i = 0; i < b->loops.len; i++) {
         LoopRun *l = b->loops.at[i];
         LoopReport *s = l->shown;
         if (!l->loop->trains || l->last || !s->ngradients) continue;
-        double since = driver_now(), build = 0; /* about as long as the program took */
-        for (size_t k = 0; k < r->d->times.len; k++) build += r->d->times.at[k].seconds;
-        if (!s->probe && affordable(r, COST_PROBE, build)) report_build_probe(l);
+        double since = driver_now();
+        if (!s->probe && affordable(r, COST_PROBE, build_time(r->d))) report_build_probe(l);
         if (s->probe && affordable(r, COST_PROBE, r->last[COST_PROBE])) report_run_probe(l);
         if (s->probe) pay(r, COST_PROBE, since);
     }
@@ -262,7 +269,7 @@ void report_begin(BlockRun *b) {
     r->stride = 1;
     r->most = MAX(4, MIN(30, REPORT_HISTOGRAMS / MAX(1, 2 * tensors_of(r->d))));
     for (size_t i = 0; i < b->loops.len; i++)
-        if (!report_begin_loop(b->loops.at[i])) bug("no memory for a report");
+        if (!report_begin_loop(b->loops.at[i])) bug("no memory for the report");
     if (!cJSON_GetArraySize(r->snapshots)) take_snapshot(r, b, b->start.position.epoch);
 }
 

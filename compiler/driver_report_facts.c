@@ -237,10 +237,27 @@ static int64_t parameters_below(const Program *p, const char *path) {
     return n;
 }
 
+static bool type_same(Type a, Type b) {
+    bool same = a.rank == b.rank && a.dtype == b.dtype;
+    for (int i = 0; same && i < a.rank; i++) same = a.dims[i] == b.dims[i];
+    return same;
+}
+
+/* Whether the layer was called before with the same shapes. */
+static bool is_again(const Unit *u, size_t call) {
+    const LayerCall *l = &u->layers.at[call];
+    for (size_t i = 0; i < call; i++) {
+        const LayerCall *m = &u->layers.at[i];
+        if (m->path == l->path && type_same(m->input, l->input) && type_same(m->result, l->result)) return true;
+    }
+    return false;
+}
+
 static void add_layers(cJSON *root, const Driver *d, const Unit *u) {
     cJSON *list = cJSON_AddArrayToObject(root, "layers");
     for (size_t i = 0; i < u->layers.len; i++) {
         const LayerCall *l = &u->layers.at[i];
+        if (is_again(u, i)) continue;
         cJSON *o = cJSON_CreateObject();
         cJSON_AddStringToObject(o, "path", l->path);
         cJSON_AddStringToObject(o, "layer", l->layer);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STEPS_A_TICK = 64 };
+enum { STEPS_A_TICK = 64, MOST_BYTES = 1 << 28 }; /* that gradients, or scores, may take */
 
 /* ---- before the steps are built ---- */
 
@@ -31,9 +31,10 @@ static int gradient_results(Driver *d, LoopReport *s, const Unit *u, UnitResult 
     s->gradients = ARENA_ARRAY(d->nnc->arena, ReportGradient, n + 1);
     s->ngradients = 0;
     *results = ARENA_ARRAY(d->nnc->arena, UnitResult, n + 1);
+    int64_t left = MOST_BYTES;
     for (size_t i = 0; i < u->gradients.len && s->ngradients < (int)n; i++) {
         const UnitGradient *g = &u->gradients.at[i];
-        if (is_listed(s, g->param)) continue;
+        if (is_listed(s, g->param) || (left -= driver_bytes(g->param->type)) < 0) continue;
         (*results)[s->ngradients] = (UnitResult){g->param->path, g->value, g->value->at};
         s->gradients[s->ngradients++].param = g->param;
     }
@@ -44,6 +45,12 @@ static void add_scores(Driver *d, Unit *u) {
     const UnitClassifier *c = &u->classifier;
     const UnitResult more[] = {{"scores", c->scores, c->scores->at}, {"labels", c->labels, c->labels->at}};
     add_results(d, u, more, COUNT(more));
+}
+
+static bool shows_scores(const LoopRun *l, const Unit *u) {
+    const Term *scores = u->classifier.scores;
+    int64_t count = MIN(driver_rt_data(l->loop->data)->count, RT_SCORED_SAMPLES) + l->batch;
+    return scores && count <= MOST_BYTES / (driver_bytes(scores->type) / l->batch);
 }
 
 void report_extend(LoopRun *l) {
@@ -57,7 +64,7 @@ void report_extend(LoopRun *l) {
         s->probe = l->last;
         return;
     }
-    s->classifies = l->full->unit->classifier.scores && (!l->last || l->last->unit->classifier.scores);
+    s->classifies = shows_scores(l, l->full->unit) && (!l->last || l->last->unit->classifier.scores);
     if (!s->classifies) return;
     add_scores(d, l->full->unit);
     if (l->last) add_scores(d, l->last->unit);

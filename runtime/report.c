@@ -22,6 +22,16 @@ char *rt_base64(const void *bytes, size_t n) {
     return text;
 }
 
+/* A string in which JSON has nothing to escape: cJSON is slow to look for it in long ones. */
+static void add_plain_text(cJSON *object, const char *key, const char *text) {
+    size_t room = strlen(text) + 3;
+    char *quoted = malloc(room);
+    if (quoted == NULL) return;
+    snprintf(quoted, room, "\"%s\"", text);
+    cJSON_AddRawToObject(object, key, quoted);
+    free(quoted);
+}
+
 void rt_report_add_floats(cJSON *object, const char *key, const float *values, int n) {
     unsigned char *bytes = malloc(4 * (size_t)n + 1);
     for (int i = 0; bytes != NULL && i < n; i++) {
@@ -30,7 +40,7 @@ void rt_report_add_floats(cJSON *object, const char *key, const float *values, i
         for (int k = 0; k < 4; k++) bytes[4 * i + k] = (unsigned char)(bits >> 8 * k);
     }
     char *text = bytes != NULL ? rt_base64(bytes, 4 * (size_t)n) : NULL;
-    if (text != NULL) cJSON_AddStringToObject(object, key, text);
+    add_plain_text(object, key, text != NULL ? text : "");
     free(text);
     free(bytes);
 }
@@ -56,7 +66,7 @@ static void put_json(FILE *f, const char *json) {
 
 bool rt_report_write(const char *path, const cJSON *data, RtError *e) {
     RtReplace r;
-    char *json = cJSON_PrintUnformatted(data);
+    char *json = cJSON_PrintBuffered(data, 1 << 17, 0);
     if (json == NULL) return rt_fail(e, "%s: no memory for the report", path);
     bool good = rt_replace_begin(&r, path, e);
     if (good) {

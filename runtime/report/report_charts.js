@@ -246,17 +246,20 @@ function stepCharts(block) {
     return charts;
 }
 
-// what both a training and an evaluating loop report shares a chart
+// Values by epoch: what a training loop reports stands beside what an evaluating loop does, and names that share a chart
+// by step share one here.
 function epochCharts(block) {
     const x = block.epochs.map(row => row[0]);
     if (!x.length) return [];
-    const groups = new Map();
-    block.reports.forEach((r, i) => {
-        const key = r.trains ? r.name.replace(/^train_/, "") : r.name;
-        const name = r.trains && key !== r.name ? "training" : groups.has(key) || block.reports.some(o => o.name === "train_" + key) ? "evaluating" : r.name;
-        groups.set(key, [...(groups.get(key) || []), {name, x, y: block.epochs.map(row => row[3 + i])}]);
+    const plain = r => r.trains ? r.name.replace(/^train_/, "") : r.name;
+    const twins = name => block.reports.filter(r => plain(r) === name).length > 1;
+    const lines = block.reports.map((r, i) => {
+        const name = !twins(plain(r)) ? r.name : r.trains ? plain(r) + ", training" : plain(r) + ", evaluating";
+        return {name, of: plain(r), x, y: block.epochs.map(row => row[3 + i])};
     });
-    const charts = [...groups].map(([title, lines]) => new Chart({title: title + " by epoch", unit: "epoch", lines, sync: "epochs", height: 210}));
+    const charts = byFirstWord([...new Set(lines.map(l => l.of))]).map(names => new Chart({
+        title: names.join(", ") + " by epoch", unit: "epoch", lines: lines.filter(l => names.includes(l.of)), sync: "epochs", height: 210,
+    }));
     const speed = {name: "samples/s", x, y: block.epochs.map(row => row[2])};
     if (speed.y.some(v => v > 0)) charts.push(new Chart({title: "training speed", unit: "epoch", lines: [speed], sync: "epochs", height: 210}));
     return charts;
