@@ -13,7 +13,7 @@ static const double longest_wait = 30; /* seconds between pages inside of an epo
  * keep what is dear from ever being done. */
 typedef enum { COST_PAGE, COST_SNAPSHOT, COST_PROBE, COSTS } CostKind;
 
-static const double shares[COSTS] = {0.004, 0.003, 0.003};
+static const double shares[COSTS] = {0.003, 0.0015, 0.003};
 
 struct Report {
     Driver *d;

@@ -93,15 +93,17 @@ static void add_machine(cJSON *root, const Driver *d) {
 /* ---- memory ---- */
 
 typedef struct {
-    const char *name, *kind, *shape;
+    const char *name, *kind, *shape; /* without a name: buffer `order` of the largest unit */
     int64_t bytes;
+    size_t order;
 } Bill;
 
 typedef VEC(Bill) Bills;
 
 static int larger_first(const void *a, const void *b) {
     const Bill *x = a, *y = b;
-    return x->bytes != y->bytes ? (x->bytes < y->bytes ? 1 : -1) : strcmp(x->name, y->name);
+    if (x->bytes != y->bytes) return x->bytes < y->bytes ? 1 : -1;
+    return x->order != y->order ? (x->order < y->order ? -1 : 1) : strcmp(x->kind, y->kind);
 }
 
 static const char *shape_text(const Driver *d, Type t) {
@@ -118,7 +120,7 @@ static int64_t add_variables(const Driver *d, Bills *bills, const char *kind, bo
     for (size_t i = 0; i < n; i++) {
         const Variable *v = params ? d->program->params.at[i] : d->program->states.at[i];
         if (v->is_optimizer_state != optimizer) continue;
-        vec_push(bills, (Bill){v->path, kind, shape_text(d, v->type), driver_bytes(v->type)});
+        vec_push(bills, (Bill){v->path, kind, shape_text(d, v->type), driver_bytes(v->type), i});
         sum += driver_bytes(v->type);
     }
     return sum;
@@ -148,8 +150,8 @@ static void add_buffers(const Driver *d, Bills *bills, const LoopUnit *u) {
         const Buffer *b = &u->buffers.at[i];
         if (b->kind != BUF_MEMORY || b->base != BASE_ARENA || b->constant) continue;
         const char *shape = arena_printf(d->nnc->arena, "%s[%lld]", dtype_name(b->dtype), (long long)b->elems);
-        vec_push(bills, (Bill){maker_of(d, u, (int)i), "activations and scratch", shape,
-                               b->elems * (int64_t)dtype_size(b->dtype)});
+        int64_t bytes = b->elems * (int64_t)dtype_size(b->dtype);
+        vec_push(bills, (Bill){NULL, "activations and scratch", shape, bytes, i});
     }
 }
 
@@ -189,13 +191,13 @@ static void add_kind(cJSON *list, const char *name, int64_t bytes) {
     cJSON_AddItemToArray(list, pair);
 }
 
-static void add_largest(cJSON *memory, Bills *bills) {
+static void add_largest(cJSON *memory, const Driver *d, const LoopUnit *u, Bills *bills) {
     cJSON *list = cJSON_AddArrayToObject(memory, "largest");
     if (bills->len) qsort(bills->at, bills->len, sizeof *bills->at, larger_first);
     for (size_t i = 0; i < bills->len && i < LARGEST; i++) {
         const Bill *b = &bills->at[i];
         cJSON *o = cJSON_CreateObject();
-        cJSON_AddStringToObject(o, "name", b->name);
+        cJSON_AddStringToObject(o, "name", b->name ? b->name : maker_of(d, u, (int)b->order));
         cJSON_AddStringToObject(o, "kind", b->kind);
         cJSON_AddStringToObject(o, "shape", b->shape);
         cJSON_AddNumberToObject(o, "bytes", (double)b->bytes);
@@ -220,7 +222,7 @@ static void add_memory(cJSON *root, const Driver *d, const BlockRuns *runs) {
     }
     add_kind(kinds, "gradients, for this report", gradient_bytes(runs));
     add_kind(kinds, "data", data_bytes(runs));
-    add_largest(memory, &bills);
+    add_largest(memory, d, largest, &bills);
     vec_free(&bills);
 }
 

@@ -72,20 +72,39 @@ static bool are_probabilities(const RtScored *s) {
     return true;
 }
 
-/* The verdict on a sample; false where its label or its scores are none. */
+/* Minus the logarithm of the sum of exp(score - most). */
+static double log_share(const RtScored *s, int64_t sample, double most) {
+    double sum = 0;
+    for (int64_t c = 0; c < s->classes; c++) sum += exp(score(s, sample, c) - most);
+    return -log(sum);
+}
+
+/* Whether the sample's label and scores are some; then the verdict on it, without its loss where that is less than
+ * those of the worst so far for sure. */
 static bool judge(const Judge *j, int64_t sample, Verdict *v) {
     const RtScored *s = j->s;
     int64_t label = (int64_t)rt_element(s->labels, s->labels_type, sample), best = 0;
-    double sum = 0;
     if (label < 0 || label >= s->classes) return false;
-    for (int64_t c = 1; c < s->classes; c++) best = score(s, sample, c) > score(s, sample, best) ? c : best;
-    double most = score(s, sample, best);
-    for (int64_t c = 0; c < s->classes; c++) sum += j->probabilities ? 0 : exp(score(s, sample, c) - most);
-    if (!isfinite(most) || !isfinite(sum)) return false;
-    double log_sum = j->probabilities ? 0 : log(sum);
+    double most = score(s, sample, 0);
+    for (int64_t c = 0; c < s->classes; c++) {
+        double of_class = score(s, sample, c);
+        if (isnan(of_class)) return false;
+        if (of_class > most) most = of_class, best = c;
+    }
     double of_label = score(s, sample, label);
-    double loss = j->probabilities ? -log(of_label) : log_sum + most - of_label;
-    *v = (Verdict){sample, label, best, loss, exp(-loss), j->probabilities ? most : exp(-log_sum)};
+    *v = (Verdict){.sample = sample, .label = label, .predicted = best};
+    if (!isfinite(most)) return false;
+    if (j->probabilities) {
+        v->loss = -log(of_label);
+        v->p_predicted = most;
+    } else {
+        double bound = most - of_label + log((double)s->classes);
+        if (j->nworst == RT_WORST_SAMPLES && bound < j->worst[RT_WORST_SAMPLES - 1].loss) return true;
+        double share = log_share(s, sample, most);
+        v->loss = most - of_label - share;
+        v->p_predicted = exp(share);
+    }
+    v->p_label = exp(-v->loss);
     return true;
 }
 

@@ -76,7 +76,7 @@ function matrix(c) {
         if (c.matrix[i][k]) td.style.background = `rgba(var(--${i === k ? "right" : "wrong"}), ${strength.toFixed(3)})`;
         return td;
     };
-    const heads = c.matrix.map((_, k) => el("th" + (turned ? ".turned" : ""), {title: className(c, k)}, small && k % 5 ? "" : el("span", null, className(c, k))));
+    const heads = c.matrix.map((_, k) => el("th" + (turned ? ".turned" : ""), {title: className(c, k)}, small ? "" : el("span", null, className(c, k))));
     const body = c.matrix.map((_, i) => el("tr", null, el("th", {title: className(c, i)}, small && i % 5 ? "" : className(c, i)),
         c.matrix.map((_, k) => cell(i, k)), small ? null : el("td.edge", null, sums[i] ? percent(c.matrix[i][i] / sums[i]) : "–")));
     return el("div", null, el("div.scroll", null, el("table.matrix" + (small ? ".small" : ""), null,
@@ -189,10 +189,7 @@ function modelSection() {
         ["input", "shape", l => l.input || ""], ["result", "shape", l => l.result || ""],
         ["parameters", "number", l => l.parameters ? grouped(l.parameters) : "–"],
     ], data.layers);
-    const graph = data.graph ? el("div.graph") : null;
-    if (graph) graph.append(new DOMParser().parseFromString(data.graph, "image/svg+xml").documentElement);
     return section("model", "Model", `${count(data.parameters, "parameter")} in all; shapes are those of a training batch.`,
-        graph && el("div.card", {style: "margin-top: 14px"}, graph),
         data.layers.length ? el("div.card", {style: "margin-top: 14px; padding-top: 8px"}, layers) : null);
 }
 
