@@ -141,7 +141,7 @@ for flags in --resume ''; do
     [ "$(grep -c '^error: full/checkpoint.safetensors: cannot be written' err.txt)" = 1 ] || fail "not one error: $(cat err.txt)"
     cmp full/checkpoint.safetensors two.safetensors || fail "a full disk spoiled the checkpoint"
 done
-[ "$(ls -A full | grep -v tfevents | tr '\n' ' ')" = '.lock checkpoint.safetensors log.csv log.jsonl run.json weights.safetensors ' ] || fail "left behind: $(ls -A full)"
+[ "$(ls -A full | grep -v tfevents | tr '\n' ' ')" = '.lock checkpoint.safetensors log.csv log.jsonl report.html run.json weights.safetensors ' ] || fail "left behind: $(ls -A full)"
 : >full/checkpoint.safetensors.123-0.tmp # of a killed process
 : >full/mine.tmp
 train --out full --epochs 12 --resume

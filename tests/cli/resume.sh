@@ -46,7 +46,7 @@ same() {
     cmp "$1/run.json" whole/run.json || fail "$1: another record"
     sed 's/,[^,]*,[^,]*$//' "$1/log.csv" | cmp - whole.csv || fail "$1: another table"
     epochs "$1" | cmp - whole.txt || fail "$1: another log"
-    [ "$(ls -A "$1" | grep -v tfevents | tr '\n' ' ')" = '.lock checkpoint.safetensors log.csv log.jsonl run.json weights.safetensors ' ] ||
+    [ "$(ls -A "$1" | grep -v tfevents | tr '\n' ' ')" = '.lock checkpoint.safetensors log.csv log.jsonl report.html run.json weights.safetensors ' ] ||
         fail "$1: something is left behind: $(ls -A "$1")"
 }
 
