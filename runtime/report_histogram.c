@@ -33,7 +33,7 @@ static Spread spread_of(const void *data, RtDType dtype, int64_t n, int64_t step
 }
 
 static void count_bins(const void *data, RtDType dtype, int64_t n, int64_t step, const Spread *s, int64_t *bins) {
-    double scale = s->most > s->least ? RT_HISTOGRAM_BINS / (s->most - s->least) : 0;
+    double scale = s->most > s->least ? (double)RT_HISTOGRAM_BINS / (s->most - s->least) : 0;
     for (int64_t i = 0; i < n; i += step) {
         double v = element(data, dtype, i);
         if (!isfinite(v)) continue;
