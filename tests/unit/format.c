@@ -86,7 +86,7 @@ static int check_folder(const char *folder, bool formatted) {
 Test(programs, of_the_library) { cr_expect(check_folder("stdlib", true) > 10); }
 Test(programs, of_the_examples) { cr_expect(check_folder("examples", true) > 3); }
 Test(programs, of_the_tests) { cr_expect(check_folder("tests/golden", false) > 10); }
-Test(programs, of_the_benchmarks) { check_folder("../shared/bench/nn", false); } /* where they are at hand */
+Test(programs, of_the_comparison) { cr_expect(check_folder("bench", true) > 3); }
 
 /* ---- hard cases ---- */
 
