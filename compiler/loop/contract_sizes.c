@@ -115,7 +115,7 @@ static bool all_of_b(const Contract *c) {
     return c->kc == c->c.k && contract_panels(c) * c->nr * c->kc * size_of(c) <= c->b->m->l2 / 2;
 }
 
-/* Rows and panels of a unit: a block of a in a quarter of the second cache and the tile in half of it, then fewer until
+/* Rows and panels of a unit: a block of a in a quarter of the second cache and the tile in another, then fewer until
  * there are enough units. If all rows fit into one unit and the panels not, units are panels, and each of b is packed
  * where it is used. Else units are rows with as many panels as they can have: what follows on the tile then goes
  * through memory in order, and panels of b that the second cache doesn't hold are read for many rows each. Where
@@ -127,7 +127,8 @@ static void choose_unit(Contract *c) {
     bool together = c->pack_a && !is_load(c, c->c.a), all = all_of_b(c);
     bool columns = mb == blocks && !all && !c->pack_a, few = all || together;
     if (!columns) mb = MIN(mb, MAX(l2 / 4 / (c->mr * panels * c->nr), few ? 1 : MANY));
-    np = MIN(np, MAX(l2 / 4 / (MAX(mb * c->mr, columns ? c->kc : 1) * c->nr), 1));
+    int64_t packed = mb == blocks && !all ? c->kc : 1; /* of each panel, by the unit itself */
+    np = MIN(np, MAX(l2 / 4 / (MAX(mb * c->mr, packed) * c->nr), 1));
     int64_t half = c->b->m->l1 / 2 / size_of(c), row = panels * c->nr;
     if (!c->pack_a && c->kc == c->c.k && row * c->kc <= half) { /* few sums: the first cache holds b and the tile */
         np = panels;
