@@ -270,6 +270,7 @@ static bool to_machine_code(Driver *d) {
     double start = driver_now();
     d->jit = jit_new(d->nnc, units, n, d->options.cpu, !d->options.no_cache);
     if (!d->jit) return false;
+    for (int i = 0; i < n; i++) d->codes.at[i]->jit = d->jit;
     jit_make(d->jit, soon);
     driver_add_time(d, "llvm", start);
     d->pool = rt_pool_new(d->options.threads);
@@ -291,13 +292,13 @@ bool driver_build_late(Driver *d, Code *c) {
     if (driver_failed(d)) return false;
     driver_build_loops(d, c, &d->machine);
     if (driver_failed(d)) return false;
-    c->loops->parallel = true;
     double start = driver_now();
-    JitCode *jit = llvm_jit(d->nnc, &c->loops, 1, d->options.cpu, !d->options.no_cache);
+    c->jit = jit_new(d->nnc, &c->loops, 1, d->options.cpu, !d->options.no_cache);
+    if (!c->jit) return false;
+    vec_push(&d->late, c->jit);
+    c->number = 0;
+    jit_make(c->jit, &(bool){true});
     driver_add_time(d, "llvm", start);
-    if (!jit) return false;
-    vec_push(&d->late, jit);
-    c->run = jit_function(jit, 0);
     return true;
 }
 
@@ -311,7 +312,7 @@ const void **driver_bases(Driver *d, const Unit *u, const RtData *data) {
     return bases;
 }
 
-void driver_run_code(Driver *d, const Code *c, const void **bases) { jit_run(d->jit, c->number, bases, d->pool, NULL); }
+void driver_run_code(Driver *d, const Code *c, const void **bases) { jit_run(c->jit, c->number, bases, d->pool, NULL); }
 
 /* ---- facts for the commands ---- */
 

@@ -84,8 +84,9 @@ typedef struct {
     const TrainBlock *block; /* whose step it is, and whose budget of memory it keeps to; or NULL */
     Graph *graph;            /* after all graph passes */
     LoopUnit *loops;
-    int number; /* of the unit among all */
-    bool soon;  /* needed at once: the others are compiled when they are first run */
+    JitCode *jit; /* the code it is in; NULL where none is made */
+    int number;   /* of the unit among those of that code */
+    bool soon;    /* needed at once: the others are compiled when they are first run */
 } Code;
 
 /** Adds a unit; NULL units (after diagnostics) are passed through as NULL. */

@@ -14,15 +14,14 @@ bool blame_run(const Blame *b, Graph *g, void **results, int n) {
     Driver *d = l->block->d;
     size_t inputs = b->code->unit->inputs.len;
     LoopUnit *u = loop_build(d->nnc, g, "watched", (int)inputs, n, &d->variables.layout, &d->machine);
-    JitCode *jit = llvm_jit(d->nnc, &u, 1, d->options.cpu, !d->options.no_cache);
+    JitCode *jit = jit_new(d->nnc, &u, 1, d->options.cpu, !d->options.no_cache);
     void *arena = jit ? aligned_alloc(64, ((size_t)u->arena_bytes + 127) & ~(size_t)63) : NULL;
     const void **bases = ARENA_ARRAY(d->nnc->arena, const void *, BASE_FIRST_INPUT + inputs + (size_t)n);
     memcpy(bases, l->bases, (BASE_FIRST_INPUT + inputs) * sizeof *bases);
     bases[BASE_ARENA] = arena;
     bases[BASE_VARIABLES] = l->block->kept ? l->block->kept : d->variables.bytes;
     for (int i = 0; i < n; i++) bases[BASE_FIRST_INPUT + inputs + (size_t)i] = results[i];
-    RtCall call = rt_call(d->pool);
-    if (arena) jit_function(jit, 0)((void *const *)bases, &call);
+    if (arena) jit_run(jit, 0, bases, d->pool, NULL);
     free(arena);
     jit_free(jit);
     return arena != NULL;

@@ -1,6 +1,7 @@
 /* run.json: what a run is made of and what it came to, in hashes, so that it can be repeated and held against it. */
 #include "compiler/driver_record.h"
 
+#include "compiler/jit/target.h"
 #include "runtime/files.h"
 
 #include <errno.h>
@@ -39,17 +40,19 @@ static void add_count(cJSON *to, const char *name, int64_t n, int64_t none) {
 
 static void add_compiler(const Driver *d, cJSON *record) {
     cJSON *compiler = cJSON_AddObjectToObject(record, "compiler"), *cpu = cJSON_AddObjectToObject(record, "cpu");
-    Str build = {0}, name = {0};
+    Str build = {0}, features = {0};
+    Target target;
     dl_iterate_phdr(find_build_id, &build);
     add_text(compiler, "version", NNC_VERSION);
-    add_text(compiler, "llvm", llvm_version());
+    add_text(compiler, "llvm", NNC_LLVM_VERSION);
     add_text(compiler, "build", build.at);
-    llvm_host_cpu(&name);
-    add_text(cpu, "name", d->options.cpu ? d->options.cpu : name.at);
+    add_text(cpu, "name", d->options.cpu ? d->options.cpu : "native");
+    if (target_find(d->nnc, NULL, d->options.cpu, &target)) target_cpu(d->nnc, &target, &features);
+    add_text(cpu, "features", features.at);
     add_count(cpu, "vector_bits", 8 * d->machine.vector_bytes, 0);
     add_count(cpu, "fma", d->machine.fma, -1);
     vec_free(&build);
-    vec_free(&name);
+    vec_free(&features);
 }
 
 static void add_settings(const Options *o, cJSON *record) {

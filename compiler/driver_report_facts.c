@@ -76,18 +76,15 @@ static void add_processor(cJSON *list) {
 static void add_machine(cJSON *root, const Driver *d) {
     cJSON *list = cJSON_AddArrayToObject(root, "machine");
     struct utsname system;
-    Str cpu = {0};
-    llvm_host_cpu(&cpu);
     add_processor(list);
-    add_fact(list, "compiled for", "%s, vectors of %d bits", d->options.cpu ? d->options.cpu : cpu.at,
+    add_fact(list, "compiled for", "%s, vectors of %d bits", d->options.cpu ? d->options.cpu : "this processor",
              8 * d->machine.vector_bytes);
     add_fact(list, "threads", "%d of %ld", rt_pool_threads(d->pool), sysconf(_SC_NPROCESSORS_ONLN));
     add_fact(list, "memory", "%.1f GiB",
              (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE) / (1024.0 * 1024 * 1024));
     if (uname(&system) == 0) add_fact(list, "system", "%s %s, %s", system.sysname, system.release, system.machine);
     add_fact(list, "nnc", "%s", NNC_VERSION);
-    add_fact(list, "LLVM", "%s", llvm_version());
-    vec_free(&cpu);
+    add_fact(list, "LLVM", "%s", NNC_LLVM_VERSION);
 }
 
 /* ---- memory ---- */
@@ -271,6 +268,12 @@ static void add_layers(cJSON *root, const Driver *d, const Unit *u) {
     }
 }
 
+/* In Graphviz's language; the page lays it out. */
+static void add_graph(cJSON *root, Driver *d) {
+    const char *why, *dot = driver_graph(d, NULL, false, &why);
+    if (dot) cJSON_AddStringToObject(root, "graph", dot);
+}
+
 /* ---- all of it ---- */
 
 static void add_source(cJSON *root, const Driver *d, uint32_t file) {
@@ -293,5 +296,6 @@ void report_add_facts(cJSON *root, Driver *d, const BlockRuns *runs) {
     add_machine(root, d);
     add_memory(root, d, runs);
     add_layers(root, d, runs->at[0]->loops.at[0]->full->unit);
+    add_graph(root, d);
     add_source(root, d, runs->at[0]->block->at.file);
 }

@@ -103,7 +103,7 @@ void rt_progress_step(RtProgress *p, double loss) {
     if (!p->live || p->out == NULL || !isfinite(loss)) return;
     p->loss = SMOOTH * p->loss + (1 - SMOOTH) * loss;
     p->weight = SMOOTH * p->weight + (1 - SMOOTH);
-    rt_curve_add(&p->curve, loss);
+    rt_spark_add(&p->curve, loss);
 }
 
 bool rt_progress_due(const RtProgress *p, double now) { return p->live && p->out != NULL && now >= p->next_draw; }
@@ -130,7 +130,7 @@ static void add_current(Line *l, const RtProgress *p, const RtNow *now) {
 void rt_progress_draw(RtProgress *p, const RtNow *now, double seconds) {
     p->next_draw = seconds + 0.1;
     Line head = {0}, rest = {0};
-    char curve[RT_CURVE_BYTES] = "";
+    char curve[RT_SPARK_BYTES] = "";
     add_epoch(&head, p, now->epoch);
     int full = (int)(now->done * (double)BAR);
     add(&head, " [");
@@ -148,7 +148,7 @@ void rt_progress_draw(RtProgress *p, const RtNow *now, double seconds) {
     room = room > head.length ? room - head.length : 0;
     const char *back = line_end(&rest, room);
     room = room > rest.length ? room - rest.length : 0;
-    if (p->blocks && room > 3) rt_curve_print(&p->curve, room - 1 < CURVE ? (int)room - 1 : CURVE, curve);
+    if (p->blocks && room > 3) rt_spark_print(&p->curve, room - 1 < CURVE ? (int)room - 1 : CURVE, curve);
     fprintf(p->out, "\r%s%s%s%s%s%s\x1b[K", p->colour ? "\x1b[36m" : "", front, *curve ? " " : "", curve,
             p->colour ? "\x1b[0m" : "", back);
     free(head.text);

@@ -2,7 +2,7 @@
 #ifndef RT_PROGRESS_H
 #define RT_PROGRESS_H
 
-#include "runtime/curve.h"
+#include "runtime/spark.h"
 #include "runtime/train.h"
 
 typedef struct {
@@ -14,7 +14,7 @@ typedef struct {
     const char *title; /* before the number of an epoch; may be NULL */
     const char *loss_name;
     double loss, weight; /* of the steps so far, the latest ones most: a sum, and what it is divided by */
-    RtCurve curve;
+    RtSpark curve;
     bool blocks; /* the terminal shows block characters */
 } RtProgress;
 

@@ -151,6 +151,7 @@ void jit_make(JitCode *j, const bool *wanted) {
             vec_push(&list, u->codes[k]);
         }
     }
+    if (!list.len) return;
     for (size_t i = 0; i < list.len && j->cache; i++)
         list.at[i]->object = cache_find(j->cache, &list.at[i]->key, &list.at[i]->size);
     compile_missing(j, list.at, list.len);

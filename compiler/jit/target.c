@@ -148,19 +148,24 @@ static void host_identity(Nnc *nnc, Target *t, Str *out) {
     if (__get_cpuid(1, &a, &b, &c, &d)) str_add(out, "%x %x %x", a, c, d); /* b: which core this is */
     for (size_t i = 0; i < COUNT(leaves); i++)
         if (__get_cpuid_count(leaves[i][0], leaves[i][1], &a, &b, &c, &d)) str_add(out, " %x %x %x %x", a, b, c, d);
-    str_add(out, " %d\n", (int)host_level()); /* and on what the system lets programs use */
+    str_add(out, " %d", (int)host_level()); /* and on what the system lets programs use */
 #else
     target_prepare(nnc, t);
-    str_add(out, "%s, %s\n", t->cpu, t->features);
+    str_add(out, "%s, %s", t->cpu, t->features);
 #endif
+}
+
+void target_cpu(Nnc *nnc, Target *t, Str *out) {
+    if (t->native)
+        host_identity(nnc, t, out);
+    else
+        str_add(out, "%s, %s", t->cpu, t->features);
 }
 
 void target_identity(Nnc *nnc, Target *t, Str *out) {
     str_add(out, "nnc %s, LLVM %s, %s, ", NNC_VERSION, NNC_LLVM_VERSION, t->triple);
-    if (t->native)
-        host_identity(nnc, t, out);
-    else
-        str_add(out, "%s, %s\n", t->cpu, t->features);
+    target_cpu(nnc, t, out);
+    str_add(out, "\n");
 }
 
 bool target_facts(Nnc *nnc, const char *triple, const char *cpu, Machine *out) {

@@ -29,6 +29,9 @@ bool target_facts(Nnc *nnc, const char *triple, const char *cpu, Machine *out);
 /** Completes a target before code is made for it: asks LLVM about the CPU at hand. */
 void target_prepare(Nnc *nnc, Target *t);
 
+/** Adds what code for the target depends on of its CPU, in one line. */
+void target_cpu(Nnc *nnc, Target *t, Str *out);
+
 /** Adds all that code for the target depends on, beside what it is made from. */
 void target_identity(Nnc *nnc, Target *t, Str *out);
 

@@ -2,13 +2,14 @@
 #include "compiler/loop/contract.h"
 
 enum {
-    MANY = 16,  /* blocks of rows for a panel that isn't in the second cache */
-    REUSE = 4,  /* blocks of rows that a packed panel must serve */
-    FAR = 128,  /* bytes from one sum to the next from which a is packed: lines of the cache would be read for a few
-                   numbers */
-    LINE = 64,  /* bytes of a line of a cache */
-    WAY = 4096, /* bytes from which on places meet in the same lines of the first cache again */
-    UNITS = 16  /* that a large contraction is cut into, for any number of threads */
+    MANY = 16,      /* blocks of rows for a panel that isn't in the second cache */
+    REUSE = 4,      /* blocks of rows that a packed panel must serve */
+    FAR = 128,      /* bytes from one sum to the next from which a is packed: lines of the cache would be read for a few
+                       numbers */
+    FARTHEST = 256, /* and up to which that makes blocks of sums shorter, where a is not packed */
+    LINE = 64,      /* bytes of a line of a cache */
+    WAY = 4096,     /* bytes from which on places meet in the same lines of the first cache again */
+    UNITS = 16      /* that a large contraction is cut into, for any number of threads */
 };
 
 /* Most rows of a tile `vectors` wide whose accumulators stay in registers, beside a row of b, an element of a, and the
@@ -66,10 +67,10 @@ double contract_nanoseconds(const Contract *c) {
     return work * (double)outer_units(c) / c->width * 0.25;
 }
 
-/* Bytes between a's neighbours along the sums. */
+/* Bytes between a's neighbours along the sums, where it is read where it is: as far as blocks become short by that. */
 static int64_t apart(const Contract *c) {
     int64_t stride = load_stride(c->b->g, c->node, c->c.a, c->c.ks[c->c.nks - 1]);
-    return stride < INT64_MAX / size_of(c) ? stride * size_of(c) : 0;
+    return c->pack_a || stride == INT64_MAX ? 0 : MIN(stride * size_of(c), FARTHEST);
 }
 
 /* Blocks of sums that leave a panel in half of the first cache, and in the other the lines that a few rows of a are
@@ -133,6 +134,7 @@ static void choose_unit(Contract *c) {
     if (!c->pack_a && c->kc == c->c.k && row * c->kc <= half) { /* few sums: the first cache holds b and the tile */
         np = panels;
         mb = MIN(blocks, MAX(half / (c->mr * row), 1));
+        few = true;
     }
     while (outer * ceil_div(blocks, mb) * ceil_div(panels, np) < wanted) {
         bool rows = mb > 1 && (np == 1 || (!columns && mb > (few ? REUSE : MANY / 2)));
@@ -167,8 +169,8 @@ static void choose_pack_b(Contract *c) {
 void contract_sizes(Contract *c) {
     c->width = c->b->m->vector_bytes / (int)size_of(c);
     choose_tile(c);
-    cut_sums(c);
     choose_pack_a(c);
+    cut_sums(c);
     choose_unit(c);
     choose_pack_b(c);
 }

@@ -11,7 +11,7 @@ function(place_of name result)
 endfunction()
 
 hex_of(report.html page)
-foreach(part uPlot.LICENSE uPlot.min.css uPlot.min.js report.css report_parts.js report_charts.js report.js)
+foreach(part uPlot.LICENSE uPlot.min.css uPlot.min.js report.css report_parts.js report_charts.js report_graph.js report.js)
   place_of(${part} place)
   hex_of(${part} text)
   string(REPLACE "${place}" "${text}" page "${page}")

@@ -189,7 +189,9 @@ function modelSection() {
         ["input", "shape", l => l.input || ""], ["result", "shape", l => l.result || ""],
         ["parameters", "number", l => l.parameters ? grouped(l.parameters) : "–"],
     ], data.layers);
+    const graph = data.graph ? drawGraph(data.graph) : null;
     return section("model", "Model", `${count(data.parameters, "parameter")} in all; shapes are those of a training batch.`,
+        graph && el("div.card.graph", {style: "margin-top: 14px"}, graph),
         data.layers.length ? el("div.card", {style: "margin-top: 14px; padding-top: 8px"}, layers) : null);
 }
 

@@ -5,7 +5,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 // An element: el("p.note", {title: "…"}, "text", child, …)
 function el(what, attributes, ...children) {
     const [tag, ...classes] = what.split(".");
-    const svg = ["svg", "path", "rect", "line", "g"].includes(tag);
+    const svg = ["svg", "path", "rect", "line", "g", "text", "tspan"].includes(tag);
     const e = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
     if (classes.length) e.setAttribute("class", classes.join(" "));
     for (const [name, value] of Object.entries(attributes || {})) {

@@ -224,7 +224,7 @@ static bool compile(Side *s, const Setup *to) {
     loop_verify(s->code->loops);
     if (to->runs) return true;
     FILE *nowhere = fopen("/dev/null", "w");
-    bool ok = nowhere && llvm_dump(driver_nnc(s->d), &s->code->loops, 1, to->cpu, EMIT_ASM, nowhere);
+    bool ok = nowhere && backend()->dump(driver_nnc(s->d), &s->code->loops, 1, to->cpu, EMIT_ASM, nowhere);
     if (nowhere) fclose(nowhere);
     return ok;
 }
@@ -252,11 +252,10 @@ static void run_compiled(Side *s, int threads, Trace *t) {
         bases[BASE_FIRST_INPUT + u->inputs.len + i] = results[i];
     }
     RtPool *pool = rt_pool_new(threads);
-    RtCall call = rt_call(pool);
     reset_variables(s);
     for (int step = 0; step < (s->p->trains ? STEPS : 1); step++) {
         begin_step(s, step);
-        s->code->run((void *const *)bases, &call);
+        jit_run(s->code->jit, s->code->number, bases, pool, NULL);
         for (size_t i = 0; i < s->graph->outputs.len; i++) {
             const Output *o = &s->graph->outputs.at[i];
             const void *data =

@@ -60,6 +60,8 @@ def sections(b):
     expect(ids == "curves,mistakes,weights,model,run", f"the sections are {ids}")
     expect(b.value("document.querySelectorAll('.matrix td.cell').length") == 100, "a confusion matrix of 10 classes")
     expect(b.value("document.querySelectorAll('.sample .picture').length") == 24, "24 samples")
+    boxes = b.value("document.querySelectorAll('.graph .box').length")
+    expect(boxes == 5 and "[N, 10]" in b.value("document.querySelector('.graph').textContent"), f"the model's graph: {boxes} boxes")
     cell = CENTRE + "(document.querySelectorAll('.matrix td.cell')[4])"
     left, y, width = b.value(cell)
     b.mouse("mouseMoved", left + width / 2, y)

@@ -1,11 +1,11 @@
-#include "runtime/curve.h"
+#include "runtime/spark.h"
 #include <math.h>
 #include <string.h>
 
-void rt_curve_add(RtCurve *c, double value) {
+void rt_spark_add(RtSpark *c, double value) {
     if (!isfinite(value)) return;
-    if (c->n == RT_CURVE_POINTS) {
-        for (int i = 0; i < RT_CURVE_POINTS / 2; i++) c->points[i] = (c->points[2 * i] + c->points[2 * i + 1]) / 2;
+    if (c->n == RT_SPARK_POINTS) {
+        for (int i = 0; i < RT_SPARK_POINTS / 2; i++) c->points[i] = (c->points[2 * i] + c->points[2 * i + 1]) / 2;
         c->n /= 2;
         c->each *= 2;
     }
@@ -18,14 +18,14 @@ void rt_curve_add(RtCurve *c, double value) {
 }
 
 /* The mean of the points that column `i` of `width` stands for. */
-static double column(const RtCurve *c, int i, int width) {
+static double column(const RtSpark *c, int i, int width) {
     int from = i * c->n / width, to = (i + 1) * c->n / width;
     double sum = 0;
     for (int k = from; k < to; k++) sum += c->points[k];
     return sum / (to - from);
 }
 
-void rt_curve_print(const RtCurve *c, int width, char text[RT_CURVE_BYTES]) {
+void rt_spark_print(const RtSpark *c, int width, char text[RT_SPARK_BYTES]) {
     static const char *const blocks[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
     double least = INFINITY, most = -INFINITY;
     if (width > c->n) width = c->n;
