@@ -15,39 +15,38 @@ train {
 P
 train() { "$NNC" train net.nn --quiet --out "$@"; }
 train whole || fail "train"
-start=$(date +%s%N)
-train whole || fail "train"
-whole=$(($(date +%s%N) - start))
 tensors whole/checkpoint.safetensors >whole.tensors
 rows() { sed 's/,[^,]*,[^,]*$//' "$1/log.csv"; }
 rows whole >whole.rows
 
-# strike MOMENT FLAGS...: kills a run in run/ so many thousandths of a whole run's time after its start.
+# strike EPOCHS SECONDS FLAGS...: kills a run in run/ so long after its log has told of so many epochs.
 strike() {
-    moment=$1
-    shift
+    epochs=$1 seconds=$2
+    shift 2
     "$NNC" train net.nn --quiet --out run "$@" 2>>errors.txt &
     pid=$!
-    sleep "$(awk "BEGIN { print $moment * $whole / 1e12 }")"
+    while [ "$(cat run/log.jsonl 2>/dev/null | grep -c '"epoch":')" -lt "$epochs" ] && kill -0 $pid 2>/dev/null; do :; done
+    sleep "$seconds"
     kill -9 $pid 2>/dev/null
     wait $pid 2>/dev/null
+    strikes=$((strikes + 1))
 }
 
 strikes=0 early=0 done=0
 : >errors.txt
 for i in $(seq "${NNC_KILLS:-10}"); do
     rm -rf run
-    moments=$(awk "BEGIN { srand($i * 7919 + $$); print int(rand() * 1050), int(rand() * 700) }")
-    strike "${moments% *}"
-    strikes=$((strikes + 1))
+    moments=$(awk "BEGIN { srand($i * 7919 + $$); n = int(rand() * 15); print n, (n ? 0.02 : 0.1) * rand(), n + 1 + int(rand() * (14 - n)), 0.02 * rand() }")
+    # shellcheck disable=SC2086
+    set -- $moments
+    strike "$1" "$2"
     if [ ! -e run/checkpoint.safetensors ]; then # before the first one: there is nothing to go on from
         early=$((early + 1))
         train run || fail "kill $i: a run cannot begin in what was left"
     else
         [ -e run/weights.safetensors ] && done=$((done + 1))
         if [ $((i % 3)) = 0 ]; then
-            strike "${moments#* }" --resume
-            strikes=$((strikes + 1))
+            strike "$3" "$4" --resume
         fi
         train run --resume || fail "kill $i: not resumed"
     fi
