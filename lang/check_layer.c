@@ -32,30 +32,8 @@ static Name child_name(Checker *c, Namer *namer, const char *base, bool counted)
     return value_path_join(c, namer->path, name);
 }
 
-/* Calls `visit` for each layer in `v`. */
-static void each_instance(Checker *c, Value v, void (*visit)(Checker *c, Instance *in, Namer *namer), Namer *namer) {
-    if (v.kind == V_INSTANCE) visit(c, v.instance, namer);
-    if (v.kind != V_LIST && v.kind != V_TUPLE) return;
-    for (int i = 0; i < v.list.len; i++) each_instance(c, v.list.at[i], visit, namer);
-}
-
-static void adopt(Checker *c, Instance *in, Namer *namer) {
-    if (in->path) return;
-    in->home = namer;
-    instance_path(c, in);
-}
-
-/* Layers that it was given, and that have no name yet, are its children: `let body = Sequential([Dense(8)])` makes
- * body.dense1. */
-static void set_path(Checker *c, Instance *in, Name path) {
-    Namer children = {.path = path}, *namer = arena_copy(check_arena(c), &children, sizeof children);
-    in->path = path;
-    for (int i = 0; i < in->layer->fn.hyper.len; i++) each_instance(c, in->hyper[i], adopt, namer);
-}
-
 void name_instance(Checker *c, Value v, Name name) {
-    if (v.kind == V_INSTANCE && !v.instance->path)
-        set_path(c, v.instance, child_name(c, v.instance->home, name, false));
+    if (v.kind == V_INSTANCE && !v.instance->path) v.instance->path = child_name(c, v.instance->home, name, false);
 }
 
 /* Dense makes dense1, dense2, ... */
@@ -63,14 +41,20 @@ Name instance_path(Checker *c, Instance *in) {
     if (in->path) return in->path;
     char *base = arena_printf(check_arena(c), "%s", in->layer->fn.name.name);
     for (char *p = base; *p; p++) *p = (char)tolower((unsigned char)*p);
-    set_path(c, in, child_name(c, in->home, base, true));
-    return in->path;
+    return in->path = child_name(c, in->home, base, true);
 }
 
-/* The names of adopted children are not free in the body. */
-static void take_name(Checker *c, Instance *in, Namer *namer) {
-    if (!in->path || !value_path_within(in->path, namer->path)) return;
-    map_put(c, &namer->used, intern(c->nnc->names, in->path + strlen(namer->path) + 1), namer);
+/* Layers without a name that a layer was given are its children, as those are that its body makes:
+ * Sequential([Dense(8)]) has sequential1.dense1. In later calls they have their names, which are not free for others
+ * then. */
+static void adopt(Checker *c, Value v, Namer *namer) {
+    for (int i = 0; (v.kind == V_LIST || v.kind == V_TUPLE) && i < v.list.len; i++) adopt(c, v.list.at[i], namer);
+    if (v.kind != V_INSTANCE) return;
+    Instance *in = v.instance;
+    if (!in->path)
+        in->home = namer;
+    else if (value_path_within(in->path, namer->path))
+        map_put(c, &namer->used, intern(c->nnc->names, in->path + strlen(namer->path) + 1), namer);
 }
 
 Namer *namer_here(Checker *c) { return c->frame ? c->frame->namer : c->unit ? c->unit->namer : &c->top; }
@@ -128,8 +112,8 @@ static Value expand(Checker *c, Ast *ast, Scope *module, const Value *hyper, con
     Frame frame;
     if (!frame_push(c, &frame, ast, name, at, module)) return value_poison();
     Namer namer = {.path = path};
-    for (int i = 0; i < nh; i++) each_instance(c, hyper[i], take_name, &namer);
     frame.namer = arena_copy(check_arena(c), &namer, sizeof namer); /* instances that it makes may outlive the call */
+    for (int i = 0; i < nh; i++) adopt(c, hyper[i], frame.namer);
     frame.owns_params = true;
     ParamGroup groups[] = {{&ast->fn.hyper, given, places}, {&ast->fn.params, given + nh, places + nh}};
     Value v = value_poison();

@@ -55,7 +55,7 @@ for i in $(seq "${NNC_KILLS:-10}"); do
     cmp run/run.json whole/run.json || fail "kill $i: another record"
     rows run | cmp - whole.rows || fail "kill $i: another table"
     left=$(ls -A run | grep -v tfevents | tr '\n' ' ')
-    [ "$left" = '.lock checkpoint.safetensors log.csv log.jsonl run.json weights.safetensors ' ] || fail "kill $i: left behind: $left"
+    [ "$left" = '.lock checkpoint.safetensors log.csv log.jsonl report.html run.json weights.safetensors ' ] || fail "kill $i: left behind: $left"
 done
 [ -s errors.txt ] && fail "a run that was to be killed failed: $(cat errors.txt)"
 echo "$strikes kills of ${NNC_KILLS:-10} runs: $early before the first checkpoint, $done after the end"

@@ -141,7 +141,8 @@ Test(layers, ema_follows_the_updated_parameters) {
 Test(layers, weight_norm_starts_with_the_layers_own_weights) {
     Run r = run_new("model net(x: [N, 3]) = WeightNorm(Dense(2))(x)\nexport fn f(x: [4, 3]) = net(x)",
                     "minimize mean(net(x)^2) using SGD(0.1)");
-    const double *w = value(&r, "net.dense1.w"), *g = value(&r, "net.weightnorm1.lengths1.g"), *y = call(&r);
+    const double *w = value(&r, "net.weightnorm1.dense1.w"), *g = value(&r, "net.weightnorm1.lengths1.g"),
+                 *y = call(&r);
     for (int u = 0; u < 2; u++) {
         cr_expect_float_eq(g[u], sqrt(w[u] * w[u] + w[2 + u] * w[2 + u] + w[4 + u] * w[4 + u]), 1e-14);
         cr_expect_float_eq(y[u], r.x[0] * w[u] + r.x[1] * w[2 + u] + r.x[2] * w[4 + u], 1e-14);
@@ -159,7 +160,7 @@ Test(layers, spectral_norm_divides_by_the_largest_singular_value) {
     double before = value(&r, "net.spectralnorm1.unitspectrum1.v")[0];
     run_steps(&r, 40);
     cr_expect_float_eq(value(&r, "net.spectralnorm1.unitspectrum1.v")[0], before, 1e-2); /* after 15 first steps */
-    const double *w = value(&r, "net.dense1.w"), *y = call(&r);
+    const double *w = value(&r, "net.spectralnorm1.dense1.w"), *y = call(&r);
     double a = 0, b = 0, d = 0; /* wᵀw = [a b; b d] */
     for (int i = 0; i < 3; i++)
         a += w[2 * i] * w[2 * i], b += w[2 * i] * w[2 * i + 1], d += w[2 * i + 1] * w[2 * i + 1];
@@ -178,7 +179,8 @@ Test(layers, clones_have_parameters_of_their_own) {
                     "}\n"
                     "let twin = clone(net)",
                     "minimize mean(net(x) + twin(x)) using SGD(0.1)");
-    const double *a = value(&r, "net.dense1.w"), *b = value(&r, "net.dense3.w"), *c = value(&r, "twin.dense1.w");
+    const double *a = value(&r, "net.one.dense1.w"), *b = value(&r, "net.two.dense1.w"),
+                 *c = value(&r, "twin.one.dense1.w");
     cr_expect_eq(r.p->params.len, 16);
     cr_expect(a[0] != b[0] && a[0] != c[0] && b[0] != c[0]);
     nnc_free(r.nnc);
