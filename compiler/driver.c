@@ -312,7 +312,14 @@ const void **driver_bases(Driver *d, const Unit *u, const RtData *data) {
     return bases;
 }
 
-void driver_run_code(Driver *d, const Code *c, const void **bases) { jit_run(c->jit, c->number, bases, d->pool, NULL); }
+void driver_run_code(Driver *d, const Code *c, const void **bases) {
+    if (!jit_made(c->jit, c->number)) {
+        double start = driver_now();
+        jit_make_unit(c->jit, c->number);
+        d->making += driver_now() - start;
+    }
+    jit_run(c->jit, c->number, bases, d->pool, NULL);
+}
 
 /* ---- facts for the commands ---- */
 

@@ -31,6 +31,7 @@ struct Driver {
     VEC(Code *) codes;
     JitCode *jit;
     VEC(JitCode *) late; /* of units that were built during the run */
+    double making;       /* seconds that code was compiled for where it was needed first */
     Variables variables;
     void *arena;
     RtPool *pool;

@@ -193,6 +193,7 @@ static int run_block(BlockRun *b, bool evaluate, const RtSignals *signals, const
                  .nfacts = COUNT(facts),
                  .signals = signals,
                  .failed = &b->failed,
+                 .making = &d->making,
                  .user = b,
                  .weights_hash = evaluate ? NULL : weights_hash,
                  .epoch_end = epoch_end,

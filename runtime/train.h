@@ -90,6 +90,7 @@ typedef struct {
 
     const RtSignals *signals; /* may be NULL */
     const bool *failed;       /* set by a step after which training cannot go on; may be NULL */
+    const double *making;     /* seconds so far in which steps were not run but compiled; may be NULL */
 
     void *user;
     /** A hash of the weights, for the event of an epoch (may be NULL). */

@@ -207,14 +207,18 @@ static void run_kernels(const Run *r, int scope, size_t from, size_t to) {
     }
 }
 
+bool jit_made(const JitCode *j, int unit) { return j->units[unit].made; }
+
+void jit_make_unit(JitCode *j, int unit) {
+    bool *wanted = xcalloc((size_t)j->nunits, sizeof *wanted);
+    wanted[unit] = true;
+    jit_make(j, wanted);
+    free(wanted);
+}
+
 void jit_run(JitCode *j, int unit, const void *const *bases, RtPool *pool, double *seconds) {
     UnitCode *u = &j->units[unit];
-    if (!u->made) {
-        bool *wanted = xcalloc((size_t)j->nunits, sizeof *wanted);
-        wanted[unit] = true;
-        jit_make(j, wanted);
-        free(wanted);
-    }
+    if (!u->made) jit_make_unit(j, unit);
     Run r = {u, bases, pool, seconds};
     for (size_t i = 0; i < u->places.len; i++) {
         const KernelPlace *p = &u->places.at[i];

@@ -15,6 +15,10 @@ JitCode *jit_new(Nnc *nnc, LoopUnit *const *units, int n, const char *cpu, bool 
 /** Compiles those units at once that `wanted` marks; the others when they are first run. */
 void jit_make(JitCode *code, const bool *wanted);
 
+/** Whether a unit is compiled; jit_run compiles it where it is not. */
+bool jit_made(const JitCode *code, int unit);
+void jit_make_unit(JitCode *code, int unit);
+
 /** Runs a unit: its kernels in order, the tiles of each on the pool's threads (NULL: on the caller's). `bases` in the
  * order of loop.h; the arena and the variables are aligned to 64 bytes, inputs and results as their elements, and no
  * result overlaps another array. Where `seconds` is not NULL, what each kernel takes is added to seconds[kernel]. */

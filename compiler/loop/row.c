@@ -69,7 +69,7 @@ static void open_units(Rows *r, const char *name, Span at) {
     }
     /* Rows share nothing, so their tiles are small: the last ones then keep all threads busy. */
     int64_t tiles = loop_tiles(units, ns);
-    r->n = nest_begin(b, name, at, tiles > 1 ? loop_tiles(units, SMALLER * ns) : tiles);
+    r->n = nest_begin(b, name, at, tiles > 1 ? loop_tiles(units, (double)SMALLER * ns) : tiles);
     nest_unflatten(&r->n, nest_units(&r->n, units), dims, n, index);
     n = 0;
     for (int d = 0; d < r->group->nrow; d++)

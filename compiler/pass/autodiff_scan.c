@@ -113,7 +113,7 @@ static bool is_kept(const Level *l, const Graph *g, const Node *n) {
     ex_walk(g, n->comp.body, add_cost, &cost);
     for (int i = n->rank; i < n->rank + n->comp.nred; i++) cost *= (double)n->comp.extents[i];
     double bytes = (double)l->scan.scan.extent * (double)ir_elements(n) * (double)dtype_size(n->dtype);
-    return cost >= DEAR && bytes <= MOST_KEPT;
+    return cost >= (double)DEAR && bytes <= (double)MOST_KEPT;
 }
 
 static void copy_body(Autodiff *ad, Level *l) {

@@ -139,7 +139,7 @@ static bool decide(Fuse *f, Ref r) {
     Look l = look_at(f, n);
     if (evaluations <= elements || (l.moves && l.loads <= 1)) return true;
     bool cheap = l.operations <= CHEAP && l.whole <= 1;
-    bool far = elements * (double)dtype_size(n->dtype) >= FAR;
+    bool far = elements * (double)dtype_size(n->dtype) >= (double)FAR;
     if (far && evaluations <= 2 * elements && from_kept(f, r)) return true;
     if (!cheap || n->rank == 0) return cheap;
     return evaluations < (double)FEW * elements && (!f->follows[r] || kept_anyway(f, n, l.source));
