@@ -1,6 +1,7 @@
 /* Data sets: expressions of a program become the runtime's data sets, each opened once. */
 #include "compiler/driver_private.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -138,7 +139,9 @@ static RtData *open_expr(Driver *d, const DataExpr *e) {
     for (size_t i = 0; i < COUNT(openers); i++) {
         if (strcmp(e->fn, openers[i].name) != 0) continue;
         RtData *data = openers[i].open(d, e, &err);
-        if (!data && err.text[0]) diag(d->nnc, e->at, DIAG_data_file, err.text);
+        Diag *told = !data && err.text[0] ? diag(d->nnc, e->at, DIAG_data_file, err.text) : NULL;
+        if (told && strstr(err.text, strerror(ENOENT)))
+            diag_help(d->nnc, told, "files are looked for beside the program, then in the folder that --data names");
         return data;
     }
     bug("a data source without an opener");

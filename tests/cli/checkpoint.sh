@@ -158,12 +158,14 @@ if [ "$(id -u)" != 0 ]; then # nothing is read-only to root
     chmod 555 best
     expect_error 1 "best: nothing can be written there" "$NNC" train net.nn --quiet --out best
 fi
-"$NNC" train net.nn --json --out busy --epochs 1000000 >events.txt 2>/dev/null &
+rm -f events.txt
+"$NNC" train net.nn --json --out busy --epochs 1000000 >events.txt 2>busy.txt &
 pid=$!
 while [ ! -s events.txt ]; do sleep 0.02; done
 expect_error 1 "busy: another run, process $pid, is at work in this folder" "$NNC" train net.nn --quiet --out busy
 expect_error 1 "busy: another run" "$NNC" train net.nn --quiet --out busy --resume
 kill -TERM $pid
 wait $pid
-[ $? = 143 ] || fail "exit status after SIGTERM"
+status=$?
+[ $status = 143 ] || fail "exit status $status after SIGTERM: $(tail -n 40 busy.txt)"
 finish
