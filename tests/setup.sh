@@ -2,7 +2,7 @@
 # Installs what a build (and, with the word `tests`, the test suite) needs on Debian 12 and is not there yet.
 set -eu
 build="gcc libc6-dev cmake ninja-build pkg-config flex bison llvm-19-dev zlib1g-dev libpng-dev libjpeg-dev libcjson-dev nettle-dev"
-tests="libcriterion-dev clang-19 clang-format-19 libclang-rt-19-dev dataset-fashion-mnist fortunes graphviz chromium python3"
+tests="libcriterion-dev clang-19 clang-format-19 libclang-rt-19-dev dataset-fashion-mnist fortunes graphviz chromium python3-venv python3-numpy"
 packages=$build
 [ "${1:-}" = tests ] && packages="$build $tests"
 missing=""
