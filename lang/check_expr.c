@@ -1,5 +1,5 @@
 /* Expressions: what each kind of node means. Operators, calls, slices and index notation have files of their own. */
-#include "lang/check.h"
+#include "lang/loop.h"
 
 #include <string.h>
 

@@ -1,5 +1,6 @@
 /* Gradients: what an expression reaches, and grad(e, x). */
 #include "lang/builtin.h"
+#include "lang/loop.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /* All parameters of a model: listed, replaced by other values, and a layer's own copies. */
 #include "lang/builtin.h"
+#include "lang/loop.h"
 
 #include <string.h>
 

@@ -1,5 +1,6 @@
 /* Reductions and what makes tensors from shapes. */
 #include "lang/builtin.h"
+#include "lang/loop.h"
 
 #include <string.h>
 

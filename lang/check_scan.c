@@ -1,6 +1,6 @@
 /* Scans: loops in the compiled code that carry values and stack what they yield. The body is expanded once, over terms
  * that stand for the number of the iteration and for what is carried. */
-#include "lang/check.h"
+#include "lang/loop.h"
 
 #include <string.h>
 

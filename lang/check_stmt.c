@@ -1,5 +1,5 @@
 /* Statements of bodies. A block ends early where it returns. */
-#include "lang/check.h"
+#include "lang/loop.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Parameters and states: the variables of the program, their first values, and their values in the unit being made. */
-#include "lang/check.h"
+#include "lang/loop.h"
 
 #include <string.h>
 

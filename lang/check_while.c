@@ -1,6 +1,6 @@
 /* Whiles: loops in the compiled code that go on while a condition holds. They carry the outer names that their body
  * assigns and the states that it uses; as for scans the body is expanded once. */
-#include "lang/check.h"
+#include "lang/loop.h"
 
 #include <stdlib.h>
 #include <string.h>

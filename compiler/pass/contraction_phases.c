@@ -56,7 +56,7 @@ static Find find_in(const Phases *p, Ex e, int var) {
 
 static bool is_zero_guard(const Graph *g, Ex e) {
     const Expr *x = ir_expr(g, e);
-    return x->kind == EX_GUARD && ir_expr(g, x->arg[1])->kind == EX_CONST && ir_expr(g, x->arg[1])->f == 0;
+    return x->kind == EX_GUARD && ex_is_zero(g, x->arg[1]);
 }
 
 /* Whether a condition around `a` is on the phase of v alone. */

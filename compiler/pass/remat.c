@@ -10,42 +10,11 @@
  * and so do the kernels of what it needs that is gone by then. The one that frees most for its time goes first:
  * element-wise kernels, then others, and chains of them from a value that is kept. This goes on until the plan is small
  * enough, or nothing makes it smaller. A scan is one step, which never runs again. */
-#include "compiler/pass/plan.h"
+#include "compiler/pass/remat.h"
 
 #include <stdlib.h>
 
 enum { MOST_ROUNDS = 4000, LONGEST_CHAIN = 24 };
-
-/* A buffer that a step uses: the one in its text, and the one that it stands for now. */
-typedef struct {
-    int text, now;
-    bool write;
-} Use;
-
-typedef struct {
-    size_t from, to; /* the kernels, of those that there were; more than one: a scan */
-    Use *uses;
-    int nuses;
-    int64_t scratch; /* bytes of what lives only inside */
-    bool again;
-} Step;
-
-typedef VEC(Step) StepList;
-
-typedef struct {
-    LoopUnit *u;
-    Arena *arena;
-    Kernel *const *kernels; /* in their first order */
-    size_t nkernels, nbuffers;
-    LoopScan *scans;
-    StepList steps;
-    int *writers;                        /* per old buffer: how many steps write it */
-    VEC(int) text;                       /* per buffer: the old one that it is the value of */
-    VEC(bool) given;                     /* per buffer: another try is of no use */
-    int *first, *last, *before, *behind; /* per buffer: steps that use it; of the peak: the nearest ones */
-    int64_t *live;
-    int peak;
-} Remat;
 
 /* Kernels that run again before step `at`, for `target`. */
 typedef struct {
@@ -358,99 +327,6 @@ static bool improve(Remat *r) {
     return false;
 }
 
-/* ---- the kernels that come of it ---- */
-
-typedef struct {
-    Remat *r;
-    int *now;      /* per old buffer: the one that it stands for in the kernel at hand */
-    bool *dropped; /* per old buffer: what the kernel writes there is not wanted */
-} Rename;
-
-static LoopBody rename_body(const Rename *n, const LoopBody *body);
-
-static LoopStmt *rename_stmt(const Rename *n, const LoopStmt *old) {
-    Graph *g = n->r->u->graph;
-    LoopStmt *s = arena_copy(n->r->arena, old, sizeof *old);
-    switch (s->kind) {
-    case LS_FOR: s->loop.body = rename_body(n, &old->loop.body); break;
-    case LS_IF: s->when.then = rename_body(n, &old->when.then); break;
-    case LS_DECL: break;
-    case LS_SORT:
-        s->sort.keys = n->now[s->sort.keys];
-        s->sort.to = n->now[s->sort.to];
-        s->sort.room = n->now[s->sort.room];
-        break;
-    case LS_STORE:
-    case LS_ACCUM:
-        s->store.buffer = n->now[s->store.buffer];
-        s->store.value = ex_renamed(g, s->store.value, n->now);
-        if (s->store.at.gather) s->store.at.gather = ex_renamed(g, s->store.at.gather, n->now);
-    }
-    return s;
-}
-
-static LoopBody rename_body(const Rename *n, const LoopBody *body) {
-    LoopBody out = {.at = ARENA_ARRAY(n->r->arena, LoopStmt *, body->len), .cap = body->len};
-    for (size_t i = 0; i < body->len; i++) {
-        const LoopStmt *s = body->at[i];
-        bool stores = s->kind == LS_STORE || s->kind == LS_ACCUM;
-        if (stores && n->dropped[s->store.buffer]) continue;
-        LoopStmt *copy = rename_stmt(n, s);
-        bool empty = (s->kind == LS_FOR && !copy->loop.body.len) || (s->kind == LS_IF && !copy->when.then.len);
-        if (!empty) out.at[out.len++] = copy;
-    }
-    return out;
-}
-
-static Kernel *rename_kernel(Rename *n, const Step *s, Kernel *old, int number) {
-    Remat *r = n->r;
-    bool changed = s->again;
-    for (int b = 0; b < (int)r->nbuffers; b++) {
-        n->now[b] = b;
-        n->dropped[b] = s->again && r->u->buffers.at[b].kind == BUF_MEMORY;
-    }
-    for (int i = 0; i < s->nuses; i++) {
-        n->now[s->uses[i].text] = s->uses[i].now;
-        n->dropped[s->uses[i].text] = n->dropped[s->uses[i].text] && !s->uses[i].write;
-        changed = changed || s->uses[i].now != s->uses[i].text;
-    }
-    if (!changed) return old;
-    Kernel *k = arena_copy(r->arena, old, sizeof *old);
-    k->body = rename_body(n, &old->body);
-    if (s->again) k->name = arena_printf(r->arena, "%s_again%d", old->name, number);
-    return k;
-}
-
-/* Puts the steps into the unit, with a buffer for each value. */
-static void write_unit(Remat *r) {
-    LoopUnit *u = r->u;
-    Rename n = {.r = r};
-    n.now = ARENA_ARRAY(r->arena, int, r->nbuffers);
-    n.dropped = ARENA_ARRAY(r->arena, bool, r->nbuffers);
-    u->buffers.len = r->nbuffers;
-    u->kernels.len = 0;
-    u->recomputed = 0;
-    for (size_t i = 0; i < r->steps.len; i++) {
-        const Step *s = &r->steps.at[i];
-        for (int k = 0; k < s->nuses && s->again; k++) u->recomputed += s->uses[k].write;
-        for (int k = 1; k <= u->nscans; k++) {
-            const LoopScan *old = &r->scans[k];
-            if (old->from < s->from || old->from >= s->to) continue;
-            u->scans[k].from = old->from - s->from + u->kernels.len;
-            u->scans[k].body = old->body - s->from + u->kernels.len;
-            u->scans[k].to = old->to - s->from + u->kernels.len;
-        }
-        for (size_t k = s->from; k < s->to; k++) vec_push(&u->kernels, rename_kernel(&n, s, r->kernels[k], (int)i));
-    }
-    for (size_t b = r->nbuffers; b < r->text.len; b++) {
-        Buffer copy = u->buffers.at[r->text.at[b]];
-        vec_push(&u->buffers, copy);
-    }
-    for (size_t b = 0; b < u->buffers.len; b++)
-        if (plan_in_arena(&u->buffers.at[b])) u->buffers.at[b].offset = -1;
-    plan_place(u);
-}
-
 static void free_remat(Remat *r) {
     vec_free(&r->steps);
     vec_free(&r->text);
@@ -472,7 +348,7 @@ static void search(Remat *r, int64_t budget) {
     for (bool better = true; better && u->arena_bytes > budget;) {
         int64_t live = r->live[r->peak], target = MAX(live - (u->arena_bytes - budget), live - live / 8);
         while (better && r->live[r->peak] > target) better = rounds++ < MOST_ROUNDS && improve(r);
-        write_unit(r);
+        remat_write(r);
         if (u->arena_bytes >= least) continue;
         least = u->arena_bytes;
         vec_free(&best);
@@ -481,7 +357,7 @@ static void search(Remat *r, int64_t budget) {
     if (u->arena_bytes > least) {
         vec_free(&r->steps);
         r->steps = copy_steps(&best);
-        write_unit(r);
+        remat_write(r);
     }
     vec_free(&best);
 }
