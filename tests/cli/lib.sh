@@ -31,6 +31,15 @@ value() { grep -o "\"$1\":[-0-9.e+]*" | tail -n 1 | cut -d: -f2; }
 # tensors FILE: the bytes of a safetensors file's tensors.
 tensors() { tail -c +$(($(od -An -tu8 -N8 "$1") + 9)) "$1"; }
 
+# wait_until COMMAND...: until it succeeds, a minute at most.
+wait_until() {
+    tries=0
+    until "$@" 2>/dev/null || [ $tries = 600 ]; do
+        sleep 0.1
+        tries=$((tries + 1))
+    done
+}
+
 finish() {
     [ "$failures" = 0 ] || exit 1
     exit 0

@@ -52,11 +52,7 @@ check runs/pictures/report.html 'len(d["blocks"]) == 2 and d["blocks"][0]["name"
 # Ctrl-C; gradients of a loop whose batches are all of one size once the run has lasted; going on afterwards
 "$NNC" train pictures.nn --only second --epochs 1000000 --out long --quiet 2>err.txt &
 job=$!
-tries=0
-until grep -q '"gradients":\[' long/report.html 2>/dev/null || [ $tries = 600 ]; do
-    sleep 0.1
-    tries=$((tries + 1))
-done
+wait_until grep -q '"gradients":\[' long/report.html
 kill -INT $job
 wait $job
 [ $? = 130 ] || fail "Ctrl-C: $(cat err.txt)"

@@ -9,11 +9,7 @@ ended_by() {
     rm -rf out
     "$NNC" train "$digits" --epochs 1000000 --threads 2 --out out >out.txt 2>err.txt &
     pid=$!
-    waited=0
-    until grep -q '"event":"epoch"' out/log.jsonl 2>/dev/null || [ $waited = 600 ]; do
-        sleep 0.1
-        waited=$((waited + 1))
-    done
+    wait_until grep -q '"event":"epoch"' out/log.jsonl
     kill -"$1" $pid
     wait $pid
     got=$?
