@@ -10,17 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
-double driver_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 void driver_add_time(Driver *d, const char *name, double since) {
-    double seconds = driver_now() - since;
+    double seconds = rt_seconds() - since;
     for (size_t i = 0; i < d->times.len; i++)
         if (strcmp(d->times.at[i].name, name) == 0) {
             d->times.at[i].seconds += seconds;
@@ -31,10 +24,7 @@ void driver_add_time(Driver *d, const char *name, double since) {
 
 Nnc *driver_nnc(Driver *d) { return d->nnc; }
 Program *driver_program(Driver *d) { return d->program; }
-const Options *driver_options(const Driver *d) { return &d->options; }
 Variables *driver_variables(Driver *d) { return &d->variables; }
-void *driver_arena(Driver *d) { return d->arena; }
-RtPool *driver_pool(Driver *d) { return d->pool; }
 
 bool driver_failed(Driver *d) {
     diag_print(d->nnc, stderr, isatty(2) && !getenv("NO_COLOR"));
@@ -120,7 +110,7 @@ Driver *driver_open(const Options *o) {
     d->nnc = nnc_new();
     d->nnc->float_type = o->float_type;
     d->nnc->diags.errors_only = o->quiet;
-    double start = driver_now();
+    double start = rt_seconds();
     const StdlibRow *stdlib = o->stdlib_dir ? stdlib_of_folder(d, o->stdlib_dir) : embedded_stdlib(d->nnc->arena);
     if (stdlib && target_facts(d->nnc, NULL, o->cpu, &d->machine) && dump_source(d))
         d->program = program_load(d->nnc, o->file, stdlib, o->sets, o->nsets, driver_data_opener(d));
@@ -184,13 +174,13 @@ static void dump_graph(Driver *d, DumpStage stage, const Unit *u, const Graph *g
 
 /* Runs the rows of passes.def over a unit's graph. */
 void driver_optimize(Driver *d, Code *c) {
-    double start = driver_now();
+    double start = rt_seconds();
     Graph *g = lower_unit(d->nnc, d->program, c->unit);
     driver_add_time(d, "lower", start);
     if (VERIFY) ir_verify(g, "lower");
     dump_graph(d, DUMP_IR, c->unit, g);
 #define PASS(name, function, text)                                                                                     \
-    start = driver_now();                                                                                              \
+    start = rt_seconds();                                                                                              \
     g = function(d->nnc, g);                                                                                           \
     driver_add_time(d, #name, start);                                                                                  \
     if (VERIFY) ir_verify(g, #name);                                                                                   \
@@ -238,7 +228,7 @@ static bool lay_out_variables(Driver *d) {
 }
 
 void driver_build_loops(Driver *d, Code *c, const Machine *machine) {
-    double start = driver_now();
+    double start = rt_seconds();
     int64_t budget = c->block && c->block->memory ? c->block->memory - d->variables.layout.size : INT64_MAX;
     c->loops = loop_build_within(d->nnc, c->graph, c->unit->name, (int)c->unit->inputs.len, (int)c->unit->results.len,
                                  &d->variables.layout, machine, budget);
@@ -267,7 +257,7 @@ static bool to_machine_code(Driver *d) {
     int n = (int)d->codes.len;
     if (dumps(d, DUMP_LLVM) && !backend()->dump(d->nnc, units, n, d->options.cpu, EMIT_LLVM, stdout)) return false;
     if (dumps(d, DUMP_ASM) && !backend()->dump(d->nnc, units, n, d->options.cpu, EMIT_ASM, stdout)) return false;
-    double start = driver_now();
+    double start = rt_seconds();
     d->jit = jit_new(d->nnc, units, n, d->options.cpu, !d->options.no_cache);
     if (!d->jit) return false;
     for (int i = 0; i < n; i++) d->codes.at[i]->jit = d->jit;
@@ -292,7 +282,7 @@ bool driver_build_late(Driver *d, Code *c) {
     if (driver_failed(d)) return false;
     driver_build_loops(d, c, &d->machine);
     if (driver_failed(d)) return false;
-    double start = driver_now();
+    double start = rt_seconds();
     c->jit = jit_new(d->nnc, &c->loops, 1, d->options.cpu, !d->options.no_cache);
     if (!c->jit) return false;
     vec_push(&d->late, c->jit);
@@ -314,9 +304,9 @@ const void **driver_bases(Driver *d, const Unit *u, const RtData *data) {
 
 void driver_run_code(Driver *d, const Code *c, const void **bases) {
     if (!jit_made(c->jit, c->number)) {
-        double start = driver_now();
+        double start = rt_seconds();
         jit_make_unit(c->jit, c->number);
-        d->making += driver_now() - start;
+        d->making += rt_seconds() - start;
     }
     jit_run(c->jit, c->number, bases, d->pool, NULL);
 }
@@ -343,4 +333,15 @@ int64_t driver_bytes(Type t) {
         bytes *= n;
     }
     return bytes;
+}
+
+int64_t driver_elements(Type t) { return driver_bytes(t) / (int64_t)dtype_size(t.dtype); }
+
+int64_t driver_parameters_below(const Program *p, const char *path) {
+    int64_t n = 0;
+    size_t len = strlen(path);
+    for (size_t i = 0; i < p->params.len; i++)
+        if (strncmp(p->params.at[i]->path, path, len) == 0 && p->params.at[i]->path[len] == '.')
+            n += driver_elements(p->params.at[i]->type);
+    return n;
 }

@@ -61,7 +61,6 @@ void driver_close(Driver *d);
 
 Nnc *driver_nnc(Driver *d);
 Program *driver_program(Driver *d);
-const Options *driver_options(const Driver *d);
 
 /** Prints diagnostics that are waiting; true if any error was ever reported. */
 bool driver_failed(Driver *d);
@@ -109,8 +108,6 @@ typedef struct {
 int64_t driver_arena_bytes(const Driver *d);
 
 Variables *driver_variables(Driver *d);
-void *driver_arena(Driver *d); /* scratch for any one of the units at a time */
-RtPool *driver_pool(Driver *d);
 
 /** What a unit is called with: the arena, the variables, and the fields of `data` (may be NULL) as its first inputs;
  * the other inputs and the results, behind them, are for the caller to fill in. Lives as long as the program. */

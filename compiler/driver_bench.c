@@ -61,9 +61,9 @@ static void call(const Bench *b) { driver_run_code(b->d, b->code, b->bases); }
 static int64_t calls_in(const Bench *b, double seconds) {
     call(b);
     for (int64_t n = 1;; n *= 2) {
-        double start = driver_now();
+        double start = rt_seconds();
         for (int64_t i = 0; i < n; i++) call(b);
-        double took = driver_now() - start;
+        double took = rt_seconds() - start;
         if (took >= seconds / 4) return MAX((int64_t)((double)n * seconds / took), 1);
     }
 }
@@ -72,9 +72,9 @@ static int64_t calls_in(const Bench *b, double seconds) {
 static double time_calls(const Bench *b, int64_t n) {
     double *took = ARENA_ARRAY(b->d->nnc->arena, double, ROUNDS);
     for (int r = 0; r < ROUNDS; r++) {
-        double start = driver_now();
+        double start = rt_seconds();
         for (int64_t i = 0; i < n; i++) call(b);
-        took[r] = (driver_now() - start) / (double)n;
+        took[r] = (rt_seconds() - start) / (double)n;
     }
     return median(took, ROUNDS);
 }
@@ -91,9 +91,9 @@ static double measure_peak(Driver *d) {
     const void *bases[] = {NULL, NULL, &factors[0], &factors[1], room(d, bytes)};
     double best = 0;
     for (int r = 0; r < 4 * ROUNDS; r++) {
-        double start = driver_now();
+        double start = rt_seconds();
         jit_run(jit, 0, bases, d->pool, NULL);
-        best = MAX(best, (double)u->kernels.at[0]->flops / (driver_now() - start));
+        best = MAX(best, (double)u->kernels.at[0]->flops / (rt_seconds() - start));
     }
     jit_free(jit);
     return best;

@@ -28,8 +28,6 @@ static const char *const dark[] = {
 
 /* ---- text in Graphviz's language ---- */
 
-const char *graph_colour(GraphColour c) { return light[c]; }
-
 static void put_escaped(Str *s, const char *text) {
     for (; *text; text++) {
         const char *as = *text == '&'   ? "&amp;"

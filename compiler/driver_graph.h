@@ -25,15 +25,13 @@
     COLOUR(PARAMETER, "#f0e7fb", "#2d2142")                                                                            \
     COLOUR(PARAMETER_LINE, "#9668d3", "#9769d4")
 
-/* GRAPH_PAPER, ...: as a string, the colour that .dot files have. */
+/* GRAPH_PAPER, ... */
 typedef enum {
 #define COLOUR(id, light, dark) GRAPH_##id,
     GRAPH_COLOURS(COLOUR)
 #undef COLOUR
         GRAPH_COLOUR_COUNT
 } GraphColour;
-
-const char *graph_colour(GraphColour c);
 
 /* A picture being written. */
 typedef struct {

@@ -36,44 +36,33 @@ const char *driver_memory_text(const Driver *d, const TrainBlock *block) {
 
 /* ---- the bill ---- */
 
-typedef struct {
-    int64_t bytes;
-    Name name;
-    Span at; /* of the kernel that makes it */
-    int first, last;
-} Item;
-
-typedef VEC(Item) Bill;
-
 static int by_bytes(const void *a, const void *b) {
-    const Item *x = a, *y = b;
+    const MemoryValue *x = a, *y = b;
     return x->bytes != y->bytes ? (x->bytes < y->bytes) - (x->bytes > y->bytes) : x->first - y->first;
 }
 
-/* Every intermediate value with the kernels between which it lives. */
-static Bill values_of(const LoopUnit *u) {
+MemoryValues driver_memory_values(const LoopUnit *u) {
     const Accesses *acc = plan_accesses(u);
-    Bill bill = {0};
+    MemoryValues values = {0};
     for (size_t b = 0; b < u->buffers.len; b++) {
         const Buffer *x = &u->buffers.at[b];
-        vec_push(&bill, (Item){.bytes = x->elems * (int64_t)dtype_size(x->dtype), .name = x->name, .first = -1});
+        vec_push(&values, (MemoryValue){(int)b, x->elems * (int64_t)dtype_size(x->dtype), -1, -1});
     }
     for (size_t k = 0; k < u->kernels.len; k++)
         for (size_t i = 0; i < acc[k].len; i++) {
-            Item *item = &bill.at[acc[k].at[i].buffer];
-            if (item->first < 0) item->first = (int)k, item->at = u->kernels.at[k]->at;
-            item->last = (int)k;
+            MemoryValue *v = &values.at[acc[k].at[i].buffer];
+            if (v->first < 0) v->first = (int)k;
+            v->last = (int)k;
         }
     size_t n = 0;
-    for (size_t b = 0; b < bill.len; b++) {
-        if (plan_in_arena(&u->buffers.at[b]) && bill.at[b].first >= 0) bill.at[n++] = bill.at[b];
-    }
-    bill.len = n;
-    return bill;
+    for (size_t b = 0; b < values.len; b++)
+        if (plan_in_arena(&u->buffers.at[b]) && values.at[b].first >= 0) values.at[n++] = values.at[b];
+    values.len = n;
+    return values;
 }
 
 /* The kernel at which most is alive. */
-static int fullest(const LoopUnit *u, const Bill *bill) {
+static int fullest(const LoopUnit *u, const MemoryValues *bill) {
     int64_t most = -1;
     int at = 0;
     for (int k = 0; k < (int)u->kernels.len; k++) {
@@ -90,16 +79,17 @@ static int fullest(const LoopUnit *u, const Bill *bill) {
 static void add_bill(Driver *d, Diag *diagnostic, const LoopUnit *u) {
     enum { LINES = 5 };
     Arena *a = d->nnc->arena;
-    Bill bill = values_of(u);
+    MemoryValues bill = driver_memory_values(u);
     int at = fullest(u, &bill), lines = 0;
     if (bill.len) qsort(bill.at, bill.len, sizeof *bill.at, by_bytes);
     diag_help(d->nnc, diagnostic, "%s of weights and states, %s of intermediate values; the largest of these:",
               driver_size(a, d->variables.layout.size), driver_size(a, u->arena_bytes));
     for (size_t i = 0; i < bill.len && lines < LINES; i++) {
-        const Item *x = &bill.at[i];
+        const MemoryValue *x = &bill.at[i];
+        Name name = u->buffers.at[x->buffer].name;
         if (x->first > at || x->last < at) continue;
-        diag_help(d->nnc, diagnostic, "%10s  %s%s%s", driver_size(a, x->bytes), driver_place(d, x->at),
-                  x->name ? "  " : "", x->name ? x->name : "");
+        diag_help(d->nnc, diagnostic, "%10s  %s%s%s", driver_size(a, x->bytes),
+                  driver_place(d, u->kernels.at[x->first]->at), name ? "  " : "", name ? name : "");
         lines++;
     }
     diag_help(

@@ -98,6 +98,17 @@ bool driver_add_all(Driver *d, const char *name);
 bool driver_within_memory(Driver *d);
 /** "61.2 MiB of 64 MiB, recomputes 5 tensors": what a run of the block takes; NULL where it has no budget. */
 const char *driver_memory_text(const Driver *d, const TrainBlock *block);
+/* An intermediate value of a unit that has a place of its own, and the first and the last kernel that use it. */
+typedef struct {
+    int buffer;
+    int64_t bytes;
+    int first, last;
+} MemoryValue;
+
+typedef VEC(MemoryValue) MemoryValues;
+
+/** All of them, in the order of the buffers; the caller frees the list. */
+MemoryValues driver_memory_values(const LoopUnit *u);
 /** Buffers that the block's steps fill once more rather than keep. */
 int driver_recomputed(const Driver *d, const TrainBlock *block);
 
@@ -107,16 +118,19 @@ int64_t driver_batch(const Driver *d, const TrainBlock *block, const TrainLoop *
 /** "model.nn:7", or "" where there is no place. */
 const char *driver_place(const Driver *d, Span at);
 
-/** Bytes of a tensor all of whose sizes are known. */
+/** Bytes and elements of a tensor all of whose sizes are known. */
 int64_t driver_bytes(Type t);
+int64_t driver_elements(Type t);
+
+/** Elements of all parameters whose paths lie below `path`. */
+int64_t driver_parameters_below(const Program *p, const char *path);
 
 /** "397,510"; "61.2 MiB"; "[N, 784]", or "" where there is no tensor: driver_text.c. */
 const char *driver_grouped(Arena *a, int64_t v);
 const char *driver_size(Arena *a, int64_t bytes);
 const char *driver_shape(const Driver *d, Type t);
 
-/** Seconds on a clock that only goes forward. */
-double driver_now(void);
+/** Adds what a stage took, from `since` on rt_seconds()'s clock. */
 void driver_add_time(Driver *d, const char *name, double since);
 
 #endif

@@ -74,10 +74,7 @@ static Ref parameter_of(const Graph *g, Ref r) {
     return n->kind == N_LEAF && n->leaf.kind == LEAF_PARAM ? r : 0;
 }
 
-static bool is_zero(const Graph *g, Ex e) {
-    const Expr *x = ir_expr(g, e);
-    return x->kind == EX_CONST && dtype_is_float(x->dtype) && x->f == 0;
-}
+static bool is_zero(const Graph *g, Ex e) { return dtype_is_float(ir_expr(g, e)->dtype) && ex_is_zero(g, e); }
 
 /* max(x, 0), or x where it is positive and else 0, over a batch. */
 static bool is_rectifier(const Probe *p, const Node *n) {

@@ -5,30 +5,11 @@
 #include "runtime/files.h"
 
 #include <errno.h>
-#include <link.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 /* ---- what a run is made of ---- */
-
-/* The build id that the linker gives a program. */
-static int find_build_id(struct dl_phdr_info *info, size_t size, void *text) {
-    (void)size;
-    for (int i = 0; i < info->dlpi_phnum; i++) {
-        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
-        const char *at = (const char *)(info->dlpi_addr + p->p_vaddr), *end = at + p->p_memsz;
-        while (p->p_type == PT_NOTE && at + sizeof(ElfW(Nhdr)) <= end) {
-            const ElfW(Nhdr) *note = (const void *)at;
-            const char *name = at + sizeof *note;
-            const unsigned char *id = (const void *)(name + ((note->n_namesz + 3) & ~3u));
-            if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 && memcmp(name, "GNU", 4) == 0)
-                for (unsigned k = 0; k < note->n_descsz; k++) str_add(text, "%02x", id[k]);
-            at = (const char *)id + ((note->n_descsz + 3) & ~3u);
-        }
-    }
-    return 1; /* the first object is the program */
-}
 
 static void add_text(cJSON *to, const char *name, const char *text) {
     if (text) cJSON_AddStringToObject(to, name, text);
@@ -40,9 +21,10 @@ static void add_count(cJSON *to, const char *name, int64_t n, int64_t none) {
 
 static void add_compiler(const Driver *d, cJSON *record) {
     cJSON *compiler = cJSON_AddObjectToObject(record, "compiler"), *cpu = cJSON_AddObjectToObject(record, "cpu");
-    Str build = {0}, features = {0};
+    Str id = {0}, build = {0}, features = {0};
     Target target;
-    dl_iterate_phdr(find_build_id, &build);
+    if (!backend_identity(&id)) id.len = 0;
+    for (size_t i = 0; i < id.len; i++) str_add(&build, "%02x", (unsigned char)id.at[i]);
     add_text(compiler, "version", NNC_VERSION);
     add_text(compiler, "llvm", NNC_LLVM_VERSION);
     add_text(compiler, "build", build.at);
@@ -51,6 +33,7 @@ static void add_compiler(const Driver *d, cJSON *record) {
     add_text(cpu, "features", features.at);
     add_count(cpu, "vector_bits", 8 * d->machine.vector_bytes, 0);
     add_count(cpu, "fma", d->machine.fma, -1);
+    vec_free(&id);
     vec_free(&build);
     vec_free(&features);
 }

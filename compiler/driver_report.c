@@ -19,7 +19,7 @@ struct Report {
     Driver *d;
     const BlockRuns *runs;
     const char *path;
-    double started;                   /* on driver_now()'s clock */
+    double started;                   /* on rt_seconds()'s clock */
     double spent[COSTS], last[COSTS]; /* seconds: in all, and the last time */
     double written;                   /* when the last page was */
     bool failed;                      /* to write; said once */
@@ -36,11 +36,11 @@ struct Report {
 /* ---- time ---- */
 
 static bool affordable(const Report *r, CostKind kind, double cost) {
-    return r->spent[kind] + cost <= shares[kind] * (driver_now() - r->started);
+    return r->spent[kind] + cost <= shares[kind] * (rt_seconds() - r->started);
 }
 
 static void pay(Report *r, CostKind kind, double since) {
-    r->last[kind] = driver_now() - since;
+    r->last[kind] = rt_seconds() - since;
     r->spent[kind] += r->last[kind];
 }
 
@@ -58,8 +58,7 @@ static const ReportGradient *gradient_of(const BlockRun *b, const Variable *v) {
 }
 
 static cJSON *histogram_of(const Variable *v, const void *values) {
-    DType t = v->type.dtype;
-    return cJSON_CreateRaw(rt_histogram(values, (RtDType)t, driver_bytes(v->type) / (int64_t)dtype_size(t)).text);
+    return cJSON_CreateRaw(rt_histogram(values, (RtDType)v->type.dtype, driver_elements(v->type)).text);
 }
 
 /* Every second snapshot goes, the first one stays. */
@@ -82,7 +81,7 @@ static void run_probes(Report *r, const BlockRun *b) {
         LoopRun *l = b->loops.at[i];
         LoopReport *s = l->shown;
         if (!l->loop->trains || l->last || !s->ngradients) continue;
-        double since = driver_now();
+        double since = rt_seconds();
         if (!s->probe && affordable(r, COST_PROBE, build_time(r->d))) report_build_probe(l);
         if (s->probe && affordable(r, COST_PROBE, r->last[COST_PROBE])) report_run_probe(l);
         if (s->probe) pay(r, COST_PROBE, since);
@@ -91,7 +90,7 @@ static void run_probes(Report *r, const BlockRun *b) {
 
 static void take_snapshot(Report *r, const BlockRun *b, int64_t epoch) {
     if (epoch > 0) run_probes(r, b);
-    double since = driver_now();
+    double since = rt_seconds();
     const Driver *d = r->d;
     bool any = false;
     if (cJSON_GetArraySize(r->snapshots) >= r->most) thin_snapshots(r);
@@ -151,7 +150,7 @@ static void set_text(cJSON *o, const char *key, const char *text) {
 }
 
 static void write_page(Report *r, const BlockRun *b, const char *state) {
-    double since = driver_now();
+    double since = rt_seconds();
     RtError err;
     char now[32];
     time_t t = time(NULL);
@@ -168,7 +167,7 @@ static void write_page(Report *r, const BlockRun *b, const char *state) {
         r->failed = true;
     }
     pay(r, COST_PAGE, since);
-    r->written = driver_now();
+    r->written = rt_seconds();
 }
 
 /* ---- a run that goes on ---- */
@@ -206,13 +205,13 @@ Report *report_new(Driver *d, const BlockRuns *runs, const char *dir, double sta
     Report *r = xcalloc(1, sizeof *r);
     *r = (Report){.d = d, .runs = runs, .started = started, .path = arena_printf(d->nnc->arena, "%s/report.html", dir)};
     r->last[COST_PAGE] = 1e-3; /* until one was written */
-    r->written = driver_now();
+    r->written = rt_seconds();
     r->root = cJSON_CreateObject();
     if (d->options.resume) r->old = rt_report_read(r->path);
     report_add_facts(r->root, d, runs);
     r->blocks = cJSON_AddArrayToObject(r->root, "blocks");
     for (size_t i = 0; i < runs->len; i++) runs->at[i]->report = r;
-    r->spent[COST_PAGE] = driver_now() - r->written;
+    r->spent[COST_PAGE] = rt_seconds() - r->written;
     return r;
 }
 
@@ -242,12 +241,9 @@ static void add_tensors(cJSON *block, Driver *d) {
     for (int i = 0; i < tensors_of(d); i++) {
         const Variable *v = d->program->params.at[i];
         cJSON *o = cJSON_CreateObject();
-        Str shape = {0};
-        type_print(&shape, v->type);
         cJSON_AddStringToObject(o, "name", v->path);
-        cJSON_AddStringToObject(o, "shape", shape.at);
+        cJSON_AddStringToObject(o, "shape", driver_shape(d, v->type));
         cJSON_AddItemToArray(list, o);
-        vec_free(&shape);
     }
 }
 
@@ -308,7 +304,7 @@ void report_epoch(BlockRun *b, const RtEpoch *epoch) {
 
 void report_tick(BlockRun *b) {
     Report *r = b->report;
-    if (driver_now() - r->written > longest_wait && affordable(r, COST_PAGE, r->last[COST_PAGE]))
+    if (rt_seconds() - r->written > longest_wait && affordable(r, COST_PAGE, r->last[COST_PAGE]))
         write_page(r, b, "running");
 }
 

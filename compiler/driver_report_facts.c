@@ -90,9 +90,10 @@ static void add_machine(cJSON *root, const Driver *d) {
 /* ---- memory ---- */
 
 typedef struct {
-    const char *name, *kind, *shape; /* without a name: buffer `order` of the largest unit */
+    const char *name, *kind, *shape; /* without a name: what the line of kernel `maker` makes */
     int64_t bytes;
     size_t order;
+    int maker;
 } Bill;
 
 typedef VEC(Bill) Bills;
@@ -103,53 +104,28 @@ static int larger_first(const void *a, const void *b) {
     return x->order != y->order ? (x->order < y->order ? -1 : 1) : strcmp(x->kind, y->kind);
 }
 
-static const char *shape_text(const Driver *d, Type t) {
-    Str s = {0};
-    type_print(&s, t);
-    const char *text = arena_printf(d->nnc->arena, "%s", s.at);
-    vec_free(&s);
-    return text;
-}
-
 static int64_t add_variables(const Driver *d, Bills *bills, const char *kind, bool params, bool optimizer) {
     int64_t sum = 0;
     size_t n = params ? d->program->params.len : d->program->states.len;
     for (size_t i = 0; i < n; i++) {
         const Variable *v = params ? d->program->params.at[i] : d->program->states.at[i];
         if (v->is_optimizer_state != optimizer) continue;
-        vec_push(bills, (Bill){v->path, kind, shape_text(d, v->type), driver_bytes(v->type), i});
+        vec_push(bills, (Bill){v->path, kind, driver_shape(d, v->type), driver_bytes(v->type), i, -1});
         sum += driver_bytes(v->type);
     }
     return sum;
 }
 
-static bool writes(const LoopBody *body, int buffer) {
-    for (size_t i = 0; i < body->len; i++) {
-        const LoopStmt *s = body->at[i];
-        if ((s->kind == LS_STORE || s->kind == LS_ACCUM) && s->store.buffer == buffer) return true;
-        if (s->kind == LS_FOR && writes(&s->loop.body, buffer)) return true;
-        if (s->kind == LS_IF && writes(&s->when.then, buffer)) return true;
-        if (s->kind == LS_SORT && s->sort.to == buffer) return true;
-    }
-    return false;
-}
-
-/* The line of the program that makes what a buffer holds. */
-static const char *maker_of(const Driver *d, const LoopUnit *u, int buffer) {
-    for (size_t k = 0; k < u->kernels.len; k++)
-        if (writes(&u->kernels.at[k]->body, buffer)) return driver_place(d, u->kernels.at[k]->at);
-    return "";
-}
-
 /* Buffers share their places: only the arena as a whole counts in the sum. */
 static void add_buffers(const Driver *d, Bills *bills, const LoopUnit *u) {
-    for (size_t i = 0; i < u->buffers.len; i++) {
-        const Buffer *b = &u->buffers.at[i];
-        if (b->kind != BUF_MEMORY || b->base != BASE_ARENA || b->constant) continue;
+    MemoryValues values = driver_memory_values(u);
+    for (size_t i = 0; i < values.len; i++) {
+        const MemoryValue *v = &values.at[i];
+        const Buffer *b = &u->buffers.at[v->buffer];
         const char *shape = arena_printf(d->nnc->arena, "%s[%lld]", dtype_name(b->dtype), (long long)b->elems);
-        int64_t bytes = b->elems * (int64_t)dtype_size(b->dtype);
-        vec_push(bills, (Bill){NULL, "activations and scratch", shape, bytes, i});
+        vec_push(bills, (Bill){NULL, "activations and scratch", shape, v->bytes, (size_t)v->buffer, v->first});
     }
+    vec_free(&values);
 }
 
 /* The arrays behind the loops' data sets, each once. */
@@ -194,7 +170,7 @@ static void add_largest(cJSON *memory, const Driver *d, const LoopUnit *u, Bills
     for (size_t i = 0; i < bills->len && i < LARGEST; i++) {
         const Bill *b = &bills->at[i];
         cJSON *o = cJSON_CreateObject();
-        cJSON_AddStringToObject(o, "name", b->name ? b->name : maker_of(d, u, (int)b->order));
+        cJSON_AddStringToObject(o, "name", b->name ? b->name : driver_place(d, u->kernels.at[b->maker]->at));
         cJSON_AddStringToObject(o, "kind", b->kind);
         cJSON_AddStringToObject(o, "shape", b->shape);
         cJSON_AddNumberToObject(o, "bytes", (double)b->bytes);
@@ -225,29 +201,12 @@ static void add_memory(cJSON *root, const Driver *d, const BlockRuns *runs) {
 
 /* ---- the model ---- */
 
-static int64_t parameters_below(const Program *p, const char *path) {
-    int64_t n = 0;
-    size_t len = strlen(path);
-    for (size_t i = 0; i < p->params.len; i++) {
-        const Variable *v = p->params.at[i];
-        if (strncmp(v->path, path, len) == 0 && v->path[len] == '.')
-            n += driver_bytes(v->type) / (int64_t)dtype_size(v->type.dtype);
-    }
-    return n;
-}
-
-static bool type_same(Type a, Type b) {
-    bool same = a.rank == b.rank && a.dtype == b.dtype;
-    for (int i = 0; same && i < a.rank; i++) same = a.dims[i] == b.dims[i];
-    return same;
-}
-
 /* Whether the layer was called before with the same shapes. */
 static bool is_again(const Unit *u, size_t call) {
     const LayerCall *l = &u->layers.at[call];
     for (size_t i = 0; i < call; i++) {
         const LayerCall *m = &u->layers.at[i];
-        if (m->path == l->path && type_same(m->input, l->input) && type_same(m->result, l->result)) return true;
+        if (m->path == l->path && type_equal(m->input, l->input) && type_equal(m->result, l->result)) return true;
     }
     return false;
 }
@@ -260,9 +219,9 @@ static void add_layers(cJSON *root, const Driver *d, const Unit *u) {
         cJSON *o = cJSON_CreateObject();
         cJSON_AddStringToObject(o, "path", l->path);
         cJSON_AddStringToObject(o, "layer", l->layer);
-        if (l->input.rank >= 0) cJSON_AddStringToObject(o, "input", shape_text(d, l->input));
-        if (l->result.rank >= 0) cJSON_AddStringToObject(o, "result", shape_text(d, l->result));
-        cJSON_AddNumberToObject(o, "parameters", (double)parameters_below(d->program, l->path));
+        if (l->input.rank >= 0) cJSON_AddStringToObject(o, "input", driver_shape(d, l->input));
+        if (l->result.rank >= 0) cJSON_AddStringToObject(o, "result", driver_shape(d, l->result));
+        cJSON_AddNumberToObject(o, "parameters", (double)driver_parameters_below(d->program, l->path));
         cJSON_AddNumberToObject(o, "depth", l->depth);
         cJSON_AddItemToArray(list, o);
     }
@@ -287,10 +246,7 @@ void report_add_facts(cJSON *root, Driver *d, const BlockRuns *runs) {
     int64_t parameters = 0;
     cJSON_AddStringToObject(root, "title", name ? name + 1 : d->options.file);
     cJSON_AddStringToObject(root, "version", NNC_VERSION);
-    for (size_t i = 0; i < d->program->params.len; i++) {
-        Type t = d->program->params.at[i]->type;
-        parameters += driver_bytes(t) / (int64_t)dtype_size(t.dtype);
-    }
+    for (size_t i = 0; i < d->program->params.len; i++) parameters += driver_elements(d->program->params.at[i]->type);
     cJSON_AddNumberToObject(root, "parameters", (double)parameters);
     add_settings(root, d, runs);
     add_machine(root, d);

@@ -3,18 +3,6 @@
 
 #include <string.h>
 
-static int64_t elements(Type t) { return driver_bytes(t) / (int64_t)dtype_size(t.dtype); }
-
-/* Parameters whose path lies below `path`. */
-static int64_t parameters_below(const Program *p, const char *path) {
-    int64_t n = 0;
-    size_t len = strlen(path);
-    for (size_t i = 0; i < p->params.len; i++)
-        if (strncmp(p->params.at[i]->path, path, len) == 0 && p->params.at[i]->path[len] == '.')
-            n += elements(p->params.at[i]->type);
-    return n;
-}
-
 /* ---- layers ---- */
 
 /* Whether an earlier unit, or an earlier call in this one, has shown the layer. */
@@ -29,7 +17,7 @@ static bool is_shown(const Driver *d, size_t unit, size_t call) {
 }
 
 static void print_layer(Driver *d, const LayerCall *l) {
-    int64_t n = parameters_below(d->program, l->path);
+    int64_t n = driver_parameters_below(d->program, l->path);
     if (d->options.json) {
         printf("{\"event\":\"layer\",\"path\":\"%s\",\"kind\":\"%s\",\"depth\":%d,\"result\":\"%s\",\"parameters\":%"
                "lld}\n",
@@ -71,8 +59,8 @@ static Totals count_totals(const Driver *d) {
     Totals t = {.variables = d->variables.layout.size};
     for (size_t i = 0; i < p->params.len; i++) {
         const Variable *v = p->params.at[i];
-        t.parameters += elements(v->type);
-        t.trainable += is_updated(d, v) ? elements(v->type) : 0;
+        t.parameters += driver_elements(v->type);
+        t.trainable += is_updated(d, v) ? driver_elements(v->type) : 0;
         t.weights += driver_bytes(v->type);
     }
     for (size_t i = 0; i < p->states.len; i++) {

@@ -176,10 +176,10 @@ void tensorboard_epoch(BlockRun *b, const RtEpoch *epoch) {
     int64_t step = epoch->point.position.step;
     for (int i = 0; i < epoch->nreports; i++)
         rt_tb_scalar(&d->tb, tag_of(b, epoch->reports[i].name), step, epoch->reports[i].value);
-    double now = driver_now();
+    double now = rt_seconds();
     if (now >= b->next_weights) {
         add_weights(b, step);
-        double then = driver_now();
+        double then = rt_seconds();
         b->next_weights = then + SHARE * (then - now);
     }
     rt_tb_flush(&d->tb);

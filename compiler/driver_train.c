@@ -331,7 +331,7 @@ static int train_in_folder(Driver *d, BlockRuns *runs, Code *init, const char *d
 int driver_train(Driver *d, bool evaluate) {
     BlockRuns runs = {0};
     const char *dir = driver_out_dir(d);
-    double started = driver_now();
+    double started = rt_seconds();
     int status = 1;
     if (program_check(d->program) && add_blocks(d, evaluate, &runs) && can_resume(d, dir)) {
         Code *init = driver_add_init(d);

@@ -40,7 +40,7 @@ typedef struct BlockRun {
     const char *checkpoint, *weights, *table; /* paths; NULL while evaluating */
     struct Report *report;                    /* NULL while evaluating */
     RtPoint start;
-    double next_weights; /* when TensorBoard gets the weights again, on driver_now() */
+    double next_weights; /* when TensorBoard gets the weights again, on rt_seconds() */
 
     /* decisions */
     char **names; /* of the reports, as they are shown */

@@ -22,6 +22,8 @@ Dim type_count(Checker *c, Type t) {
     return n;
 }
 
+bool term_is_loop(const Term *t) { return t->kind == T_SCAN || t->kind == T_WHILE; }
+
 bool type_equal(Type a, Type b) {
     if (a.dtype != b.dtype || a.rank != b.rank) return false;
     for (int i = 0; i < a.rank; i++)

@@ -14,8 +14,7 @@ typedef struct {
     uint32_t *loops; /* by number: 1 + that of the copy; 0: none is needed */
 } Copy;
 
-static bool is_loop(const Term *t) { return t->kind == T_SCAN || t->kind == T_WHILE; }
-static bool of_loop(const Term *t) { return is_loop(t) || t->kind == T_ITERATION || t->kind == T_CARRY; }
+static bool of_loop(const Term *t) { return term_is_loop(t) || t->kind == T_ITERATION || t->kind == T_CARRY; }
 
 /* Operands have smaller numbers, so one sweep from the largest down finds all. */
 static void reach(Copy *x, Term *const *roots, int n) {
@@ -47,7 +46,7 @@ static void find_copied(Copy *x) {
         for (size_t i = 0; i < x->size; i++) {
             const Term *t = x->at[i];
             x->copied[i] = t && depends(x, t);
-            if (!x->copied[i] || !is_loop(t) || x->loops[t->site]) continue;
+            if (!x->copied[i] || !term_is_loop(t) || x->loops[t->site]) continue;
             arena_push(x->c, &x->c->unit->loops, NULL);
             x->loops[t->site] = (uint32_t)x->c->unit->loops.len;
             again = true;
@@ -63,7 +62,7 @@ static Term *copy_term(Copy *x, const Term *t) {
     copy.args = made->args;
     if (of_loop(t)) copy.site = x->loops[t->site] - 1;
     *made = copy;
-    if (is_loop(t)) x->c->unit->loops.at[copy.site] = made;
+    if (term_is_loop(t)) x->c->unit->loops.at[copy.site] = made;
     return made;
 }
 

@@ -25,6 +25,7 @@ typedef struct {
     const Dim *dims;
 } Type;
 
+bool type_equal(Type a, Type b);
 void type_print(Str *out, Type t); /* "[N, 784]", "int[N]", "u8[N, 28, 28]"; f32 is left out */
 
 /* ---- terms ---- */
@@ -104,6 +105,9 @@ struct Term {
     int call;     /* the call that it was made in, see UnitCall; -1: none */
     bool indexed; /* in index notation: depends on an index, and so stands inside of a T_DEFINE */
 };
+
+/** A scan or a while. */
+bool term_is_loop(const Term *t);
 
 /* ---- data ---- */
 

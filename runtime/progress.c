@@ -5,19 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { BAR = 24, CURVE = 20 };
 
 /* What a step keeps of the loss before it. */
 static const double SMOOTH = 0.95;
-
-double rt_seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 /* Whether the locale's characters are UTF-8, as the first of these that is set says. */
 static bool is_utf8(void) {

@@ -18,9 +18,6 @@ typedef struct {
     bool blocks; /* the terminal shows block characters */
 } RtProgress;
 
-/** Seconds of a clock that never goes back. */
-double rt_seconds(void);
-
 void rt_progress_open(RtProgress *p, const RtTrain *t);
 
 /** Tells the loss of a step: cheap. */

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 bool rt_fail(RtError *e, const char *format, ...) {
     if (e == NULL) return false;
@@ -11,6 +12,12 @@ bool rt_fail(RtError *e, const char *format, ...) {
     vsnprintf(e->text, sizeof e->text, format, args);
     va_end(args);
     return false;
+}
+
+double rt_seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
 static const struct {

@@ -22,6 +22,9 @@ typedef struct {
 /** Fills `e` (may be NULL) and returns false, so that `return rt_fail(e, …)` reads well. */
 bool rt_fail(RtError *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/** Seconds on a clock that only goes forward. */
+double rt_seconds(void);
+
 /** More dims than anything real has; readers refuse files with more. */
 enum { RT_MAX_RANK = 32 };
 

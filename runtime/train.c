@@ -216,13 +216,13 @@ static void run_batch(Run *run, const RtLoop *l, LoopState *s, int64_t first, in
     if (l->trains) run->at.step++;
 }
 
-/* The clock of a loop: it stands still while code is made. */
-static double working_seconds(const RtTrain *t) { return rt_seconds() - (t->making ? *t->making : 0); }
+/* Seconds so far that count for no loop: code was made. */
+static double made_seconds(const RtTrain *t) { return t->making ? *t->making : 0; }
 
 /* The batches that are left of loop run->at.loop; false where the run must end here. */
 static bool run_batches(Run *run, const RtLoop *l, LoopState *s, double *reports) {
     const RtTrain *t = run->t;
-    double before = working_seconds(t) - s->seconds;
+    double before = rt_seconds() - made_seconds(t) - s->seconds;
     for (;;) {
         int64_t first = run->at.batch * l->batch, left = l->data->count - first;
         if (left <= 0) return true;
@@ -239,7 +239,7 @@ static bool run_batches(Run *run, const RtLoop *l, LoopState *s, double *reports
             return false;
         }
         double now = rt_seconds();
-        s->seconds = working_seconds(t) - before;
+        s->seconds = now - made_seconds(t) - before;
         if (l->trains && t->log_every > 0 && run->at.step % t->log_every == 0 &&
             !rt_event_step(&run->events, run->at.step, s->batch, l->nreports, run->e)) {
             run->failed = true;

@@ -17,7 +17,6 @@ typedef struct Block {
 
 struct Arena {
     Block *head;
-    size_t used;
 };
 
 Arena *arena_new(void) { return xcalloc(1, sizeof(Arena)); }
@@ -42,7 +41,6 @@ void *arena_alloc(Arena *a, size_t size) {
             b->next = a->head->next;
             a->head->next = b;
             b->used = size;
-            a->used += size;
             return b->bytes;
         }
         b->next = a->head;
@@ -50,7 +48,6 @@ void *arena_alloc(Arena *a, size_t size) {
     }
     void *p = a->head->bytes + a->head->used;
     a->head->used += size;
-    a->used += size;
     return p;
 }
 
@@ -71,5 +68,3 @@ char *arena_printf(Arena *a, const char *fmt, ...) {
     va_end(again);
     return s;
 }
-
-size_t arena_used(const Arena *a) { return a->used; }

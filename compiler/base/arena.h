@@ -18,9 +18,6 @@ void *arena_copy(Arena *a, const void *p, size_t size);
 /** A formatted, NUL-terminated string. */
 char *arena_printf(Arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/** Bytes handed out so far. */
-size_t arena_used(const Arena *a);
-
 #define ARENA_NEW(a, T) ((T *)arena_alloc((a), sizeof(T)))
 #define ARENA_ARRAY(a, T, n) ((T *)arena_alloc((a), sizeof(T) * (size_t)(n)))
 

@@ -71,3 +71,17 @@ int64_t gcd64(int64_t a, int64_t b) {
     }
     return a;
 }
+
+uint64_t hash_bytes(const void *bytes, size_t n) {
+    const unsigned char *p = bytes;
+    uint64_t h = 14695981039346656037u;
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        uint64_t word;
+        memcpy(&word, p + i, 8);
+        h = (h ^ word) * 1099511628211u;
+        h ^= h >> 29;
+    }
+    for (; i < n; i++) h = (h ^ p[i]) * 1099511628211u;
+    return h;
+}

@@ -38,6 +38,9 @@ void str_put(Str *s, const char *bytes, size_t n);
 /** The greatest common divisor, at least 0; of 0 and n it is |n|. */
 int64_t gcd64(int64_t a, int64_t b);
 
+/** FNV-1a, eight bytes at a time. */
+uint64_t hash_bytes(const void *bytes, size_t n);
+
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))

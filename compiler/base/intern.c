@@ -10,12 +10,6 @@ struct Interner {
     size_t len, cap;
 };
 
-static uint64_t hash_bytes(const char *p, size_t n) { /* FNV-1a */
-    uint64_t h = 14695981039346656037u;
-    for (size_t i = 0; i < n; i++) h = (h ^ (unsigned char)p[i]) * 1099511628211u;
-    return h;
-}
-
 Interner *intern_new(Arena *a) {
     Interner *in = xcalloc(1, sizeof *in);
     in->arena = a;

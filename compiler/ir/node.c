@@ -16,18 +16,12 @@ static uint64_t hash_numbers(uint64_t h, const int64_t *x, int n) {
 
 static size_t bytes_of(const Node *n) { return (size_t)ir_elements(n) * dtype_size(n->dtype); }
 
-static uint64_t hash_bytes(uint64_t h, const Node *n) {
-    const unsigned char *p = n->leaf.data;
-    for (size_t i = 0; i < bytes_of(n); i++) h = (h ^ p[i]) * 1099511628211u; /* FNV-1a */
-    return h;
-}
-
 static uint64_t hash_node(const Node *n) {
     uint64_t h = hash_numbers(hash_mix((uint64_t)n->kind, (uint64_t)n->dtype), n->dims, n->rank);
     switch (n->kind) {
     case N_LEAF:
         return n->leaf.kind == LEAF_CONST
-                   ? hash_bytes(h, n)
+                   ? hash_mix(h, hash_bytes(n->leaf.data, bytes_of(n)))
                    : hash_mix(hash_mix((uint64_t)n->leaf.index + 1, (uint64_t)n->leaf.kind), (uint64_t)n->leaf.slot);
     case N_COMP:
         h = hash_mix(hash_mix(h, (uint64_t)n->comp.combine), n->comp.body);

@@ -66,17 +66,8 @@ bool cache_file_identity(const char *path, Str *key) {
 }
 
 static char *entry_path(const char *folder, const Str *key) {
-    uint64_t h = 14695981039346656037u; /* FNV-1a, eight bytes at a time */
-    size_t i = 0;
-    for (; i + 8 <= key->len; i += 8) {
-        uint64_t word;
-        memcpy(&word, key->at + i, 8);
-        h = (h ^ word) * 1099511628211u;
-        h ^= h >> 29;
-    }
-    for (; i < key->len; i++) h = (h ^ (unsigned char)key->at[i]) * 1099511628211u;
     Str path = {0};
-    str_add(&path, "%s/%016llx.o", folder, (unsigned long long)h);
+    str_add(&path, "%s/%016llx.o", folder, (unsigned long long)hash_bytes(key->at, key->len));
     return path.at;
 }
 

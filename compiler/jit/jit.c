@@ -10,7 +10,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { CACHE_BYTES = 256 << 20 };
 
@@ -49,8 +48,7 @@ struct JitCode {
 /* ---- kernels with the same bytes ---- */
 
 static size_t slot_of(const JitCode *j, const Str *key) {
-    uint64_t h = 14695981039346656037u; /* FNV-1a */
-    for (size_t i = j->identity.len; i < key->len; i++) h = (h ^ (unsigned char)key->at[i]) * 1099511628211u;
+    uint64_t h = hash_bytes(key->at + j->identity.len, key->len - j->identity.len);
     size_t i = (size_t)(h ^ h >> 32) & (j->nslots - 1);
     for (; j->slots[i]; i = (i + 1) & (j->nslots - 1)) {
         const Str *other = &j->codes.at[j->slots[i] - 1]->key;
@@ -161,12 +159,6 @@ void jit_make(JitCode *j, const bool *wanted) {
 
 /* ---- running ---- */
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* A run of a unit. */
 typedef struct {
     const UnitCode *u;
@@ -178,9 +170,9 @@ typedef struct {
 static void run_kernel(const Run *r, size_t k) {
     const KernelCode *c = r->u->codes[k];
     if (!c) return;
-    double start = r->seconds ? now() : 0;
+    double start = r->seconds ? rt_seconds() : 0;
     rt_parallel(r->pool, c->run, r->u->addresses + r->u->first[k], r->u->unit->kernels.at[k]->tiles);
-    if (r->seconds) r->seconds[k] += now() - start;
+    if (r->seconds) r->seconds[k] += rt_seconds() - start;
 }
 
 static char *address(const Run *r, int base, int64_t offset) { return (char *)(uintptr_t)r->bases[base] + offset; }

@@ -95,8 +95,6 @@ static Ref leaf(Lower *l, const Term *t) {
     return ir_leaf(l->g, kind, t->slot, t->type.dtype, t->type.rank, lower_dims(l, t->type), name, t->at);
 }
 
-static bool is_loop(const Term *t) { return t->kind == T_SCAN || t->kind == T_WHILE; }
-
 static int loop_number(const Lower *l, uint32_t site) {
     for (int i = 0; i < l->nloops; i++)
         if (l->loops[i]->site == site) return i;
@@ -181,12 +179,12 @@ static void outputs(Lower *l, const Unit *u) {
 
 /* Numbers in the graph are without gaps, in the order in which loops end. */
 static void find_loops(Lower *l, Term *const *terms, size_t n) {
-    for (size_t i = 0; i < n; i++) l->nloops += terms[i] && is_loop(terms[i]);
+    for (size_t i = 0; i < n; i++) l->nloops += terms[i] && term_is_loop(terms[i]);
     l->loops = ARENA_ARRAY(l->nnc->arena, const Term *, l->nloops + 1);
     l->extents = ARENA_ARRAY(l->nnc->arena, int64_t, l->nloops + 1);
     int k = 0;
     for (size_t i = 0; i < n; i++) {
-        if (!terms[i] || !is_loop(terms[i])) continue;
+        if (!terms[i] || !term_is_loop(terms[i])) continue;
         if (terms[i]->kind == T_SCAN) l->extents[k] = lower_dim(terms[i]->begin[0]);
         l->loops[k++] = terms[i];
     }
