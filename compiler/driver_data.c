@@ -11,6 +11,7 @@ struct DataSet {
     RtData *data;
     DataInfo info;
     double *mean, *std;
+    bool judged;
 };
 
 static void key_of(Str *s, const DataExpr *e) {
@@ -226,6 +227,12 @@ static const DataInfo *open_info(void *self, Nnc *nnc, const DataExpr *e) {
 DataOpener driver_data_opener(Driver *d) { return (DataOpener){open_info, d}; }
 
 const RtData *driver_rt_data(const DataInfo *info) { return ((DataSet *)info->handle)->data; }
+
+bool driver_judges_data(const DataInfo *info) {
+    DataSet *s = info->handle;
+    bool first = !s->judged;
+    return s->judged = true, first;
+}
 
 bool driver_scales_data(const Driver *d) {
     for (size_t i = 0; i < d->data.len; i++)

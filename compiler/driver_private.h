@@ -46,6 +46,8 @@ void driver_free_data(Driver *d);
 
 /** Whether the program asks for the mean or the deviation of any of its data, as one does that scales them. */
 bool driver_scales_data(const Driver *d);
+/** Whether a data set is looked at for warnings now: once in a run. */
+bool driver_judges_data(const DataInfo *info);
 
 /** Where a file that source `from` names is: beside the source, then in --data, then in NNC_DATA; absolute paths stay.
  */

@@ -12,29 +12,65 @@
 
 /* ---- the data ---- */
 
-/* A column by its name or its number. */
-static const char *column_name(Nnc *nnc, const RtField *f, int64_t i) {
-    if (i < f->nnames) return arena_printf(nnc->arena, "column '%s'", f->names[i]);
-    return arena_printf(nnc->arena, "number %lld", (long long)i + 1);
-}
-
 /* A table with columns whose sizes are worlds apart: the large ones drown the others. */
-static void judge_columns(LoopRun *l, const RtData *data, const RtField *f) {
+static void judge_spread(LoopRun *l, const RtField *f, const double *std) {
     static const double APART = 1000;
     Nnc *nnc = l->block->d->nnc;
-    int64_t n = rt_field_elements(f), least = -1, most = -1;
-    double *mean = xcalloc((size_t)n, sizeof *mean), *std = xcalloc((size_t)n, sizeof *std);
-    rt_data_mean_std(data, (int)(f - data->fields), mean, std);
-    for (int64_t i = 0; i < n; i++) {
-        if (!(std[i] > 1e-12 * fabs(mean[i]))) continue; /* constant, or not finite */
+    int64_t least = -1, most = -1;
+    for (int64_t i = 0; i < rt_field_elements(f); i++) {
+        if (!(std[i] > 0)) continue; /* constant, or not finite */
         if (least < 0 || std[i] < std[least]) least = i;
         if (most < 0 || std[i] > std[most]) most = i;
     }
-    if (least >= 0 && std[most] > APART * std[least]) {
-        Diag *m = diag(nnc, l->loop->at, DIAG_columns_apart, column_name(nnc, f, most), f->source,
-                       std[most] / std[least], column_name(nnc, f, least));
-        diag_help(nnc, m, "subtract the mean and divide by the deviation: (x - mean_of(data)) / std_of(data)");
+    if (least < 0 || !(std[most] > APART * std[least])) return;
+    Diag *m =
+        diag(nnc, l->loop->at, DIAG_columns_apart, f->names[most], f->source, std[most] / std[least], f->names[least]);
+    diag_help(nnc, m, "subtract the mean and divide by the deviation: (x - mean_of(data)) / std_of(data)");
+}
+
+/* Whether a column's only value fills much of the other columns too, as it does at the border of pictures, behind short
+ * texts and for categories that do not occur: there a constant column means nothing. */
+static bool is_filler(const RtData *data, const RtField *f, const double *std, double value) {
+    static const double MUCH = 0.125;
+    int64_t n = rt_field_elements(f), filled = 0, others = 0;
+    for (int64_t i = 0; i < data->count; i++) {
+        const char *row = (const char *)f->data + (data->rows ? data->rows[i] : i) * f->stride;
+        for (int64_t k = 0; k < n; k++) filled += std[k] > 0 && rt_element(row, f->dtype, k) == value;
     }
+    for (int64_t k = 0; k < n; k++) others += (std[k] > 0) * data->count;
+    return (double)filled > MUCH * (double)others;
+}
+
+/* Columns with one value in all samples: the first are named. Where the loss became NaN they may be why. */
+static void judge_constant(LoopRun *l, const RtData *data, const RtField *f, const double *mean, const double *std) {
+    enum { NAMED = 3 };
+    const Driver *d = l->block->d;
+    int64_t n = rt_field_elements(f), count = 0, last = -1;
+    bool filler = false;
+    Str names = {0};
+    for (int64_t i = 0; i < n && data->count > 1; i++) {
+        if (std[i] != 0) continue;
+        if (!l->block->warned && (last < 0 || mean[i] != mean[last])) filler = is_filler(data, f, std, mean[i]);
+        last = i;
+        if (!filler && count++ < NAMED) str_add(&names, "%s'%s'", count == 1 ? "" : ", ", f->names[i]);
+    }
+    if (count > NAMED) str_add(&names, " and %lld more", (long long)(count - NAMED));
+    if (count) {
+        Diag *m = diag(d->nnc, l->loop->at, DIAG_columns_constant, f->source, count == 1 ? "" : "s", names.at);
+        diag_help(d->nnc, m,
+                  driver_scales_data(d)
+                      ? "leave it out, or divide by std_of(data) + 1e-6: its deviation is 0, and 0 / 0 is NaN"
+                      : "nothing can be learned from what never changes: leave it out, or look into the file");
+    }
+    vec_free(&names);
+}
+
+static void judge_columns(LoopRun *l, const RtData *data, const RtField *f) {
+    int64_t n = rt_field_elements(f);
+    double *mean = xcalloc((size_t)n, sizeof *mean), *std = xcalloc((size_t)n, sizeof *std);
+    rt_data_mean_std(data, (int)(f - data->fields), mean, std);
+    judge_constant(l, data, f, mean, std);
+    if (!driver_scales_data(l->block->d)) judge_spread(l, f, std);
     free(mean);
     free(std);
 }
@@ -54,7 +90,7 @@ static void judge_data(LoopRun *l) {
     for (int i = 0; i < data->nfields; i++) {
         const RtField *f = &data->fields[i];
         bool table = rt_dtype_is_float(f->dtype) && f->rank == 1 && f->nnames == f->dims[0];
-        if (table && !driver_scales_data(l->block->d)) judge_columns(l, data, f);
+        if (table) judge_columns(l, data, f);
         if (i == label || (i > 0 && f->rank == 0)) judge_labels(l, data, f);
     }
 }
@@ -231,7 +267,6 @@ static bool run(const Probe *p, const Code *c) {
 
 static void probe_loop(LoopRun *l) {
     Probe p = {.l = l};
-    judge_data(l);
     Code *c = build(&p);
     if (c && run(&p, c)) {
         judge_gradients(&p);
@@ -258,9 +293,13 @@ static void judge_loss(BlockRun *b, const RtEpoch *epoch) {
 
 void probe_epoch(BlockRun *b, const RtEpoch *epoch) {
     bool trains = b->loops.len && b->loops.at[0]->loop->trains && epoch->nreports > 0;
-    if (b->d->options.quiet || b->start.position.step || !trains || b->warned) return;
-    judge_loss(b, epoch);
-    for (size_t i = 0; i < b->loops.len && epoch->point.position.epoch == 1; i++)
-        if (b->loops.at[i]->loop->trains) probe_loop(b->loops.at[i]);
+    if (b->d->options.quiet || b->start.position.step || !trains) return;
+    if (!b->warned) judge_loss(b, epoch);
+    for (size_t i = 0; i < b->loops.len && epoch->point.position.epoch == 1; i++) {
+        LoopRun *l = b->loops.at[i];
+        if (!l->loop->trains) continue;
+        if (driver_judges_data(l->loop->data)) judge_data(l);
+        if (!b->warned) probe_loop(l);
+    }
     driver_failed(b->d);
 }
