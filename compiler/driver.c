@@ -134,8 +134,6 @@ void driver_close(Driver *d) {
     if (!d) return;
     if (d->options.time_passes) print_times(d);
     jit_free(d->jit);
-    for (size_t i = 0; i < d->late.len; i++) jit_free(d->late.at[i]);
-    vec_free(&d->late);
     rt_pool_free(d->pool);
     free(d->variables.bytes);
     free(d->arena);
@@ -227,11 +225,17 @@ static bool lay_out_variables(Driver *d) {
     return d->variables.bytes != NULL;
 }
 
+LoopUnit *driver_loops(Driver *d, const Graph *g, const Code *like, const char *name, int nresults,
+                       const Machine *machine) {
+    const TrainBlock *b = like->block;
+    int64_t budget = b && b->memory ? b->memory - d->variables.layout.size : INT64_MAX;
+    return loop_build_within(d->nnc, g, name, (int)like->unit->inputs.len, nresults, &d->variables.layout, machine,
+                             budget);
+}
+
 void driver_build_loops(Driver *d, Code *c, const Machine *machine) {
     double start = rt_seconds();
-    int64_t budget = c->block && c->block->memory ? c->block->memory - d->variables.layout.size : INT64_MAX;
-    c->loops = loop_build_within(d->nnc, c->graph, c->unit->name, (int)c->unit->inputs.len, (int)c->unit->results.len,
-                                 &d->variables.layout, machine, budget);
+    c->loops = driver_loops(d, c->graph, c, c->unit->name, (int)c->unit->results.len, machine);
     driver_add_time(d, "loops", start);
     if (VERIFY) loop_verify(c->loops);
     if (dumps(d, DUMP_FUSED)) {
@@ -275,21 +279,6 @@ bool driver_build(Driver *d, bool jit) {
     for (size_t i = 0; i < d->codes.len; i++) driver_build_loops(d, d->codes.at[i], &d->machine);
     if (!driver_within_memory(d) || driver_failed(d)) return false;
     return !jit || to_machine_code(d);
-}
-
-bool driver_build_late(Driver *d, Code *c) {
-    driver_optimize(d, c);
-    if (driver_failed(d)) return false;
-    driver_build_loops(d, c, &d->machine);
-    if (driver_failed(d)) return false;
-    double start = rt_seconds();
-    c->jit = jit_new(d->nnc, &c->loops, 1, d->options.cpu, !d->options.no_cache);
-    if (!c->jit) return false;
-    vec_push(&d->late, c->jit);
-    c->number = 0;
-    jit_make(c->jit, &(bool){true});
-    driver_add_time(d, "llvm", start);
-    return true;
 }
 
 /* ---- running ---- */

@@ -30,8 +30,7 @@ struct Driver {
     Machine machine;
     VEC(Code *) codes;
     JitCode *jit;
-    VEC(JitCode *) late; /* of units that were built during the run */
-    double making;       /* seconds that code was compiled for where it was needed first */
+    double making; /* seconds that code was compiled for where it was needed first */
     Variables variables;
     void *arena;
     RtPool *pool;
@@ -80,9 +79,9 @@ bool driver_take_tensor(Saved s, const char *prefix, const RtTensors *file, bool
 /** Lowers a unit and runs the graph passes over it; then its loop nests for `machine`, variables being laid out. */
 void driver_optimize(Driver *d, Code *c);
 void driver_build_loops(Driver *d, Code *c, const Machine *machine);
-
-/** Builds a unit that was added after the program: its caller brings the arena. False after diagnostics. */
-bool driver_build_late(Driver *d, Code *c);
+/** The loop nests of a graph that has the inputs, and the budget of memory, of unit `like`. */
+LoopUnit *driver_loops(Driver *d, const Graph *g, const Code *like, const char *name, int nresults,
+                       const Machine *machine);
 
 /** Whether every label of the loop's data that a unit uses as an index is inside what it indexes; false after
  * diagnostics. */

@@ -31,6 +31,8 @@ struct Report {
     int64_t stride;  /* epochs from one snapshot to the next */
     int most;        /* snapshots */
     int64_t snapped; /* the last one's epoch */
+    int32_t tick;    /* the block's when it was taken */
+    bool complete;   /* it has gradients */
 };
 
 /* ---- time ---- */
@@ -48,11 +50,11 @@ static void pay(Report *r, CostKind kind, double since) {
 
 static int tensors_of(const Driver *d) { return (int)MIN(d->program->params.len, REPORT_TENSORS); }
 
-static const ReportGradient *gradient_of(const BlockRun *b, const Variable *v) {
+static const ProbeGradient *gradient_of(const BlockRun *b, const Variable *v) {
     for (size_t i = 0; i < b->loops.len; i++) {
-        const LoopReport *s = b->loops.at[i]->shown;
-        for (int k = 0; s->has_gradients && k < s->ngradients; k++)
-            if (s->gradients[k].param == v) return &s->gradients[k];
+        const Probe *p = b->loops.at[i]->probe;
+        for (int k = 0; p && probe_is_fresh(p) && k < p->ngradients; k++)
+            if (p->gradients[k].param == v) return &p->gradients[k];
     }
     return NULL;
 }
@@ -68,28 +70,22 @@ static void thin_snapshots(Report *r) {
     r->stride *= 2;
 }
 
-/* What building one more unit takes, more or less: as long as all those of the program did. */
-static double build_time(const Driver *d) {
-    double sum = 0;
-    for (size_t i = 0; i < d->times.len; i++)
-        if (strcmp(d->times.at[i].name, "parse") != 0) sum += d->times.at[i].seconds;
-    return sum;
-}
-
-static void run_probes(Report *r, const BlockRun *b) {
+/* After the first epoch and at the end whatever it takes, which is a step; else where there is time for it. */
+static void run_probes(Report *r, const BlockRun *b, bool must) {
     for (size_t i = 0; i < b->loops.len; i++) {
         LoopRun *l = b->loops.at[i];
-        LoopReport *s = l->shown;
-        if (!l->loop->trains || l->last || !s->ngradients) continue;
+        bool first = !l->probe;
+        Probe *p = l->loop->trains ? probe_of(l) : NULL;
+        if (!p || probe_is_fresh(p)) continue;
         double since = rt_seconds();
-        if (!s->probe && affordable(r, COST_PROBE, build_time(r->d))) report_build_probe(l);
-        if (s->probe && affordable(r, COST_PROBE, r->last[COST_PROBE])) report_run_probe(l);
-        if (s->probe) pay(r, COST_PROBE, since);
+        if (!first && !must && !affordable(r, COST_PROBE, r->last[COST_PROBE])) continue;
+        probe_run(p, 0, 1);
+        pay(r, COST_PROBE, since);
     }
 }
 
-static void take_snapshot(Report *r, const BlockRun *b, int64_t epoch) {
-    if (epoch > 0) run_probes(r, b);
+static void take_snapshot(Report *r, const BlockRun *b, int64_t epoch, bool last) {
+    if (epoch > 0) run_probes(r, b, last);
     double since = rt_seconds();
     const Driver *d = r->d;
     bool any = false;
@@ -99,7 +95,7 @@ static void take_snapshot(Report *r, const BlockRun *b, int64_t epoch) {
     weights = cJSON_AddArrayToObject(o, "weights");
     for (int i = 0; i < tensors_of(d); i++) {
         const Variable *v = d->program->params.at[i];
-        const ReportGradient *g = gradient_of(b, v);
+        const ProbeGradient *g = gradient_of(b, v);
         any = any || g;
         cJSON_AddItemToArray(weights, histogram_of(v, d->variables.bytes + d->variables.layout.param[i]));
         cJSON_AddItemToArray(gradients, g ? histogram_of(v, g->values) : cJSON_CreateNull());
@@ -110,6 +106,8 @@ static void take_snapshot(Report *r, const BlockRun *b, int64_t epoch) {
         cJSON_Delete(gradients);
     cJSON_AddItemToArray(r->snapshots, o);
     r->snapped = epoch;
+    r->tick = b->tick;
+    r->complete = any;
     pay(r, COST_SNAPSHOT, since);
 }
 
@@ -263,10 +261,12 @@ void report_begin(BlockRun *b) {
     cJSON_AddItemToArray(r->blocks, r->block);
     r->old_curves = cJSON_GetArraySize(r->curves);
     r->stride = 1;
+    r->snapped = b->start.position.epoch;
+    r->complete = true;
     r->most = MAX(4, MIN(30, REPORT_HISTOGRAMS / MAX(1, 2 * tensors_of(r->d))));
     for (size_t i = 0; i < b->loops.len; i++)
         if (!report_begin_loop(b->loops.at[i])) bug("no memory for the report");
-    if (!cJSON_GetArraySize(r->snapshots)) take_snapshot(r, b, b->start.position.epoch);
+    if (!cJSON_GetArraySize(r->snapshots)) take_snapshot(r, b, b->start.position.epoch, false);
 }
 
 static void keep_best_pass(const BlockRun *b) {
@@ -298,7 +298,8 @@ void report_epoch(BlockRun *b, const RtEpoch *epoch) {
     int64_t number = epoch->point.position.epoch + !epoch->whole;
     add_epoch(r, b, epoch, number);
     if (epoch->whole && b->is_best) keep_best_pass(b);
-    if (number % r->stride == 0 && affordable(r, COST_SNAPSHOT, r->last[COST_SNAPSHOT])) take_snapshot(r, b, number);
+    if (number % r->stride == 0 && affordable(r, COST_SNAPSHOT, r->last[COST_SNAPSHOT]))
+        take_snapshot(r, b, number, false);
     if (affordable(r, COST_PAGE, r->last[COST_PAGE])) write_page(r, b, "running");
 }
 
@@ -310,6 +311,8 @@ void report_tick(BlockRun *b) {
 
 void report_end(BlockRun *b, const char *state) {
     Report *r = b->report;
-    if (b->epoch - 1 > r->snapped) take_snapshot(r, b, b->epoch - 1);
+    bool repeated = b->epoch - 1 == r->snapped && r->tick == b->tick && r->snapped > 0 && !r->complete;
+    if (repeated) cJSON_DeleteItemFromArray(r->snapshots, cJSON_GetArraySize(r->snapshots) - 1);
+    if (repeated || b->epoch - 1 > r->snapped) take_snapshot(r, b, b->epoch - 1, true);
     write_page(r, b, state);
 }

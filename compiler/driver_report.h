@@ -3,29 +3,16 @@
 #ifndef NNC_DRIVER_REPORT_H
 #define NNC_DRIVER_REPORT_H
 
-#include "compiler/driver_train.h"
+#include "compiler/driver_probe.h"
 #include "runtime/report.h"
 
 enum { REPORT_CURVES = 16, REPORT_TENSORS = 200, REPORT_HISTOGRAMS = 4000 };
-
-/* The gradient of a parameter, as the last probe left it. */
-typedef struct {
-    const Variable *param;
-    void *values;
-} ReportGradient;
 
 /* What one loop shows. */
 typedef struct LoopReport {
     RtCurve *curves; /* of a training loop: its first reports by step */
     int ncurves;
     int64_t first; /* the step that they begin after */
-
-    ReportGradient *gradients; /* of a training loop, at most REPORT_TENSORS */
-    int ngradients;
-    bool has_gradients;  /* they hold values */
-    Code *probe;         /* gives them: the step of the smaller last batch, or a unit of its own; NULL so far */
-    const void **bases;  /* a unit of its own is called with */
-    int32_t *probe_rows; /* its batch */
 
     bool classifies;       /* of an evaluating loop: its steps give scores and labels behind the reports */
     RtScored scored, kept; /* of the last pass; under keep_best that of the best epoch */
@@ -38,10 +25,6 @@ void report_free_loop(LoopRun *l);
 
 /** Between steps: writes the page where the last one is old. */
 void report_tick(BlockRun *b);
-
-/** Gradients where all batches have one size: builds a unit of its own for them, and runs it on the first samples. */
-void report_build_probe(LoopRun *l);
-void report_run_probe(LoopRun *l);
 
 /** Adds what is known before the first step: settings, machine, memory, layers, the program's text. */
 void report_add_facts(cJSON *root, Driver *d, const BlockRuns *runs);

@@ -150,8 +150,8 @@ static int64_t gradient_bytes(const BlockRuns *runs) {
     int64_t sum = 0;
     for (size_t i = 0; i < runs->len; i++)
         for (size_t k = 0; k < runs->at[i]->loops.len; k++) {
-            const LoopReport *s = runs->at[i]->loops.at[k]->shown;
-            for (int g = 0; g < s->ngradients; g++) sum += driver_bytes(s->gradients[g].param->type);
+            const LoopRun *l = runs->at[i]->loops.at[k];
+            if (l->loop->trains) sum += probe_gradient_bytes(l);
         }
     return sum;
 }

@@ -4,6 +4,7 @@
 
 #include "compiler/lower/lower.h"
 #include "runtime/image.h"
+#include "runtime/report.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -94,35 +95,35 @@ static void add_graph(Driver *d, const LoopRun *l) {
 
 /* ---- the data ---- */
 
-static bool is_picture(const RtField *f) {
-    bool colours = f->rank == 3 && (f->dims[2] == 1 || f->dims[2] == 3);
-    bool sized = f->rank == 2 || colours || (f->rank == 3 && f->dims[0] == 1);
-    return sized && f->dims[0] * f->dims[1] >= 16 && (f->dtype == RT_U8 || rt_dtype_is_float(f->dtype)) && !f->vocab;
+/* The first samples side by side: [N, H, W, 1 or 3]. */
+static bool read_pictures(const RtData *data, const RtField *f, RtArray *batch, RtError *e) {
+    enum { MOST = 16 };
+    for (int64_t i = 0, n = MIN(data->count, MOST); i < n; i++) {
+        RtArray one = {0};
+        if (!rt_picture(f, data->rows ? data->rows[i] : i, &one)) return false;
+        size_t bytes = (size_t)rt_array_elements(&one);
+        bool room = i > 0;
+        if (!room) {
+            *batch = (RtArray){.dtype = RT_U8, .rank = 4, .dims = {n, one.dims[0], one.dims[1], one.dims[2]}};
+            room = rt_array_alloc(batch, f->source, e);
+        }
+        if (room) memcpy((char *)batch->data + (size_t)i * bytes, one.data, bytes);
+        rt_array_free(&one);
+        if (!room) return false;
+    }
+    return true;
 }
 
-/* The first samples on one sheet. */
-static bool add_pictures(BlockRun *b, const RtData *data, const RtField *f, RtError *e) {
-    enum { MOST = 16 };
-    int64_t bytes = rt_field_elements(f) * (int64_t)rt_dtype_size(f->dtype);
-    int skip = f->rank == 3 && f->dims[0] == 1 && f->dims[2] != 1 && f->dims[2] != 3; /* [1, H, W] */
-    RtArray batch = {.dtype = f->dtype, .rank = f->rank + 1 - skip}, sheet = {0};
-    batch.dims[0] = MIN(data->count, MOST);
-    for (int i = skip; i < f->rank; i++) batch.dims[i + 1 - skip] = f->dims[i];
-    if (!rt_array_alloc(&batch, f->source, e)) return false;
-    for (int64_t i = 0; i < batch.dims[0]; i++)
-        memcpy((char *)batch.data + i * bytes, (const char *)f->data + (data->rows ? data->rows[i] : i) * f->stride,
-               (size_t)bytes);
-    bool good = rt_image_of_array(&batch, &sheet, e) &&
-                rt_tb_picture(&b->d->tb, tag_of(b, f->name ? f->name : "inputs"), 0, &sheet, e);
+static void add_pictures(BlockRun *b, const RtData *data) {
+    RtError ignored; /* what does not fit is not shown */
+    int picture = rt_picture_field(data);
+    if (picture < 0) return;
+    const RtField *f = &data->fields[picture];
+    RtArray batch = {0}, sheet = {0};
+    if (read_pictures(data, f, &batch, &ignored) && rt_image_of_array(&batch, &sheet, &ignored))
+        rt_tb_picture(&b->d->tb, tag_of(b, f->name ? f->name : "inputs"), 0, &sheet, &ignored);
     rt_array_free(&batch);
     rt_array_free(&sheet);
-    return good;
-}
-
-static void add_data(BlockRun *b, const RtData *data) {
-    RtError ignored; /* what is no picture is not shown */
-    for (int i = 0; i < data->nfields; i++)
-        if (is_picture(&data->fields[i]) && add_pictures(b, data, &data->fields[i], &ignored)) return;
 }
 
 /* ---- the run ---- */
@@ -153,7 +154,7 @@ bool tensorboard_begin(Driver *d, const BlockRuns *runs, const char *dir) {
         for (size_t k = 0; k < b->loops.len && !first; k++)
             if (b->loops.at[k]->loop->trains) first = b->loops.at[k];
         if (!first) continue;
-        add_data(b, driver_rt_data(first->loop->data));
+        add_pictures(b, driver_rt_data(first->loop->data));
         if (i == 0) add_graph(d, first);
     }
     rt_tb_flush(&d->tb);

@@ -1,6 +1,6 @@
 /* Training and evaluating: a train block's loops become compiled steps, which the runtime's epoch loop calls. */
+#include "compiler/driver_probe.h"
 #include "compiler/driver_record.h"
-#include "compiler/driver_train.h"
 
 #include "runtime/files.h"
 #include "runtime/signals.h"
@@ -37,7 +37,7 @@ static void run_step(LoopRun *l, const Code *c, const int32_t *rows, int64_t n, 
     driver_run_code(d, c, l->bases);
     for (int i = 0; i < l->nreports; i++)
         reports[i] = d->nnc->float_type == DT_F64 ? l->results[i] : (double)singles[i];
-    if (l->shown) report_after_step(l, c, rows, n, reports);
+    if (l->shown) report_after_step(l, rows, n, reports);
     if (l->loop->trains) {
         finite_check(l, c, reports);
         l->block->tick++;
@@ -103,7 +103,7 @@ static RtNext epoch_end(void *user, const RtEpoch *epoch, RtError *e) {
     if (!b->checkpoint) return RT_GO_ON;
     tensorboard_epoch(b, epoch);
     if (epoch->whole) {
-        probe_epoch(b, epoch);
+        warn_epoch(b, epoch);
         decide_epoch(b, epoch->reports);
     }
     report_epoch(b, epoch);
@@ -342,6 +342,7 @@ int driver_train(Driver *d, bool evaluate) {
     }
     if (driver_failed(d)) status = status ? status : 1;
     for (size_t i = 0; i < runs.len; i++) {
+        for (size_t k = 0; k < runs.at[i]->loops.len; k++) probe_free(runs.at[i]->loops.at[k]);
         decide_free(runs.at[i]);
         vec_free(&runs.at[i]->loops);
     }

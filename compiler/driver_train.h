@@ -18,6 +18,7 @@ typedef struct {
     const void **more;          /* and the results behind the reports */
     int32_t scalars[3];         /* seed, tick, epoch */
     struct LoopReport *shown;   /* what the report has of it; NULL while evaluating */
+    struct Probe *probe;        /* driver_probe.h; NULL so far */
 } LoopRun;
 
 /* The best value of a report so far (NaN: none yet), and the epochs since it. */
@@ -80,10 +81,10 @@ void finite_keep(BlockRun *b);
  * not, or under --check-nan names what is to blame and ends the run. */
 void finite_check(LoopRun *l, const Code *c, const double *results);
 
-/* ---- driver_probe.c ---- */
+/* ---- driver_warn.c ---- */
 
 /** Warns of what the first epochs of a block tell about its data, its layers and its loss. */
-void probe_epoch(BlockRun *b, const RtEpoch *epoch);
+void warn_epoch(BlockRun *b, const RtEpoch *epoch);
 
 /* ---- driver_tensorboard.c ---- */
 
@@ -116,7 +117,7 @@ void report_extend(LoopRun *l);
 void report_begin(BlockRun *b);
 /** Around each step. */
 void report_before_step(LoopRun *l);
-void report_after_step(LoopRun *l, const Code *c, const int32_t *rows, int64_t n, const double *reports);
+void report_after_step(LoopRun *l, const int32_t *rows, int64_t n, const double *reports);
 /** An epoch has been judged. */
 void report_epoch(BlockRun *b, const RtEpoch *epoch);
 /** The block is over: "finished", "stopped", "interrupted" or "failed". */

@@ -83,10 +83,12 @@ cJSON *rt_scored_json(const RtScored *s, const RtData *data);
 
 /* ---- pictures: report_picture.c ---- */
 
-/** The field whose samples can be shown as pictures, [H, W], [H, W, 1 or 3] or [1 or 3, H, W]; -1 where none is. */
+/** The field whose samples can be shown as pictures: u8 or floats, [H, W], [H, W, 1 or 3] or [1 or 3, H, W]; -1: none.
+ */
 int rt_picture_field(const RtData *data);
-/** A sample as a PNG in a data URI, shrunk to 64 pixels where it is larger; floats from the least to the most.
- * malloc'ed; NULL where memory is out. */
+/** A sample as u8 [H, W, 1 or 3], floats from the least to the most; false where it is none or memory is out. */
+bool rt_picture(const RtField *f, int64_t row, RtArray *picture);
+/** The same as a PNG in a data URI, shrunk to 64 pixels where it is larger; malloc'ed, or NULL. */
 char *rt_picture_uri(const RtField *f, int64_t row);
 
 #endif

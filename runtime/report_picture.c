@@ -1,8 +1,7 @@
-/* Samples as small pictures inside a page. */
+/* Samples as pictures, and small ones inside a page. */
 #include "runtime/image.h"
 #include "runtime/report.h"
 #include <math.h>
-#include <png.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +19,7 @@ static bool is_channels(int64_t n) { return n == 1 || n == 3; }
 
 static bool pixels_of(const RtField *f, Pixels *p) {
     const int64_t *d = f->dims;
-    if (f->vocab > 0 || f->rank < 2 || f->rank > 3) return false;
+    if (f->vocab > 0 || f->rank < 2 || f->rank > 3 || (f->dtype != RT_U8 && !rt_dtype_is_float(f->dtype))) return false;
     if (f->rank == 2)
         *p = (Pixels){d[0], d[1], 1, d[1], 1, 0};
     else if (is_channels(d[2]))
@@ -75,28 +74,24 @@ static bool shrink(RtArray *a) {
 }
 
 static char *png_uri(const RtArray *a) {
-    png_image image = {.version = PNG_IMAGE_VERSION,
-                       .width = (png_uint_32)a->dims[1],
-                       .height = (png_uint_32)a->dims[0],
-                       .format = a->dims[2] == 3 ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY};
-    png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(image);
-    void *bytes = malloc(size);
     static const char head[] = "data:image/png;base64,";
-    char *code = NULL, *uri = NULL;
-    if (bytes != NULL && png_image_write_to_memory(&image, bytes, &size, 0, a->data, 0, NULL))
-        code = rt_base64(bytes, size);
-    if (code != NULL) uri = malloc(sizeof head + strlen(code));
+    size_t size;
+    char *bytes = rt_image_encode_png(a, &size, NULL), *code = bytes != NULL ? rt_base64(bytes, size) : NULL;
+    char *uri = code != NULL ? malloc(sizeof head + strlen(code)) : NULL;
     if (uri != NULL) snprintf(uri, sizeof head + strlen(code), "%s%s", head, code);
     free(code);
     free(bytes);
     return uri;
 }
 
-char *rt_picture_uri(const RtField *f, int64_t row) {
+bool rt_picture(const RtField *f, int64_t row, RtArray *picture) {
     Pixels p;
+    return pixels_of(f, &p) && to_bytes(f, &p, row, picture);
+}
+
+char *rt_picture_uri(const RtField *f, int64_t row) {
     RtArray a = {0};
-    char *uri = NULL;
-    if (pixels_of(f, &p) && to_bytes(f, &p, row, &a) && shrink(&a)) uri = png_uri(&a);
+    char *uri = rt_picture(f, row, &a) && shrink(&a) ? png_uri(&a) : NULL;
     rt_array_free(&a);
     return uri;
 }

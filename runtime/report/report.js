@@ -176,7 +176,7 @@ function weightsSection(block) {
     slider.addEventListener("input", draw);
     choose("weights");
     const note = "Each parameter’s values; the orange outline is where they began. "
-        + (any ? "Gradients are those of one batch of the epoch." : "This run was too short for gradients: computing them would have taken more than a hundredth of its time.");
+        + (any ? "Gradients are those of one batch after the epoch." : "Gradients are looked at after the first epoch.");
     return section("weights", "Weights and gradients", note, el("div.card", {style: "margin-top: 14px"},
         el("div.controls", {style: "margin: 0"}, el("div.segments", null, buttons), el("label", null, slider, label)), grid));
 }

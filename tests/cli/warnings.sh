@@ -63,7 +63,7 @@ warns "the same value in columns 'c1', 'c3', 'c5' and 1 more"
 sed -i 's/many.csv/sparse.csv/' net.nn
 warns
 program plain '|> Low(8)' 'SGD(0.01)'
-warns "8 of 8 units here are 0 for all of 32 samples" "--> net.nn:6"
+warns "8 of 8 units here are 0 for all of 64 samples" "--> net.nn:6"
 program plain '|> Dense(8, relu)' 'SGD(0)'
 warns "the loss is still" "after 3 epochs" "net.nn:9"
 program plain '|> Dense(8) |> fn(h) = 1e-9 * h |> Dense(8)' 'SGD(0.01)'

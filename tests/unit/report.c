@@ -168,7 +168,7 @@ Test(report, pictures) {
     } cases[] = {{RT_U8, 3, {2, 28, 28}, true},   {RT_U8, 4, {2, 32, 32, 3}, true},
                  {RT_F32, 4, {2, 3, 8, 8}, true}, {RT_F32, 4, {2, 200, 100, 1}, true},
                  {RT_F32, 2, {2, 64}, false},     {RT_F32, 4, {2, 8, 8, 5}, false},
-                 {RT_F32, 3, {2, 2, 2}, false}};
+                 {RT_F32, 3, {2, 2, 2}, false},   {RT_I32, 3, {2, 28, 28}, false}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         RtArray a = {.dtype = cases[i].dtype, .rank = cases[i].rank};
         memcpy(a.dims, cases[i].dims, sizeof cases[i].dims);
