@@ -107,6 +107,7 @@ static bool dump_source(Driver *d) {
 Driver *driver_open(const Options *o) {
     Driver *d = xcalloc(1, sizeof *d);
     d->options = *o;
+    d->floats = rt_floats_flush(); /* of the threads that this one starts, too */
     d->nnc = nnc_new();
     d->nnc->float_type = o->float_type;
     d->nnc->diags.errors_only = o->quiet;
@@ -142,6 +143,7 @@ void driver_close(Driver *d) {
     vec_free(&d->codes);
     vec_free(&d->times);
     nnc_free(d->nnc);
+    rt_floats_restore(d->floats);
     free(d);
 }
 

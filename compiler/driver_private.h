@@ -30,7 +30,8 @@ struct Driver {
     Machine machine;
     VEC(Code *) codes;
     JitCode *jit;
-    double making; /* seconds that code was compiled for where it was needed first */
+    unsigned floats; /* the mode before rt_floats_flush() */
+    double making;   /* seconds that code was compiled for where it was needed first */
     Variables variables;
     void *arena;
     RtPool *pool;

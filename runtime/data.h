@@ -118,5 +118,7 @@ bool rt_data_check_labels(const RtData *d, int field, int64_t classes, RtError *
 void rt_data_mean_std(const RtData *d, int field, double *mean, double *std);
 /** Writes into `rows` (room for count) the row number of each sample: what steps and rt_shuffle() work on. */
 void rt_data_rows(const RtData *d, int32_t *rows);
+/** Begins to bring rows that are wanted soon into the cache: in a shuffled set no processor guesses them. */
+void rt_data_prefetch(const RtData *d, const int32_t *rows, int64_t n);
 
 #endif

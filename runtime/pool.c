@@ -1,4 +1,6 @@
-/* A job is published behind a gate that workers may pass only while it is open. The caller opens it, works on the
+/* Each thread has a share of the tiles, neighbours, and takes from the others' shares when its own is done: in the next
+   job over the same memory, most tiles are on the core whose cache has them already.
+   A job is published behind a gate that workers may pass only while it is open. The caller opens it, works on the
    tiles too, closes it when none is left to hand out, and waits only for workers that are inside: one that the system
    has not scheduled yet (another process has the core) is never waited for. */
 #include "runtime/pool.h"
@@ -12,17 +14,28 @@
 /* The gate: how many workers are inside, and two flags. */
 enum { GATE_INSIDE = 0xFFFF, GATE_OPEN = 1 << 16, GATE_CALLER_PARKED = 1 << 17, MAX_THREADS = 1024 };
 
-/* How often a thread looks before it parks: about 20 to 60 microseconds, the length of a small kernel. */
-enum { SPINS = 1500 };
+/* How often a thread looks before it parks: some hundred microseconds, longer than most kernels that one thread runs
+   alone. To wake a thread costs tens of them, of the waking one too. */
+enum { SPINS = 8000 };
+
+/* A thread's share of the job, on a cache line of its own: whose it is mostly has it to itself. */
+typedef struct {
+    _Alignas(64) _Atomic int64_t next; /* the first tile that nobody has taken */
+    int64_t end;
+} Share;
+
+typedef struct {
+    RtPool *pool;
+    pthread_t thread;
+    int share; /* its number; the caller's is 0 */
+} Worker;
 
 struct RtPool {
     /* The job; written only while the gate is closed and nobody is inside. */
     void (*fn)(void *ctx, int64_t tile);
     void *ctx;
-    int64_t tiles;
+    Share *shares; /* one for each thread */
 
-    /* Each on a cache line of its own: `next` is hammered while tiles are handed out. */
-    _Alignas(64) _Atomic int64_t next;
     _Alignas(64) _Atomic uint32_t gate;
     _Alignas(64) _Atomic uint32_t jobs; /* published so far: what an idle worker watches */
     _Atomic int parked;                 /* idle workers that need a signal */
@@ -31,7 +44,7 @@ struct RtPool {
     pthread_mutex_t lock;
     pthread_cond_t work, done;
     int nworkers;
-    pthread_t workers[];
+    Worker workers[];
 };
 
 static void relax(void) {
@@ -42,22 +55,27 @@ static void relax(void) {
 #endif
 }
 
-static void run_tiles(RtPool *p) {
-    for (;;) {
-        int64_t tile = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed);
-        if (tile >= p->tiles) return;
-        p->fn(p->ctx, tile);
+/* Works on the tiles of one share, then of those after it in turn. */
+static void run_tiles(RtPool *p, int share) {
+    int threads = p->nworkers + 1;
+    for (int i = 0; i < threads; i++) {
+        Share *s = &p->shares[(share + i) % threads];
+        while (atomic_load_explicit(&s->next, memory_order_relaxed) < s->end) {
+            int64_t tile = atomic_fetch_add_explicit(&s->next, 1, memory_order_relaxed);
+            if (tile < s->end) p->fn(p->ctx, tile);
+        }
     }
 }
 
 /* Works on the open job, if there is one. */
-static void visit(RtPool *p) {
+static void visit(const Worker *w) {
+    RtPool *p = w->pool;
     uint32_t gate = atomic_load_explicit(&p->gate, memory_order_relaxed);
     do {
         if ((gate & GATE_OPEN) == 0) return;
     } while (
         !atomic_compare_exchange_weak_explicit(&p->gate, &gate, gate + 1, memory_order_acquire, memory_order_relaxed));
-    run_tiles(p);
+    run_tiles(p, w->share);
     gate = atomic_fetch_sub_explicit(&p->gate, 1, memory_order_release) - 1;
     if (gate == GATE_CALLER_PARKED) { /* the last one out */
         pthread_mutex_lock(&p->lock);
@@ -70,8 +88,9 @@ static bool idle(RtPool *p, uint32_t seen) {
     return atomic_load(&p->jobs) == seen && !atomic_load_explicit(&p->quit, memory_order_relaxed);
 }
 
-static void *worker(void *arg) {
-    RtPool *p = arg;
+static void *work(void *worker) {
+    const Worker *w = worker;
+    RtPool *p = w->pool;
     uint32_t seen = 0;
     for (;;) {
         for (int i = 0; i < SPINS && idle(p, seen); i++) relax();
@@ -86,20 +105,24 @@ static void *worker(void *arg) {
         }
         if (atomic_load_explicit(&p->quit, memory_order_relaxed)) return NULL;
         seen = atomic_load(&p->jobs);
-        visit(p);
+        visit(w);
     }
 }
 
-static void publish(RtPool *p) {
-    atomic_store_explicit(&p->next, 0, memory_order_relaxed);
+static void publish(RtPool *p, int64_t tiles) {
+    int64_t threads = p->nworkers + 1, each = tiles / threads, more = tiles % threads, next = 0;
+    for (int64_t i = 0; i < threads; i++) {
+        atomic_store_explicit(&p->shares[i].next, next, memory_order_relaxed);
+        p->shares[i].end = next += each + (i < more);
+    }
     atomic_store_explicit(&p->gate, GATE_OPEN, memory_order_release);
     atomic_fetch_add(&p->jobs, 1);
     if (atomic_load(&p->parked) == 0) return;
     pthread_mutex_lock(&p->lock);
-    if (p->tiles > p->nworkers) {
+    if (tiles > p->nworkers) {
         pthread_cond_broadcast(&p->work);
     } else {
-        for (int64_t i = 1; i < p->tiles; i++) pthread_cond_signal(&p->work);
+        for (int64_t i = 1; i < tiles; i++) pthread_cond_signal(&p->work);
     }
     pthread_mutex_unlock(&p->lock);
 }
@@ -127,9 +150,8 @@ void rt_parallel(RtPool *p, void (*fn)(void *ctx, int64_t tile), void *ctx, int6
     }
     p->fn = fn;
     p->ctx = ctx;
-    p->tiles = tiles;
-    publish(p);
-    run_tiles(p);
+    publish(p, tiles);
+    run_tiles(p, 0);
     await(p);
 }
 
@@ -145,11 +167,15 @@ static int processors(void) {
 RtPool *rt_pool_new(int threads) {
     if (threads <= 0) threads = processors();
     if (threads > MAX_THREADS) threads = MAX_THREADS;
-    size_t bytes = sizeof(RtPool) + (size_t)(threads - 1) * sizeof(pthread_t);
+    size_t bytes = sizeof(RtPool) + (size_t)(threads - 1) * sizeof(Worker);
     RtPool *p = aligned_alloc(64, (bytes + 63) / 64 * 64);
     if (p == NULL) return NULL;
+    p->shares = aligned_alloc(64, (size_t)threads * sizeof(Share));
+    if (p->shares == NULL) {
+        free(p);
+        return NULL;
+    }
     p->nworkers = 0;
-    atomic_init(&p->next, 0);
     atomic_init(&p->gate, 0);
     atomic_init(&p->jobs, 0);
     atomic_init(&p->parked, 0);
@@ -160,7 +186,13 @@ RtPool *rt_pool_new(int threads) {
     sigset_t all, before; /* workers inherit the mask: signals go to the threads that care */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    while (p->nworkers < threads - 1 && pthread_create(&p->workers[p->nworkers], NULL, worker, p) == 0) p->nworkers++;
+    for (int i = 0; i < threads - 1; i++) {
+        Worker *w = &p->workers[i];
+        w->pool = p;
+        w->share = i + 1;
+        if (pthread_create(&w->thread, NULL, work, w) != 0) break;
+        p->nworkers++;
+    }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return p;
 }
@@ -171,10 +203,11 @@ void rt_pool_free(RtPool *p) {
     atomic_store_explicit(&p->quit, true, memory_order_relaxed);
     pthread_cond_broadcast(&p->work);
     pthread_mutex_unlock(&p->lock);
-    for (int i = 0; i < p->nworkers; i++) pthread_join(p->workers[i], NULL);
+    for (int i = 0; i < p->nworkers; i++) pthread_join(p->workers[i].thread, NULL);
     pthread_cond_destroy(&p->done);
     pthread_cond_destroy(&p->work);
     pthread_mutex_destroy(&p->lock);
+    free(p->shares);
     free(p);
 }
 

@@ -20,6 +20,23 @@ double rt_seconds(void) {
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+#ifdef __x86_64__
+enum { FLUSH_TO_ZERO = 1 << 15 }; /* of MXCSR */
+
+unsigned rt_floats_flush(void) {
+    unsigned before = __builtin_ia32_stmxcsr();
+    if (!(before & FLUSH_TO_ZERO)) __builtin_ia32_ldmxcsr(before | FLUSH_TO_ZERO);
+    return before;
+}
+
+void rt_floats_restore(unsigned before) {
+    if (!(before & FLUSH_TO_ZERO)) __builtin_ia32_ldmxcsr(before);
+}
+#else
+unsigned rt_floats_flush(void) { return 0; }
+void rt_floats_restore(unsigned before) { (void)before; }
+#endif
+
 static const struct {
     const char *name;
     size_t size;

@@ -233,7 +233,9 @@ static bool run_batches(Run *run, const RtLoop *l, LoopState *s, double *reports
         }
         run->signalled = rt_signals_seen(t->signals) != 0;
         if (run->signalled) return false;
-        run_batch(run, l, s, first, left < l->batch ? left : l->batch, reports);
+        int64_t n = left < l->batch ? left : l->batch, next = left - n;
+        rt_data_prefetch(l->data, s->rows + first + n, next < l->batch ? next : l->batch);
+        run_batch(run, l, s, first, n, reports);
         if (t->failed != NULL && *t->failed) {
             run->failed = !rt_fail(run->e, "a step of training failed");
             return false;

@@ -6,9 +6,9 @@ int loop_lanes(const Builder *b, DType t) {
     return b->m->vector_bytes / (int)bytes;
 }
 
-/* A tile is worth about 20 microseconds; some hundreds are enough for any number of threads. */
+/* A tile is worth about 5 microseconds; some hundreds are enough for any number of threads. */
 int64_t loop_tiles(int64_t units, double nanoseconds) {
-    double tiles = nanoseconds / 20000;
+    double tiles = nanoseconds / 5000;
     int64_t n = tiles < 1 ? 1 : tiles > 256 ? 256 : (int64_t)tiles;
     n = MIN(n, units);
     int64_t each = (units + n - 1) / n;

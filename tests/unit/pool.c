@@ -2,6 +2,9 @@
 /* The thread pool: every tile once, in any mix of job sizes, parked or awake. */
 #include "runtime/pool.h"
 #include <criterion/criterion.h>
+#include <float.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
@@ -83,4 +86,52 @@ Test(pool, default_size_is_the_machine) {
     RtPool *p = rt_pool_new(0);
     cr_assert(rt_pool_threads(p) >= 1);
     rt_pool_free(p);
+}
+
+enum { PAIRED = 64 };
+
+typedef struct {
+    pthread_t thread[PAIRED];
+    _Atomic bool began[PAIRED];
+} Pairs;
+
+/* Ends when the tile half the job away has begun, so that two threads work side by side. */
+static void run_paired(void *ctx, int64_t tile) {
+    Pairs *p = ctx;
+    p->thread[tile] = pthread_self();
+    atomic_store(&p->began[tile], true);
+    while (!atomic_load(&p->began[(tile + PAIRED / 2) % PAIRED])) sched_yield();
+}
+
+/* Tiles run where they ran in the job before, as long as both threads are there. */
+Test(pool, tiles_stay_where_they_were) {
+    RtPool *p = rt_pool_new(2);
+    pthread_t worker = pthread_self();
+    for (int job = 0; job < 20; job++) {
+        Pairs pairs = {0};
+        rt_parallel(p, run_paired, &pairs, PAIRED);
+        if (job == 0) worker = pairs.thread[PAIRED / 2];
+        for (int t = 0; t < PAIRED; t++)
+            cr_expect(pthread_equal(pairs.thread[t], t < PAIRED / 2 ? pthread_self() : worker), "job %d tile %d", job,
+                      t);
+    }
+    rt_pool_free(p);
+}
+
+static void halve(void *ctx, int64_t tile) { ((volatile double *)ctx)[tile] *= 0.5; }
+
+/* What is too small for a normal number is zero in all threads while the mode is on, and only then. */
+Test(pool, flushes_subnormals) {
+    volatile double x[TILES];
+    for (int flush = 0; flush < 2; flush++) {
+        unsigned before = flush ? rt_floats_flush() : 0;
+        for (int i = 0; i < TILES; i++) x[i] = DBL_MIN;
+        RtPool *p = rt_pool_new(3);
+        rt_parallel(p, halve, (void *)(uintptr_t)x, TILES);
+        rt_pool_free(p);
+        if (flush) rt_floats_restore(before);
+#ifdef __x86_64__
+        for (int i = 0; i < TILES; i++) cr_expect(x[i] == (flush ? 0 : DBL_MIN / 2));
+#endif
+    }
 }
