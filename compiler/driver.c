@@ -43,13 +43,6 @@ bool driver_error(Driver *d, const char *fmt, ...) {
     return false;
 }
 
-/* What a stage gives is verified in debug builds, and in those with sanitizers. */
-#if defined NDEBUG && !defined NNC_VERIFY
-enum { VERIFY = false };
-#else
-enum { VERIFY = true };
-#endif
-
 static bool dumps(const Driver *d, DumpStage stage) { return d->options.dumps >> stage & 1; }
 
 /* ---- opening ---- */
@@ -227,17 +220,9 @@ static bool lay_out_variables(Driver *d) {
     return d->variables.bytes != NULL;
 }
 
-LoopUnit *driver_loops(Driver *d, const Graph *g, const Code *like, const char *name, int nresults,
-                       const Machine *machine) {
-    const TrainBlock *b = like->block;
-    int64_t budget = b && b->memory ? b->memory - d->variables.layout.size : INT64_MAX;
-    return loop_build_within(d->nnc, g, name, (int)like->unit->inputs.len, nresults, &d->variables.layout, machine,
-                             budget);
-}
-
 void driver_build_loops(Driver *d, Code *c, const Machine *machine) {
     double start = rt_seconds();
-    c->loops = driver_loops(d, c->graph, c, c->unit->name, (int)c->unit->results.len, machine);
+    c->loops = driver_loops(d, c->graph, c, c->unit->name, (int)c->unit->results.len, machine, &c->parts);
     driver_add_time(d, "loops", start);
     if (VERIFY) loop_verify(c->loops);
     if (dumps(d, DUMP_FUSED)) {

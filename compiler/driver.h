@@ -77,6 +77,12 @@ const RtData *driver_rt_data(const DataInfo *info);
 
 /* ---- code: driver.c ---- */
 
+/* What became of a unit's batch where a budget of memory asked for it in parts. */
+typedef struct {
+    int64_t batch, part; /* its samples; those of a part, 0: it is run as a whole */
+    Span mixed;          /* what works on all samples together and so kept it from being cut; else no place */
+} BatchParts;
+
 /* A unit on its way to machine code. */
 typedef struct {
     Unit *unit;
@@ -86,6 +92,7 @@ typedef struct {
     JitCode *jit; /* the code it is in; NULL where none is made */
     int number;   /* of the unit among those of that code */
     bool soon;    /* needed at once: the others are compiled when they are first run */
+    BatchParts parts;
 } Code;
 
 /** Adds a unit; NULL units (after diagnostics) are passed through as NULL. */

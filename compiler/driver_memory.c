@@ -9,14 +9,14 @@
 
 /* The bytes that the steps of the block take; of all steps the largest. */
 static int64_t bytes_of(const Driver *d, const TrainBlock *block, const Code **largest) {
-    int64_t most = 0;
+    int64_t most = -1;
     for (size_t i = 0; i < d->codes.len; i++) {
         const Code *c = d->codes.at[i];
-        if (c->block != block || c->loops->arena_bytes < most) continue;
+        if (c->block != block || c->loops->arena_bytes <= most) continue;
         most = c->loops->arena_bytes;
         if (largest) *largest = c;
     }
-    return d->variables.layout.size + most;
+    return d->variables.layout.size + MAX(most, 0);
 }
 
 int driver_recomputed(const Driver *d, const TrainBlock *block) {
@@ -26,12 +26,26 @@ int driver_recomputed(const Driver *d, const TrainBlock *block) {
     return most;
 }
 
+int64_t driver_part(const Driver *d, const TrainBlock *block, int64_t *batch) {
+    for (size_t i = 0; i < d->codes.len; i++) {
+        const Code *c = d->codes.at[i];
+        if (c->block != block || !c->parts.part) continue;
+        if (batch) *batch = c->parts.batch;
+        return c->parts.part;
+    }
+    return 0;
+}
+
 const char *driver_memory_text(const Driver *d, const TrainBlock *block) {
     Arena *a = d->nnc->arena;
     int n = driver_recomputed(d, block);
+    int64_t batch = 0, part = driver_part(d, block, &batch);
     if (!block->memory) return NULL;
+    const char *parts =
+        part ? arena_printf(a, ", batches of %lld in parts of %lld", (long long)batch, (long long)part) : "";
     const char *more = n ? arena_printf(a, ", recomputes %d tensor%s", n, n > 1 ? "s" : "") : "";
-    return arena_printf(a, "%s of %s%s", driver_size(a, bytes_of(d, block, NULL)), driver_size(a, block->memory), more);
+    return arena_printf(a, "%s of %s%s%s", driver_size(a, bytes_of(d, block, NULL)), driver_size(a, block->memory),
+                        parts, more);
 }
 
 /* ---- the bill ---- */
@@ -76,9 +90,27 @@ static int fullest(const LoopUnit *u, const MemoryValues *bill) {
     return at;
 }
 
-static void add_bill(Driver *d, Diag *diagnostic, const LoopUnit *u) {
+/* What would help where the batch cannot be smaller than it is. */
+static void add_advice(Driver *d, Diag *diagnostic, const Code *c) {
+    if (c->parts.mixed.file)
+        diag_help(d->nnc, diagnostic,
+                  "%s works on the batch as a whole, so it is not run in parts: a smaller batch needs less",
+                  driver_mixed(d, c));
+    else if (c->parts.part)
+        diag_help(d->nnc, diagnostic, "this is with batches of %lld in parts of %lld: a smaller model needs less",
+                  (long long)c->parts.batch, (long long)c->parts.part);
+    else
+        diag_help(d->nnc, diagnostic,
+                  c->parts.batch > 1
+                      ? "the batch in parts would need more, as all gradients are kept between them: a smaller "
+                        "batch needs less"
+                      : "a smaller model needs less");
+}
+
+static void add_bill(Driver *d, Diag *diagnostic, const Code *c) {
     enum { LINES = 5 };
     Arena *a = d->nnc->arena;
+    const LoopUnit *u = c->loops;
     MemoryValues bill = driver_memory_values(u);
     int at = fullest(u, &bill), lines = 0;
     if (bill.len) qsort(bill.at, bill.len, sizeof *bill.at, by_bytes);
@@ -92,9 +124,7 @@ static void add_bill(Driver *d, Diag *diagnostic, const LoopUnit *u) {
                   driver_place(d, u->kernels.at[x->first]->at), name ? "  " : "", name ? name : "");
         lines++;
     }
-    diag_help(
-        d->nnc, diagnostic,
-        "a k-th of the batch with `accumulate k` gives the same updates, where samples do not depend on each other");
+    add_advice(d, diagnostic, c);
     vec_free(&bill);
 }
 
@@ -107,7 +137,7 @@ bool driver_within_memory(Driver *d) {
         add_bill(d,
                  diag(d->nnc, block->at, DIAG_memory_budget, driver_size(d->nnc->arena, block->memory),
                       driver_size(d->nnc->arena, need)),
-                 largest->loops);
+                 largest);
         return false;
     }
     return true;

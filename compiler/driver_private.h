@@ -9,6 +9,13 @@
 
 enum { DRIVER_LEAST_ARENA = 64 };
 
+/* What a stage gives is verified in debug builds, and in those with sanitizers. */
+#if defined NDEBUG && !defined NNC_VERIFY
+enum { VERIFY = false };
+#else
+enum { VERIFY = true };
+#endif
+
 typedef struct DataSet DataSet; /* driver_data.c */
 
 typedef struct {
@@ -80,9 +87,14 @@ bool driver_take_tensor(Saved s, const char *prefix, const RtTensors *file, bool
 /** Lowers a unit and runs the graph passes over it; then its loop nests for `machine`, variables being laid out. */
 void driver_optimize(Driver *d, Code *c);
 void driver_build_loops(Driver *d, Code *c, const Machine *machine);
-/** The loop nests of a graph that has the inputs, and the budget of memory, of unit `like`. */
+
+/** The loop nests of a graph that has the inputs, and the budget of memory, of unit `like`: driver_parts.c. `parts`
+ * (may be NULL) gets what became of the batch. */
 LoopUnit *driver_loops(Driver *d, const Graph *g, const Code *like, const char *name, int nresults,
-                       const Machine *machine);
+                       const Machine *machine, BatchParts *parts);
+
+/** What works on the batch of a unit as a whole: "'net.norm' (model.nn:7)". */
+const char *driver_mixed(const Driver *d, const Code *c);
 
 /** Whether every label of the loop's data that a unit uses as an index is inside what it indexes; false after
  * diagnostics. */
@@ -98,7 +110,8 @@ bool driver_add_all(Driver *d, const char *name);
 /** Whether the steps of all train blocks keep to their budgets of memory; otherwise a bill is the diagnostic:
  * driver_memory.c. */
 bool driver_within_memory(Driver *d);
-/** "61.2 MiB of 64 MiB, recomputes 5 tensors": what a run of the block takes; NULL where it has no budget. */
+/** "61.2 MiB of 64 MiB, batches of 512 in parts of 128, recomputes 5 tensors": what a run of the block takes; NULL
+ * where it has no budget. */
 const char *driver_memory_text(const Driver *d, const TrainBlock *block);
 /* An intermediate value of a unit that has a place of its own, and the first and the last kernel that use it. */
 typedef struct {
@@ -113,6 +126,9 @@ typedef VEC(MemoryValue) MemoryValues;
 MemoryValues driver_memory_values(const LoopUnit *u);
 /** Buffers that the block's steps fill once more rather than keep. */
 int driver_recomputed(const Driver *d, const TrainBlock *block);
+
+/** Samples of the parts that batches of the block are run in, and of the batch (may be NULL); 0: none is. */
+int64_t driver_part(const Driver *d, const TrainBlock *block, int64_t *batch);
 
 /** Samples in a full batch of a loop. */
 int64_t driver_batch(const Driver *d, const TrainBlock *block, const TrainLoop *loop);

@@ -158,7 +158,7 @@ static bool build(Probe *p) {
     int nresults = p->ngradients + p->nrectifiers;
     if (!nresults) return false;
     g = pass_simplify(d->nnc, pass_autodiff(d->nnc, pass_simplify(d->nnc, ir_compact(g, NULL))));
-    p->loops = driver_loops(d, g, l->full, "probe", nresults, &d->machine);
+    p->loops = driver_loops(d, g, l->full, "probe", nresults, &d->machine, NULL);
     if (!get_room(p)) return false;
     p->jit = jit_new(d->nnc, &p->loops, 1, d->options.cpu, !d->options.no_cache);
     set_bases(p);

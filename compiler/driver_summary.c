@@ -129,9 +129,9 @@ static void print_unit(Driver *d, const Code *c) {
     if (d->options.json) {
         printf("{\"event\":\"unit\",\"unit\":\"%s\",\"kernels\":%zu,\"forward_flops\":%lld,\"flops\":%lld,\"arena_"
                "bytes\":%lld,"
-               "\"recomputed\":%d}\n",
+               "\"recomputed\":%d,\"part\":%lld}\n",
                c->unit->name, count, (long long)forward, (long long)flops, (long long)c->loops->arena_bytes,
-               c->loops->recomputed);
+               c->loops->recomputed, (long long)c->parts.part);
         return;
     }
     printf("\n%s: %zu kernels, %s FLOPs", c->unit->name, count, driver_grouped(a, flops));

@@ -174,7 +174,8 @@ static int run_block(BlockRun *b, bool evaluate, const RtSignals *signals, const
                             {"parameters", NULL, (double)d->program->params.len},
                             {"arena_bytes", NULL, (double)driver_arena_bytes(d)},
                             {"variable_bytes", NULL, (double)d->variables.layout.size},
-                            {"recomputed", NULL, driver_recomputed(d, b->block)}};
+                            {"recomputed", NULL, driver_recomputed(d, b->block)},
+                            {"part", NULL, (double)driver_part(d, b->block, NULL)}};
     RtTrain t = {.name = b->block->name[0] ? b->block->name : NULL,
                  .title = block_title(b),
                  .nloops = (int)b->loops.len,
