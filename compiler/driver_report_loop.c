@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STEPS_A_TICK = 64, MOST_BYTES = 1 << 28 }; /* that gradients, or scores, may take */
+enum { STEPS_A_TICK = 64, MOST_BYTES = 1 << 28 }; /* that scores may take */
 
 /* ---- before the steps are built ---- */
 
@@ -24,17 +24,29 @@ static void add_scores(Driver *d, Unit *u) {
     add_results(d, u, more, COUNT(more));
 }
 
-static bool shows_scores(const LoopRun *l, const Unit *u) {
-    const Term *scores = u->classifier.scores;
-    int64_t count = MIN(driver_rt_data(l->loop->data)->count, RT_SCORED_SAMPLES) + l->batch;
-    return scores && count <= MOST_BYTES / (driver_bytes(scores->type) / l->batch);
+/* How a loop's scores lie. */
+static RtScoredShape shape_of(const LoopRun *l, const UnitClassifier *c) {
+    int64_t labels = driver_elements(c->labels->type);
+    return (RtScoredShape){.count = driver_rt_data(l->loop->data)->count,
+                           .batch = l->batch,
+                           .places = labels / l->batch,
+                           .classes = driver_elements(c->scores->type) / MAX(labels, 1),
+                           .scores = (RtDType)c->scores->type.dtype,
+                           .labels = (RtDType)c->labels->type.dtype};
+}
+
+/* Whether each sample has as many scores, and there is room for them. */
+static bool shows_scores(const LoopRun *l, const UnitClassifier *c) {
+    if (!c->scores || driver_elements(c->labels->type) % l->batch) return false;
+    RtScoredShape shape = shape_of(l, c);
+    return shape.places && rt_scored_bytes(&shape) <= MOST_BYTES;
 }
 
 void report_extend(LoopRun *l) {
     Driver *d = l->block->d;
     LoopReport *s = l->shown = ARENA_NEW(d->nnc->arena, LoopReport);
     if (l->loop->trains) return;
-    s->classifies = shows_scores(l, l->full->unit) && (!l->last || l->last->unit->classifier.scores);
+    s->classifies = shows_scores(l, &l->full->unit->classifier) && (!l->last || l->last->unit->classifier.scores);
     if (!s->classifies) return;
     add_scores(d, l->full->unit);
     if (l->last) add_scores(d, l->last->unit);
@@ -54,12 +66,8 @@ bool report_begin_loop(LoopRun *l) {
     LoopReport *s = l->shown;
     if (l->loop->trains) begin_training(l);
     if (!s->classifies) return true;
-    const UnitClassifier *c = &l->full->unit->classifier;
-    int64_t classes = 0, count = driver_rt_data(l->loop->data)->count;
-    RtDType scores = (RtDType)c->scores->type.dtype, labels = (RtDType)c->labels->type.dtype;
-    dim_is_const(c->scores->type.dims[1], &classes);
-    return rt_scored_new(&s->scored, count, l->batch, classes, scores, labels) &&
-           (!l->block->block->keep_best || rt_scored_new(&s->kept, count, l->batch, classes, scores, labels));
+    RtScoredShape shape = shape_of(l, &l->full->unit->classifier);
+    return rt_scored_new(&s->scored, &shape) && (!l->block->block->keep_best || rt_scored_new(&s->kept, &shape));
 }
 
 void report_free_loop(LoopRun *l) {

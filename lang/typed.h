@@ -212,10 +212,13 @@ typedef struct {
     Term *value;
 } UnitGradient;
 
-/* A classifier, as an evaluating loop shows it: scores [N, C] that depend on parameters and labels int[N] of the data
- * that stand beside each other in the call of a metric or a loss. NULL: none. */
+/* A classifier, as an evaluating loop shows it: scores that depend on parameters and labels of the data, from which the
+ * scores are not computed, beside each other in the call of a metric or a loss. Labels are int[..B] and scores [..B, C];
+ * where there are no such, both have the same dims, and it is a classifier of two classes if all labels turn out to be 0
+ * or 1. NULL: none. */
 typedef struct {
     Term *scores, *labels;
+    bool binary;
 } UnitClassifier;
 
 /* One function to compile. Inputs of exported functions: the tensors, then those of `seed`, `tick` and `epoch` that it

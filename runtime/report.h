@@ -56,20 +56,28 @@ RtHistogram rt_histogram(const void *data, RtDType dtype, int64_t n);
 
 /* ---- classifiers: report_classifier.c ---- */
 
-enum { RT_SCORED_SAMPLES = 10000, RT_WORST_SAMPLES = 24, RT_MATRIX_CLASSES = 100 };
+enum { RT_SCORED_PLACES = 10000, RT_WORST_SAMPLES = 24, RT_MATRIX_CLASSES = 100, RT_CONFUSED_PAIRS = 8 };
 
-/** What a classifier gave for the samples of a data set in its last pass over it: the first RT_SCORED_SAMPLES. Steps
- * write where rt_scored_place() says. */
+/** How scores lie: each sample has a label at each of its `places`, one or as many as a sequence is long, and beside it
+ * a score for each class. Where `classes` is 1 there are two of them, and the score is that of class 1. */
 typedef struct {
-    int64_t room, at; /* samples there is room for, and done in this pass */
-    int64_t classes;
-    RtDType scores_type, labels_type;
-    char *scores, *labels; /* [room + batch, classes], [room + batch] */
+    int64_t count, batch; /* samples of the data, and of a batch */
+    int64_t places, classes;
+    RtDType scores, labels;
+} RtScoredShape;
+
+/** What a classifier gave for the samples of a data set in its last pass over it: the first ones, with RT_SCORED_PLACES
+ * or one of them. Steps write where rt_scored_place() says. */
+typedef struct {
+    RtScoredShape shape;
+    int64_t room, at;      /* samples there is room for, and done in this pass */
+    char *scores, *labels; /* [room + batch, places, classes], [room + batch, places] */
     int32_t *rows;         /* of the data set */
 } RtScored;
 
-bool rt_scored_new(RtScored *s, int64_t count, int64_t batch, int64_t classes, RtDType scores_type,
-                   RtDType labels_type);
+/** The memory it takes. */
+int64_t rt_scored_bytes(const RtScoredShape *shape);
+bool rt_scored_new(RtScored *s, const RtScoredShape *shape);
 void rt_scored_free(RtScored *s);
 /** A new pass begins. */
 void rt_scored_begin(RtScored *s);
@@ -77,8 +85,9 @@ void rt_scored_begin(RtScored *s);
 void rt_scored_place(const RtScored *s, void **scores, void **labels);
 /** That batch is done: these were its `n` samples. */
 void rt_scored_add(RtScored *s, const int32_t *rows, int64_t n);
-/** The confusion matrix and the samples with the highest loss, with pictures; NULL where there is nothing. Scores that
- * are probabilities are taken as such, all others through softmax. */
+/** The confusion matrix, or of many classes those confused most, and the samples with the highest loss; NULL where
+ * there is nothing. Scores that are probabilities are taken as such, all others through softmax, or where they are one
+ * for two classes through sigmoid. */
 cJSON *rt_scored_json(const RtScored *s, const RtData *data);
 
 /* ---- pictures: report_picture.c ---- */

@@ -43,19 +43,16 @@ function head(block) {
 
 /* ---- mistakes ---- */
 
-function className(c, i) { return c.names ? c.names[i] : String(i); }
+function className(c, i) {
+    const name = c.names ? c.names[i] : String(i);
+    return {" ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍"}[name] ?? name;
+}
 
 function mistakes(c) {
-    const pairs = [];
-    c.matrix.forEach((row, i) => {
-        const sum = row.reduce((a, b) => a + b, 0);
-        row.forEach((n, k) => { if (i !== k && n > 0) pairs.push({i, k, n, share: n / sum}); });
-    });
-    pairs.sort((a, b) => b.n - a.n || b.share - a.share);
-    return el("div", null, el("h3", null, pairs.length ? "Most frequent mistakes" : "No mistakes"),
-        el("table.list", null, el("tbody", null, pairs.slice(0, 8).map(p => el("tr", null,
-            el("td", null, className(c, p.i), el("span.arrow", null, "→"), className(c, p.k)),
-            el("td", null, `${grouped(p.n)}, ${percent(p.share)}`))))));
+    return el("div", null, el("h3", null, c.confused.length ? "Most frequent mistakes" : "No mistakes"),
+        el("table.list", null, el("tbody", null, c.confused.map(([label, predicted, n, share]) => el("tr", null,
+            el("td", null, className(c, label), el("span.arrow", null, "→"), className(c, predicted)),
+            el("td", null, `${grouped(n)}, ${percent(share)}`))))));
 }
 
 function matrix(c) {
@@ -68,7 +65,7 @@ function matrix(c) {
     const cell = (i, k) => {
         const share = sums[i] ? c.matrix[i][k] / sums[i] : 0;
         const strength = i === k ? 0.08 + 0.86 * share : Math.min(1, 0.1 + 1.3 * Math.sqrt(share));
-        const text = `true ${className(c, i)}, predicted ${className(c, k)}: ${count(c.matrix[i][k], "sample")}, ${percent(share)} of the row`;
+        const text = `true ${className(c, i)}, predicted ${className(c, k)}: ${count(c.matrix[i][k], thing(c))}, ${percent(share)} of the row`;
         const td = el("td.cell" + (c.matrix[i][k] ? strength > 0.66 ? ".strong" : "" : ".zero"), {
             "aria-label": text, title: small ? text : null,
             onmouseenter: () => { reading.textContent = text; }, onmouseleave: () => { reading.textContent = rest; },
@@ -105,22 +102,28 @@ function drawn(values) {
 
 function sample(c, s) {
     const right = s.label === s.predicted;
-    return el("figure.sample", {title: `row ${s.row} of the data`},
+    return el("figure.sample", {title: `row ${s.row} of the data` + (s.place === undefined ? "" : `, place ${s.place}`)},
         s.picture || s.numbers ? el("div.picture", null, s.picture ? el("img", {src: s.picture, alt: `sample ${s.row}`}) : drawn(floats(s.numbers))) : null,
+        s.text ? el("div.text", null, s.text) : null,
         el("figcaption", null,
             el("div.what", null, className(c, s.label), el("span.arrow", null, "→"), el("span.got" + (right ? ".fine" : ""), null, className(c, s.predicted))),
             el("div.how", null, `loss ${number(s.loss, 3)}`), el("div.how", null, `${percent(s.p_predicted)} sure`)));
 }
 
+// What has a label: a sample, or one of its places.
+function thing(c) { return c.places > 1 ? "label" : "sample"; }
+
 function mistakesSection(c) {
     const share = c.right / c.judged;
-    const note = `${grouped(c.right)} of ${grouped(c.judged)} samples of the evaluating loop are classified right, ${percent(share)}`
-        + (c.looked_at < c.count ? `; the first ${grouped(c.looked_at)} of ${grouped(c.count)} were looked at.` : ".")
+    const note = `${grouped(c.right)} of ${grouped(c.judged)} ${thing(c)}s of the evaluating loop are classified right, ${percent(share)}`
+        + (c.looked_at < c.count ? `; the first ${grouped(c.looked_at)} of ${count(c.count, "sample")} were looked at.` : ".")
+        + (c.threshold === undefined ? "" : ` A score above ${c.threshold} is taken for class 1.`)
         + (c.best_epoch ? " The weights are those of the best epoch." : "");
     return section("mistakes", "What it gets wrong", note,
-        c.matrix ? el("div.card.wide", {style: "margin-top: 14px"}, el("div.split", null,
-            el("div", null, el("h3", null, "Confusion matrix"), matrix(c)), mistakes(c))) : null,
-        el("div.card", {style: "margin-top: 16px"}, el("h3", null, "The samples with the highest loss"),
+        el("div.card.wide", {style: "margin-top: 14px"}, c.matrix
+            ? el("div.split", null, el("div", null, el("h3", null, "Confusion matrix"), matrix(c)), mistakes(c))
+            : el("div", null, mistakes(c), el("p.note", null, `A confusion matrix of ${grouped(c.classes)} classes would be too large to read.`))),
+        el("div.card", {style: "margin-top: 16px"}, el("h3", null, `The ${thing(c)}s with the highest loss`),
             el("p.note", null, "The true class, then what the model took it for and how sure it was."),
             el("div.samples", null, c.worst.map(s => sample(c, s)))));
 }

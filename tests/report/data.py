@@ -40,9 +40,15 @@ def steps(c):
 
 
 def check_classifier(c):
-    total = sum(map(sum, c["matrix"]))
-    assert total == c["judged"] <= c["looked_at"] <= c["count"]
-    assert sum(c["matrix"][i][i] for i in range(c["classes"])) == c["right"]
+    assert c["judged"] <= c["looked_at"] * c["places"] and c["looked_at"] <= c["count"]
+    assert ("matrix" in c) == (c["classes"] <= 100)
+    if "matrix" in c:
+        assert sum(map(sum, c["matrix"])) == c["judged"]
+        assert sum(c["matrix"][i][i] for i in range(c["classes"])) == c["right"]
+    assert sum(pair[2] for pair in c["confused"]) <= c["judged"] - c["right"]
+    for label, predicted, n, share in c["confused"]:
+        assert label != predicted and n > 0 and 0 < share <= 1
+        assert "matrix" not in c or c["matrix"][label][predicted] == n
     losses = [w["loss"] for w in c["worst"]]
     assert losses == sorted(losses, reverse=True) and len(losses) == min(24, c["judged"])
     for w in c["worst"]:

@@ -91,29 +91,34 @@ static RtData *numbers(int64_t n) {
     return rt_data_from_array(&a, "x", "numbers", &e);
 }
 
-/* Two passes of one batch each over `n` samples; the second one's scores count. */
-static cJSON *judged(const float (*scores)[3], const int32_t *labels, int64_t n) {
+/* Two passes of one batch each; the second one's scores count. */
+static cJSON *judged(RtScoredShape shape, const void *scores, const int32_t *labels) {
     RtScored s;
+    int64_t n = shape.count;
     RtData *d = numbers(n);
-    cr_assert(rt_scored_new(&s, n, n, 3, RT_F32, RT_I32));
+    shape.batch = n;
+    shape.scores = RT_F32;
+    shape.labels = RT_I32;
+    cr_assert(rt_scored_new(&s, &shape));
     int32_t *rows = calloc((size_t)n, sizeof *rows);
     rt_data_rows(d, rows);
     for (int pass = 0; pass < 2; pass++) {
         void *to_scores, *to_labels;
+        size_t nlabels = (size_t)(n * shape.places), bytes = sizeof(float) * nlabels * (size_t)shape.classes;
         rt_scored_begin(&s);
         rt_scored_place(&s, &to_scores, &to_labels);
-        memset(to_scores, 0, sizeof *scores * (size_t)n);
-        if (pass) memcpy(to_scores, scores, sizeof *scores * (size_t)n);
-        memcpy(to_labels, labels, sizeof *labels * (size_t)n);
+        memset(to_scores, 0, bytes);
+        if (pass) memcpy(to_scores, scores, bytes);
+        memcpy(to_labels, labels, sizeof *labels * nlabels);
         rt_scored_add(&s, rows, n);
     }
     cJSON *o = rt_scored_json(&s, d);
     free(rows);
     rt_scored_free(&s);
     rt_data_free(d);
-    char *text = cJSON_PrintUnformatted(o); /* as a reader sees it */
+    char *text = o ? cJSON_PrintUnformatted(o) : NULL; /* as a reader sees it */
     cJSON_Delete(o);
-    o = cJSON_Parse(text);
+    o = text ? cJSON_Parse(text) : NULL;
     cJSON_free(text);
     return o;
 }
@@ -125,7 +130,7 @@ static double at(const cJSON *o, const char *list, int i, const char *key) {
 Test(report, classifier) {
     const float scores[4][3] = {{5, 1, 0}, {0, 2, 4}, {1, 1, 9}, {0, 0, NAN}};
     const int32_t labels[] = {0, 1, 0, 3}; /* the last one is no class */
-    cJSON *o = judged(scores, labels, 4);
+    cJSON *o = judged((RtScoredShape){.count = 4, .places = 1, .classes = 3}, scores, labels);
     cr_expect_eq(cJSON_GetObjectItem(o, "judged")->valueint, 3);
     cr_expect_eq(cJSON_GetObjectItem(o, "right")->valueint, 1);
     const cJSON *matrix = cJSON_GetObjectItem(o, "matrix");
@@ -143,10 +148,65 @@ Test(report, classifier) {
 Test(report, classifier_that_gives_probabilities) {
     const float scores[2][3] = {{0.25F, 0.5F, 0.25F}, {0.125F, 0.75F, 0.125F}};
     const int32_t labels[] = {0, 1};
-    cJSON *o = judged(scores, labels, 2);
+    cJSON *o = judged((RtScoredShape){.count = 2, .places = 1, .classes = 3}, scores, labels);
     cr_expect_float_eq(at(o, "worst", 0, "loss"), log(4.0), 1e-5);
     cr_expect_float_eq(at(o, "worst", 1, "p_label"), 0.75, 1e-5);
     cJSON_Delete(o);
+}
+
+static double pair(const cJSON *o, int i, int k) {
+    return cJSON_GetArrayItem(cJSON_GetArrayItem(cJSON_GetObjectItem(o, "confused"), i), k)->valuedouble;
+}
+
+Test(report, classifier_of_two_classes_by_one_score) {
+    const float logits[] = {2, -1, 0.5F, -3}, sure[] = {0.9F, 0.25F, 0.75F, 0.125F};
+    const int32_t labels[] = {1, 1, 0, 0}, amounts[] = {1, 7, 0, 0};
+    const RtScoredShape shape = {.count = 4, .places = 1, .classes = 1};
+    cJSON *o = judged(shape, logits, labels);
+    cr_expect_eq(cJSON_GetObjectItem(o, "classes")->valueint, 2);
+    cr_expect_eq(cJSON_GetObjectItem(o, "right")->valueint, 2);
+    cr_expect_eq(cJSON_GetObjectItem(o, "threshold")->valuedouble, 0);
+    cr_expect_eq(at(o, "worst", 0, "row"), 1);
+    cr_expect_float_eq(at(o, "worst", 0, "loss"), log(1 + exp(1.0)), 1e-5);
+    cr_expect_float_eq(at(o, "worst", 0, "p_predicted"), 1 / (1 + exp(-1.0)), 1e-5);
+    cJSON_Delete(o);
+    o = judged(shape, sure, labels);
+    cr_expect_eq(cJSON_GetObjectItem(o, "threshold")->valuedouble, 0.5);
+    cr_expect_float_eq(at(o, "worst", 0, "loss"), log(4.0), 1e-5);
+    cr_expect_float_eq(at(o, "worst", 3, "p_predicted"), 0.9, 1e-5);
+    cJSON_Delete(o);
+    cr_expect_null(judged(shape, logits, amounts), "labels that are no classes");
+}
+
+Test(report, classifier_of_sequences) {
+    const float scores[2][2][3] = {{{5, 1, 0}, {0, 2, 4}}, {{0, 3, 0}, {9, 0, 0}}};
+    const int32_t labels[] = {0, 1, 1, -1}; /* the second sequence is shorter */
+    cJSON *o = judged((RtScoredShape){.count = 2, .places = 2, .classes = 3}, scores, labels);
+    cr_expect_eq(cJSON_GetObjectItem(o, "looked_at")->valueint, 2);
+    cr_expect_eq(cJSON_GetObjectItem(o, "judged")->valueint, 3);
+    cr_expect_eq(cJSON_GetObjectItem(o, "right")->valueint, 2);
+    cr_expect(at(o, "worst", 0, "row") == 0 && at(o, "worst", 0, "place") == 1 && at(o, "worst", 1, "row") == 1);
+    cr_expect(pair(o, 0, 0) == 1 && pair(o, 0, 1) == 2 && pair(o, 0, 2) == 1 && pair(o, 0, 3) == 0.5);
+    cJSON_Delete(o);
+}
+
+/* Of each class i two samples: one right, one taken for class i % 7; classes 0 to 6 have two that are right. */
+Test(report, classifier_of_many_classes) {
+    enum { CLASSES = 120, SAMPLES = 2 * CLASSES };
+    float *scores = calloc(SAMPLES * CLASSES, sizeof *scores);
+    int32_t labels[SAMPLES];
+    for (int i = 0; i < SAMPLES; i++) {
+        labels[i] = i / 2;
+        scores[i * CLASSES + (i % 2 ? i / 2 % 7 : i / 2)] = 3;
+    }
+    for (int k = 0; k < 3; k++) labels[2 * k + 40] = 20, scores[(2 * k + 40) * CLASSES + 110] = 4;
+    cJSON *o = judged((RtScoredShape){.count = SAMPLES, .places = 1, .classes = CLASSES}, scores, labels);
+    cr_expect_null(cJSON_GetObjectItem(o, "matrix"));
+    cr_expect_eq(cJSON_GetArraySize(cJSON_GetObjectItem(o, "confused")), RT_CONFUSED_PAIRS);
+    cr_expect(pair(o, 0, 0) == 20 && pair(o, 0, 1) == 110 && pair(o, 0, 2) == 3 && pair(o, 0, 3) == 0.75);
+    cr_expect(pair(o, 1, 0) != 20 && pair(o, 1, 2) == 1);
+    cJSON_Delete(o);
+    free(scores);
 }
 
 /* ---- pictures ---- */
