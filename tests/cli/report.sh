@@ -61,6 +61,26 @@ epochs=$(grep -c '"event":"epoch"' long/log.jsonl)
 "$NNC" train pictures.nn --only second --epochs $((epochs + 3)) --out long --quiet --resume || fail "resume"
 check long/report.html "[r[0] for r in b['epochs']] == list(range(1, $epochs + 4))" 'b["snapshots"][0]["epoch"] == 0 and b["state"] == "finished"'
 
+# two classes by one score; the characters of a text
+"$NNC" train "$SOURCE/examples/binary.nn" --epochs 1 --out binary --quiet || fail "train, binary"
+accuracy=$(value accuracy <binary/log.jsonl)
+check binary/report.html 'b["classifier"]["classes"] == 2 and b["classifier"]["threshold"] == 0 and b["classifier"]["judged"] == 114' \
+    "abs(b['classifier']['right'] / 114 - $accuracy) < 1e-5"
+yes 'to be or not to be' | head -n 40 >words.txt
+cat >letters.nn <<'N'
+data d = text("words.txt", window = 8)
+model net(x: int[N, 8]) -> [N, 8, vocab(d)] = Embedding(vocab(d), 4)(x) |> Dense(vocab(d))
+train {
+    for (x, y) in d { minimize cross_entropy(net(x), y) using Adam(0.01) }
+    for (x, y) in d { report right = accuracy(net(x), y) }
+}
+N
+"$NNC" train letters.nn --out letters --quiet || fail "train, letters"
+right=$(value right <letters/log.jsonl)
+check letters/report.html 'b["classifier"]["places"] == 8 and b["classifier"]["names"] == list("\n benort")' \
+    "abs(b['classifier']['right'] / b['classifier']['judged'] - $right) < 1e-5" \
+    'all(len(w["text"]) == w["place"] + 1 and w["place"] < 8 for w in b["classifier"]["worst"])'
+
 # what classifies nothing
 "$NNC" train "$SOURCE/examples/regression.nn" --epochs 1 --out plain --quiet || fail "train, regression"
 check plain/report.html '"classifier" not in b'
