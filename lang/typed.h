@@ -213,9 +213,9 @@ typedef struct {
 } UnitGradient;
 
 /* A classifier, as an evaluating loop shows it: scores that depend on parameters and labels of the data, from which the
- * scores are not computed, beside each other in the call of a metric or a loss. Labels are int[..B] and scores [..B, C];
- * where there are no such, both have the same dims, and it is a classifier of two classes if all labels turn out to be 0
- * or 1. NULL: none. */
+ * scores are not computed, beside each other in the call of a metric or a loss. Labels are int[..B] and scores [..B,
+ * C]; where there are no such, both have the same dims, and it is a classifier of two classes if all labels turn out to
+ * be 0 or 1. NULL: none. */
 typedef struct {
     Term *scores, *labels;
     bool binary;
