@@ -12,10 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include <zlib.h>
 
-enum { LARGEST = 256 << 20 };
+enum { LARGEST = 256 << 20, TRIM_SECONDS = 600 };
 
 typedef struct {
     char magic[8];
@@ -156,4 +157,19 @@ void cache_trim(const char *folder, int64_t limit) {
         free(list.at[i].path);
     }
     vec_free(&list);
+}
+
+bool cache_trim_due(const char *folder) {
+    Str path = {0};
+    struct stat s;
+    str_add(&path, "%s/trimmed", folder);
+    int64_t age = stat(path.at, &s) == 0 ? (int64_t)time(NULL) - s.st_mtim.tv_sec : -1;
+    bool due = age < 0 || age >= TRIM_SECONDS;
+    int fd = due ? open(path.at, O_WRONLY | O_CREAT | O_CLOEXEC, 0666) : -1;
+    if (fd >= 0) {
+        futimens(fd, NULL);
+        close(fd);
+    }
+    vec_free(&path);
+    return due;
 }

@@ -20,4 +20,8 @@ void cache_keep(const char *folder, const Str *key, const char *object, size_t s
 /** Deletes the entries used longest ago while all together are larger than `limit` bytes. */
 void cache_trim(const char *folder, int64_t limit);
 
+/** Whether nobody has trimmed for ten minutes; whoever is told so is to do it. Looking at every entry takes longer than
+ * compiling a small program. */
+bool cache_trim_due(const char *folder);
+
 #endif

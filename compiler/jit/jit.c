@@ -121,7 +121,7 @@ static void compile_missing(JitCode *j, KernelCode *const *codes, size_t n) {
     RtPool *pool = m.list.len > 1 ? rt_pool_new(0) : NULL;
     rt_parallel(pool, compile_kernel, &m, (int64_t)m.list.len);
     rt_pool_free(pool);
-    if (j->cache) cache_trim(j->cache, CACHE_BYTES);
+    if (j->cache && cache_trim_due(j->cache)) cache_trim(j->cache, CACHE_BYTES);
     vec_free(&m.list);
 }
 

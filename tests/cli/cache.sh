@@ -12,12 +12,12 @@ same second
 run "$work/cache" third
 same third
 [ "$(ls cache | wc -l)" = "$entries" ] || fail "the second run does not find what the first kept"
-for entry in cache/*; do
+for entry in cache/*.o; do
     head -c 2000 "$entry" >cut && cp cut "$entry"
 done
 run "$work/cache" fourth
 same fourth
-for entry in cache/*; do
+for entry in cache/*.o; do
     size=$(wc -c <"$entry")
     printf 'x' | dd of="$entry" bs=1 seek=$((size - 100)) conv=notrunc 2>/dev/null
 done

@@ -1,0 +1,141 @@
+/* links: nnc_linked */
+/* Objects kept on disk: found by their keys, whole or not at all, and trimmed. */
+#include "compiler/jit/cache.h"
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static Str key_of(const char *text) {
+    Str key = {0};
+    str_put(&key, text, strlen(text));
+    return key;
+}
+
+static void keep(const char *folder, const char *key, const char *object) {
+    Str k = key_of(key);
+    cache_keep(folder, &k, object, strlen(object));
+    vec_free(&k);
+}
+
+static bool finds(const char *folder, const char *key, const char *object) {
+    Str k = key_of(key);
+    size_t size;
+    char *found = cache_find(folder, &k, &size);
+    bool same = found && size == strlen(object) && memcmp(found, object, size) == 0;
+    cr_expect(!found || same, "another object is found under '%s'", key);
+    free(found);
+    vec_free(&k);
+    return same;
+}
+
+static void path_of(const char *folder, const char *key, char *path, size_t n) {
+    snprintf(path, n, "%s/%016llx.o", folder, (unsigned long long)hash_bytes(key, strlen(key)));
+}
+
+/* A folder of the test's own. */
+typedef struct {
+    char path[32];
+} Folder;
+
+static Folder new_folder(void) {
+    Folder f = {"/tmp/nnc-cache-XXXXXX"};
+    cr_assert_not_null(mkdtemp(f.path));
+    return f;
+}
+
+static void remove_folder(const Folder *f) {
+    char command[64];
+    snprintf(command, sizeof command, "rm -r %s", f->path);
+    cr_assert(system(command) == 0);
+}
+
+Test(cache, an_object_is_found_by_its_key) {
+    Folder f = new_folder();
+    cr_expect(!finds(f.path, "a", "1234"));
+    keep(f.path, "a", "1234");
+    keep(f.path, "b", "5");
+    cr_expect(finds(f.path, "a", "1234"));
+    cr_expect(finds(f.path, "b", "5"));
+    cr_expect(!finds(f.path, "c", "5"));
+    keep(f.path, "a", "67");
+    cr_expect(finds(f.path, "a", "67"), "replaced");
+    remove_folder(&f);
+}
+
+Test(cache, damage_is_noticed_wherever_it_is) {
+    Folder f = new_folder();
+    char path[128];
+    path_of(f.path, "key", path, sizeof path);
+    keep(f.path, "key", "object");
+    struct stat s;
+    cr_assert(stat(path, &s) == 0);
+    for (off_t at = 0; at <= s.st_size; at++) {
+        keep(f.path, "key", "object");
+        int fd = open(path, O_RDWR);
+        char byte = 0;
+        cr_assert(fd >= 0);
+        if (at < s.st_size) {
+            cr_assert(pread(fd, &byte, 1, at) == 1);
+            byte ^= 4;
+        }
+        cr_assert(pwrite(fd, &byte, 1, at) == 1); /* at the end: one byte too many */
+        cr_expect(!finds(f.path, "key", "object"), "byte %ld", (long)at);
+        cr_assert(ftruncate(fd, at) == 0);
+        cr_expect(finds(f.path, "key", "object") == (at == s.st_size), "%ld bytes of it", (long)at);
+        close(fd);
+    }
+    remove_folder(&f);
+}
+
+static void set_used(const char *folder, const char *key, time_t when) {
+    char path[128];
+    path_of(folder, key, path, sizeof path);
+    cr_assert(utimensat(AT_FDCWD, path, (struct timespec[]){{when, 0}, {when, 0}}, 0) == 0);
+}
+
+Test(cache, those_used_longest_ago_go_first) {
+    Folder f = new_folder();
+    static const char *const keys[] = {"a", "b", "c"};
+    char object[1001] = "", path[128];
+    memset(object, 'x', 1000);
+    for (int i = 0; i < 3; i++) {
+        keep(f.path, keys[i], object);
+        set_used(f.path, keys[i], 1000 + i);
+    }
+    cr_expect(finds(f.path, "a", object)); /* used now */
+    struct stat s;
+    path_of(f.path, "a", path, sizeof path);
+    cr_assert(stat(path, &s) == 0);
+    cache_trim(f.path, 3 * s.st_size);
+    set_used(f.path, "b", 1001);
+    for (int i = 0; i < 3; i++) {
+        path_of(f.path, keys[i], path, sizeof path);
+        cr_expect(access(path, F_OK) == 0, "%s fits", keys[i]);
+    }
+    cache_trim(f.path, 3 * s.st_size - 1);
+    cr_expect(!finds(f.path, "b", object));
+    cr_expect(finds(f.path, "a", object));
+    cr_expect(finds(f.path, "c", object));
+    remove_folder(&f);
+}
+
+Test(cache, it_is_trimmed_now_and_then) {
+    Folder f = new_folder();
+    char path[128];
+    cr_expect(cache_trim_due(f.path));
+    cr_expect(!cache_trim_due(f.path));
+    snprintf(path, sizeof path, "%s/trimmed", f.path);
+    time_t now = time(NULL), times[] = {now - 300, now - 3000, now + 3000};
+    for (int i = 0; i < 3; i++) {
+        struct timespec when[] = {{times[i], 0}, {times[i], 0}};
+        cr_assert(utimensat(AT_FDCWD, path, when, 0) == 0);
+        cr_expect_eq(cache_trim_due(f.path), i > 0, "%d", i);
+    }
+    cr_expect(!cache_trim_due(f.path));
+    remove_folder(&f);
+}
