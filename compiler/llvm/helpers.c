@@ -231,3 +231,8 @@ V l_new_function(const L *l, const char *name, LLVMTypeRef type, bool internal) 
     }
     return f;
 }
+
+void l_pure(const L *l, V function) {
+    l_attribute(l, function, "memory"); /* none */
+    l_attribute(l, function, "willreturn");
+}

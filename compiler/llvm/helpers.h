@@ -77,4 +77,7 @@ void l_string_attribute(const L *l, V function, const char *key, const char *val
 /** A function of this module with the target's CPU, features and vector width as attributes. */
 V l_new_function(const L *l, const char *name, LLVMTypeRef type, bool internal);
 
+/** Says of a function that its result depends on its arguments alone and that calling it does nothing else. */
+void l_pure(const L *l, V function);
+
 #endif

@@ -201,23 +201,3 @@ EMITTER(and) { return UNUSED, s_and(l, a[0], a[1]); }
 EMITTER(or) { return UNUSED, s_or(l, a[0], a[1]); }
 EMITTER(not) { return UNUSED, s_not(l, a[0]); }
 EMITTER(select) { return UNUSED, s_select(l, a[0], a[1], a[2]); }
-
-/* ---- random bits: as rt_threefry of runtime/random.c ---- */
-
-static V rotate_left(const L *l, V x, int by) { return s_or(l, s_shl(l, x, by), s_shr(l, x, 32 - by)); }
-
-EMITTER(random) {
-    static const int rotations[8] = {13, 15, 26, 6, 17, 29, 16, 24};
-    UNUSED;
-    V parity = s_xor(l, s_int(a[0], 0x1BD11BDA), s_xor(l, a[0], a[1]));
-    V keys[3] = {a[0], a[1], parity}, x0 = s_add(l, a[2], a[0]), x1 = s_add(l, a[3], a[1]);
-    for (int round = 0; round < 20; round++) {
-        x0 = s_add(l, x0, x1);
-        x1 = s_xor(l, rotate_left(l, x1, rotations[round % 8]), x0);
-        if (round % 4 != 3) continue;
-        int injection = round / 4 + 1;
-        x0 = s_add(l, x0, keys[injection % 3]);
-        x1 = s_add(l, x1, s_add(l, keys[(injection + 1) % 3], s_int(x1, injection)));
-    }
-    return x0;
-}

@@ -133,6 +133,7 @@ static V large_function(const L *l, V x, LLVMTypeRef type) {
     if (f) return f;
     LLVMBasicBlockRef here = l_here(l);
     f = l_new_function(l, name, type, true);
+    l_pure(l, f);
     l_attribute(l, f, "cold");
     l_attribute(l, f, "noinline");
     l_at(l, LLVMAppendBasicBlockInContext(l->ctx, f, "entry"));

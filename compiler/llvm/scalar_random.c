@@ -1,0 +1,82 @@
+/* Random bits, as rt_threefry of runtime/random.c: a function of the module, since 20 rounds written out wherever
+ * numbers are drawn take longer to compile than most kernels have to run. */
+#include "compiler/llvm/scalar.h"
+
+typedef struct {
+    V x0, x1, key[3];
+} Threefry;
+
+static V add(const L *l, V a, V b) { return LLVMBuildAdd(l->b, a, b, ""); }
+
+/* Four rounds, then the two keys behind key[0] and the number of this injection. */
+static void four_rounds(const L *l, Threefry *t, const int *rotations, V number) {
+    for (int i = 0; i < 4; i++) {
+        t->x0 = add(l, t->x0, t->x1);
+        V by = s_int(t->x1, rotations[i]);
+        t->x1 = s_xor(l, l_call3(l, "llvm.fshl", t->x1, t->x1, by), t->x0);
+    }
+    V first = t->key[0];
+    t->key[0] = t->key[1], t->key[1] = t->key[2], t->key[2] = first;
+    t->x0 = add(l, t->x0, t->key[0]);
+    t->x1 = add(l, t->x1, add(l, t->key[1], l_splat(l, number, l_lanes(LLVMTypeOf(first)))));
+}
+
+static void threefry_phis(const L *l, const Threefry *t, Threefry *phis) {
+    V *const to[] = {&phis->x0, &phis->x1, &phis->key[0], &phis->key[1], &phis->key[2]};
+    for (size_t i = 0; i < COUNT(to); i++) *to[i] = LLVMBuildPhi(l->b, LLVMTypeOf(t->x0), "");
+}
+
+static void threefry_incoming(const Threefry *phis, const Threefry *t, LLVMBasicBlockRef from) {
+    const V to[] = {phis->x0, phis->x1, phis->key[0], phis->key[1], phis->key[2]};
+    V values[] = {t->x0, t->x1, t->key[0], t->key[1], t->key[2]};
+    for (size_t i = 0; i < COUNT(to); i++) LLVMAddIncoming(to[i], &values[i], &from, 1);
+}
+
+/* The rotations come back after eight rounds: the loop makes these, and is left in its middle after the twentieth. */
+static void threefry_body(const L *l, V f) {
+    static const int rotations[8] = {13, 15, 26, 6, 17, 29, 16, 24};
+    V key0 = LLVMGetParam(f, 0), key1 = LLVMGetParam(f, 1);
+    LLVMBasicBlockRef entry = LLVMAppendBasicBlockInContext(l->ctx, f, "entry");
+    l_at(l, entry);
+    LLVMBasicBlockRef loop = l_block(l, "rounds"), more = l_block(l, "more"), end = l_block(l, "end");
+    V parity = s_xor(l, s_int(key0, 0x1BD11BDA), s_xor(l, key0, key1));
+    Threefry start = {add(l, LLVMGetParam(f, 2), key0), add(l, LLVMGetParam(f, 3), key1), {key0, key1, parity}}, t;
+    LLVMBuildBr(l->b, loop);
+    l_at(l, loop);
+    V number = LLVMBuildPhi(l->b, l->i32, "number");
+    threefry_phis(l, &start, &t);
+    Threefry phis = t;
+    four_rounds(l, &t, rotations, number);
+    LLVMBuildCondBr(l->b, s_ieq(l, number, l_i32(l, 5)), end, more);
+    l_at(l, more);
+    V result = t.x0;
+    four_rounds(l, &t, rotations + 4, add(l, number, l_i32(l, 1)));
+    LLVMAddIncoming(number, (V[]){l_i32(l, 1), add(l, number, l_i32(l, 2))}, (LLVMBasicBlockRef[]){entry, more}, 2);
+    threefry_incoming(&phis, &start, entry);
+    threefry_incoming(&phis, &t, more);
+    LLVMBuildBr(l->b, loop);
+    l_at(l, end);
+    LLVMBuildRet(l->b, result);
+}
+
+/* One for each number of lanes. */
+static V threefry(const L *l, LLVMTypeRef word, LLVMTypeRef type) {
+    char name[32];
+    snprintf(name, sizeof name, "random.%d", l_lanes(word));
+    V f = LLVMGetNamedFunction(l->module, name);
+    if (f) return f;
+    LLVMBasicBlockRef here = l_here(l);
+    f = l_new_function(l, name, type, true);
+    l_pure(l, f);
+    l_attribute(l, f, "noinline");
+    threefry_body(l, f);
+    l_at(l, here);
+    return f;
+}
+
+V emit_random(const L *l, DType t, DType to, const V *a) {
+    (void)t, (void)to;
+    LLVMTypeRef word = LLVMTypeOf(a[0]);
+    LLVMTypeRef type = LLVMFunctionType(word, (LLVMTypeRef[]){word, word, word, word}, 4, false);
+    return LLVMBuildCall2(l->b, type, threefry(l, word, type), (V *)a, 4, "");
+}
