@@ -45,16 +45,9 @@ static V two_over_pi(const L *l) {
     return l_table(l, l->i64, values, COUNT(words), "two_over_pi");
 }
 
-/* table[index + more], a lane at a time */
+/* table[index + more] */
 static V look_up(const L *l, V table, V index, int more) {
-    int lanes = l_lanes(LLVMTypeOf(index));
-    V all = lanes > 1 ? LLVMGetPoison(LLVMTypeOf(index)) : NULL;
-    for (int i = 0; i < lanes; i++) {
-        V at = LLVMBuildAdd(l->b, l_lane(l, index, i), l_i64(l, more), "");
-        V word = l_load(l, l->i64, l_gep(l, l->i64, table, at), 8);
-        all = lanes > 1 ? l_set_lane(l, all, word, i) : word;
-    }
-    return all;
+    return l_load(l, l->i64, l_gep(l, l->i64, table, s_add(l, index, l_i64(l, more))), 8);
 }
 
 /* a * b in 128 bits, from products of 32 */
@@ -125,6 +118,30 @@ static LLVMTypeRef angle_type(const L *l, V x) {
     return LLVMStructTypeInContext(l->ctx, parts, 3, false);
 }
 
+/* The lanes one after the other: it is rare, and short code matters more than fast code. */
+static void multiplied_lanes(const L *l, V f) {
+    V x = LLVMGetParam(f, 0), parts[3];
+    LLVMBasicBlockRef entry = LLVMAppendBasicBlockInContext(l->ctx, f, "entry");
+    l_at(l, entry);
+    LLVMTypeRef vector = LLVMTypeOf(x), element = l_element(vector), types[] = {vector, vector, l_like(x, l->i64)};
+    int lanes = l_lanes(vector);
+    V from = l_alloca(l, element, lanes, 64, "x"), to[3];
+    for (int i = 0; i < 3; i++) to[i] = l_alloca(l, l_element(types[i]), lanes, 64, "part");
+    l_store(l, x, from, 64);
+    LLVMBasicBlockRef loop = l_block(l, "lane"), end = l_block(l, "lanes.end");
+    LLVMBuildBr(l->b, loop);
+    l_at(l, loop);
+    V lane = LLVMBuildPhi(l->b, l->i64, "lane"), next = s_add(l, lane, l_i64(l, 1));
+    Angle a = multiplied(l, l_load(l, element, l_gep(l, element, from, lane), 0));
+    V of_lane[] = {a.r, a.low, a.n};
+    for (int i = 0; i < 3; i++) l_store(l, of_lane[i], l_gep(l, l_element(types[i]), to[i], lane), 0);
+    LLVMAddIncoming(lane, (V[]){l_i64(l, 0), next}, (LLVMBasicBlockRef[]){entry, l_here(l)}, 2);
+    LLVMBuildCondBr(l->b, s_ieq(l, next, l_i64(l, lanes)), end, loop);
+    l_at(l, end);
+    for (int i = 0; i < 3; i++) parts[i] = l_load(l, types[i], to[i], 64);
+    LLVMBuildAggregateRet(l->b, parts, 3);
+}
+
 /* the function, one for each number of lanes */
 static V large_function(const L *l, V x, LLVMTypeRef type) {
     char name[32];
@@ -136,10 +153,7 @@ static V large_function(const L *l, V x, LLVMTypeRef type) {
     l_pure(l, f);
     l_attribute(l, f, "cold");
     l_attribute(l, f, "noinline");
-    l_at(l, LLVMAppendBasicBlockInContext(l->ctx, f, "entry"));
-    Angle a = multiplied(l, LLVMGetParam(f, 0));
-    V parts[] = {a.r, a.low, a.n};
-    LLVMBuildAggregateRet(l->b, parts, 3);
+    multiplied_lanes(l, f);
     l_at(l, here);
     return f;
 }
