@@ -15,8 +15,9 @@
 enum { GATE_INSIDE = 0xFFFF, GATE_OPEN = 1 << 16, GATE_CALLER_PARKED = 1 << 17, MAX_THREADS = 1024 };
 
 /* How often a thread looks before it parks: some hundred microseconds, longer than most kernels that one thread runs
-   alone. To wake a thread costs tens of them, of the waking one too. */
-enum { SPINS = 8000 };
+   alone, since waking a thread costs tens of them, of the waking one too. After the first looks, which take about as
+   long as a small kernel, another process that wants the processor gets it. */
+enum { SPINS = 1500, YIELDS = 300 };
 
 /* A thread's share of the job, on a cache line of its own: whose it is mostly has it to itself. */
 typedef struct {
@@ -47,7 +48,9 @@ struct RtPool {
     Worker workers[];
 };
 
-static void relax(void) {
+/* Between look number `i` and the next. */
+static void relax(int i) {
+    if (i >= SPINS) sched_yield();
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
 #elif defined(__aarch64__)
@@ -93,7 +96,7 @@ static void *work(void *worker) {
     RtPool *p = w->pool;
     uint32_t seen = 0;
     for (;;) {
-        for (int i = 0; i < SPINS && idle(p, seen); i++) relax();
+        for (int i = 0; i < SPINS + YIELDS && idle(p, seen); i++) relax(i);
         if (idle(p, seen)) {
             pthread_mutex_lock(&p->lock);
             /* First say that we park, then look again; rt_parallel() publishes first and looks for parked ones
@@ -130,9 +133,9 @@ static void publish(RtPool *p, int64_t tiles) {
 /* Closes the gate and waits until nobody is inside. */
 static void await(RtPool *p) {
     atomic_fetch_and_explicit(&p->gate, ~(uint32_t)GATE_OPEN, memory_order_relaxed);
-    for (int i = 0; i < SPINS; i++) {
+    for (int i = 0; i < SPINS + YIELDS; i++) {
         if (atomic_load_explicit(&p->gate, memory_order_acquire) == 0) return;
-        relax();
+        relax(i);
     }
     pthread_mutex_lock(&p->lock);
     atomic_fetch_or_explicit(&p->gate, GATE_CALLER_PARKED, memory_order_relaxed);
