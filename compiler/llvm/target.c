@@ -14,10 +14,11 @@ static char *keep(Nnc *nnc, char *message) {
 const char *llvm_triple(Nnc *nnc, const char *triple) {
     LLVMTargetRef target;
     char *why = NULL;
-    LLVMInitializeAllTargetInfos();
-    LLVMInitializeAllTargets();
-    LLVMInitializeAllTargetMCs();
-    LLVMInitializeAllAsmPrinters();
+#define INITIALIZE(target)                                                                                             \
+    LLVMInitialize##target##TargetInfo(), LLVMInitialize##target##Target(), LLVMInitialize##target##TargetMC(),        \
+        LLVMInitialize##target##AsmPrinter()
+    INITIALIZE(X86), INITIALIZE(AArch64), INITIALIZE(RISCV), INITIALIZE(WebAssembly);
+#undef INITIALIZE
     const char *own = keep(nnc, LLVMNormalizeTargetTriple(triple));
     bool known = !LLVMGetTargetFromTriple(own, &target, &why);
     if (why) LLVMDisposeMessage(why);
