@@ -127,6 +127,7 @@ static void print_times(const Driver *d) {
 void driver_close(Driver *d) {
     if (!d) return;
     if (d->options.time_passes) print_times(d);
+    rt_hashing_end(d->hashing, NULL);
     jit_free(d->jit);
     rt_pool_free(d->pool);
     free(d->variables.bytes);

@@ -44,6 +44,8 @@ struct Driver {
     RtPool *pool;
     VEC(DataSet *) data;
     VEC(DataFile) files;
+    RtHashing *hashing; /* NULL, or hashes the first `hashed` of them meanwhile */
+    size_t hashed;
     VEC(PassTime) times;
     RtTensorBoard tb;
     VEC(const char *) columns; /* of the table of a run */

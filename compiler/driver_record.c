@@ -86,8 +86,28 @@ static void add_sources(const Driver *d, cJSON *record) {
     add_text(record, "library", text);
 }
 
+void record_hash_start(Driver *d) {
+    size_t n = d->files.len;
+    const char **paths = xcalloc(n, sizeof *paths);
+    for (size_t i = 0; i < n; i++) paths[i] = d->files.at[i].path;
+    d->hashing = rt_hashing_start(paths, n);
+    d->hashed = n;
+    free(paths);
+}
+
+/* Takes over what the thread has found. */
+static void end_hashing(Driver *d) {
+    char(*texts)[RT_SHA256_TEXT] = xcalloc(d->hashed, sizeof *texts);
+    rt_hashing_end(d->hashing, texts);
+    for (size_t i = 0; i < d->hashed; i++) memcpy(d->files.at[i].hash, texts[i], sizeof *texts);
+    d->hashing = NULL;
+    d->hashed = 0;
+    free(texts);
+}
+
 bool record_hash_files(Driver *d) {
     RtError err;
+    end_hashing(d);
     for (size_t i = 0; i < d->files.len; i++)
         if (!d->files.at[i].hash[0] && !rt_sha256_path(d->files.at[i].path, d->files.at[i].hash, &err))
             return driver_error(d, "%s", err.text);

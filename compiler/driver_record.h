@@ -9,6 +9,9 @@
 
 #define RECORD_FORMAT "nnc run 1"
 
+/** Begins to hash the data files that are open, on a thread of its own. */
+void record_hash_start(Driver *d);
+
 /** Hashes the data files that have been opened; false after an error. */
 bool record_hash_files(Driver *d);
 

@@ -335,6 +335,7 @@ int driver_train(Driver *d, bool evaluate) {
     double started = rt_seconds();
     int status = 1;
     if (program_check(d->program) && add_blocks(d, evaluate, &runs) && can_resume(d, dir)) {
+        if (!evaluate) record_hash_start(d);
         Code *init = driver_add_init(d);
         runs.at[0]->loops.at[0]->full->soon = true;
         if (init) init->soon = !evaluate;

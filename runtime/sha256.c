@@ -2,7 +2,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -60,4 +63,52 @@ bool rt_sha256_path(const char *path, char text[RT_SHA256_TEXT], RtError *e) {
     if (!(folder ? add_folder(&h, path, e) : add_file(&h, path, e))) return false;
     rt_sha256_end(&h, text);
     return true;
+}
+
+/* ---- on a thread of its own ---- */
+
+struct RtHashing {
+    pthread_t thread;
+    size_t n;
+    const char **paths;
+    char (*texts)[RT_SHA256_TEXT];
+};
+
+static void *hash_all(void *hashing) {
+    RtHashing *h = hashing;
+    RtError ignored;
+    for (size_t i = 0; i < h->n; i++)
+        if (!rt_sha256_path(h->paths[i], h->texts[i], &ignored)) h->texts[i][0] = '\0';
+    return NULL;
+}
+
+static void free_hashing(RtHashing *h) {
+    free(h->paths);
+    free(h->texts);
+    free(h);
+}
+
+RtHashing *rt_hashing_start(const char *const *paths, size_t n) {
+    RtHashing *h = calloc(1, sizeof *h);
+    if (!h) return NULL;
+    *h = (RtHashing){.n = n, .paths = calloc(n + 1, sizeof *h->paths), .texts = calloc(n + 1, sizeof *h->texts)};
+    bool started = h->paths && h->texts;
+    if (started) {
+        sigset_t all, old;
+        for (size_t i = 0; i < n; i++) h->paths[i] = paths[i];
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are for the others */
+        started = pthread_create(&h->thread, NULL, hash_all, h) == 0;
+        pthread_sigmask(SIG_SETMASK, &old, NULL);
+    }
+    if (started) return h;
+    free_hashing(h);
+    return NULL;
+}
+
+void rt_hashing_end(RtHashing *h, char (*texts)[RT_SHA256_TEXT]) {
+    if (!h) return;
+    pthread_join(h->thread, NULL);
+    if (texts) memcpy(texts, h->texts, h->n * sizeof *texts);
+    free_hashing(h);
 }

@@ -1,6 +1,7 @@
 /* links: nnc_rt */
 /* A folder for one process, and what is cleared away in it. */
 #include "runtime/files.h"
+#include "runtime/sha256.h"
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,6 +55,27 @@ Test(files, remains_of_killed_processes_are_removed) {
         cr_expect(!exists(folder, remains[i]), "%s", remains[i]);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) cr_expect(exists(folder, others[i]), "%s", others[i]);
     rt_unlock_folder(lock);
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    cr_assert(system(command) == 0);
+}
+
+Test(files, hashes_on_a_thread_are_those_of_the_files) {
+    char folder[] = "/tmp/rt-files-XXXXXX", path[64], missing[64], command[64];
+    char texts[3][RT_SHA256_TEXT], text[RT_SHA256_TEXT];
+    RtError e = {""};
+    cr_assert_not_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/abc", folder);
+    snprintf(missing, sizeof missing, "%s/missing", folder);
+    cr_assert(rt_file_replace(path, "abc", 3, &e), "%s", e.text);
+    RtHashing *h = rt_hashing_start((const char *const[]){path, missing, folder}, 3);
+    cr_assert_not_null(h);
+    rt_hashing_end(h, texts);
+    cr_expect_str_eq(texts[0], "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"); /* FIPS 180-2 */
+    cr_expect_str_eq(texts[1], "");
+    cr_assert(rt_sha256_path(folder, text, &e), "%s", e.text);
+    cr_expect_str_eq(texts[2], text);
+    rt_hashing_end(rt_hashing_start((const char *const[]){path}, 1), NULL);
+    rt_hashing_end(NULL, texts);
     snprintf(command, sizeof command, "rm -r %s", folder);
     cr_assert(system(command) == 0);
 }
