@@ -4,12 +4,13 @@
 
 typedef struct {
     V x0, x1, key[3];
+    V number; /* of keys added so far, in every lane */
 } Threefry;
 
 static V add(const L *l, V a, V b) { return LLVMBuildAdd(l->b, a, b, ""); }
 
-/* Four rounds, then the two keys behind key[0] and the number of this injection. */
-static void four_rounds(const L *l, Threefry *t, const int *rotations, V number) {
+/* Four rounds, then the two keys behind key[0] and their number. */
+static void four_rounds(const L *l, Threefry *t, const int *rotations) {
     for (int i = 0; i < 4; i++) {
         t->x0 = add(l, t->x0, t->x1);
         V by = s_int(t->x1, rotations[i]);
@@ -18,17 +19,18 @@ static void four_rounds(const L *l, Threefry *t, const int *rotations, V number)
     V first = t->key[0];
     t->key[0] = t->key[1], t->key[1] = t->key[2], t->key[2] = first;
     t->x0 = add(l, t->x0, t->key[0]);
-    t->x1 = add(l, t->x1, add(l, t->key[1], l_splat(l, number, l_lanes(LLVMTypeOf(first)))));
+    t->number = add(l, t->number, s_int(t->number, 1));
+    t->x1 = add(l, t->x1, add(l, t->key[1], t->number));
 }
 
 static void threefry_phis(const L *l, const Threefry *t, Threefry *phis) {
-    V *const to[] = {&phis->x0, &phis->x1, &phis->key[0], &phis->key[1], &phis->key[2]};
+    V *const to[] = {&phis->x0, &phis->x1, &phis->key[0], &phis->key[1], &phis->key[2], &phis->number};
     for (size_t i = 0; i < COUNT(to); i++) *to[i] = LLVMBuildPhi(l->b, LLVMTypeOf(t->x0), "");
 }
 
 static void threefry_incoming(const Threefry *phis, const Threefry *t, LLVMBasicBlockRef from) {
-    const V to[] = {phis->x0, phis->x1, phis->key[0], phis->key[1], phis->key[2]};
-    V values[] = {t->x0, t->x1, t->key[0], t->key[1], t->key[2]};
+    const V to[] = {phis->x0, phis->x1, phis->key[0], phis->key[1], phis->key[2], phis->number};
+    V values[] = {t->x0, t->x1, t->key[0], t->key[1], t->key[2], t->number};
     for (size_t i = 0; i < COUNT(to); i++) LLVMAddIncoming(to[i], &values[i], &from, 1);
 }
 
@@ -39,19 +41,20 @@ static void threefry_body(const L *l, V f) {
     LLVMBasicBlockRef entry = LLVMAppendBasicBlockInContext(l->ctx, f, "entry");
     l_at(l, entry);
     LLVMBasicBlockRef loop = l_block(l, "rounds"), more = l_block(l, "more"), end = l_block(l, "end");
-    V parity = s_xor(l, s_int(key0, 0x1BD11BDA), s_xor(l, key0, key1));
-    Threefry start = {add(l, LLVMGetParam(f, 2), key0), add(l, LLVMGetParam(f, 3), key1), {key0, key1, parity}}, t;
+    V parity = s_xor(l, s_int(key0, 0x1BD11BDA), s_xor(l, key0, key1)), zero = s_int(key0, 0);
+    V x0 = add(l, LLVMGetParam(f, 2), key0), x1 = add(l, LLVMGetParam(f, 3), key1);
+    Threefry start = {x0, x1, {key0, key1, parity}, zero}, t;
     LLVMBuildBr(l->b, loop);
     l_at(l, loop);
-    V number = LLVMBuildPhi(l->b, l->i32, "number");
+    V turn = LLVMBuildPhi(l->b, l->i32, "turn");
     threefry_phis(l, &start, &t);
     Threefry phis = t;
-    four_rounds(l, &t, rotations, number);
-    LLVMBuildCondBr(l->b, s_ieq(l, number, l_i32(l, 5)), end, more);
-    l_at(l, more);
+    four_rounds(l, &t, rotations);
     V result = t.x0;
-    four_rounds(l, &t, rotations + 4, add(l, number, l_i32(l, 1)));
-    LLVMAddIncoming(number, (V[]){l_i32(l, 1), add(l, number, l_i32(l, 2))}, (LLVMBasicBlockRef[]){entry, more}, 2);
+    LLVMBuildCondBr(l->b, s_ieq(l, turn, l_i32(l, 2)), end, more);
+    l_at(l, more);
+    four_rounds(l, &t, rotations + 4);
+    LLVMAddIncoming(turn, (V[]){l_i32(l, 0), add(l, turn, l_i32(l, 1))}, (LLVMBasicBlockRef[]){entry, more}, 2);
     threefry_incoming(&phis, &start, entry);
     threefry_incoming(&phis, &t, more);
     LLVMBuildBr(l->b, loop);
