@@ -103,7 +103,7 @@ bool rt_progress_due(const RtProgress *p, double now) { return p->live && p->out
 
 static size_t terminal_width(const RtProgress *p) {
     struct winsize size;
-    if (ioctl(fileno(p->out), TIOCGWINSZ, &size) != 0 || size.ws_col < 20) return 80;
+    if (ioctl(fileno(p->out), TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
     return size.ws_col;
 }
 

@@ -38,11 +38,14 @@ refused() {
 
 : >file
 refused "file" "$NNC" train "$digits" --quiet --epochs 1 --out file/run
-if [ "$(id -u)" != 0 ]; then # nothing is read-only to root
+find_user
+if [ "$user" = false ]; then
+    echo "skipped: nothing is read-only to root"
+else
     mkdir locked && chmod 555 locked
-    refused "locked" "$NNC" train "$digits" --quiet --epochs 1 --out locked
-    refused "locked" "$NNC" train "$digits" --quiet --epochs 1 --out locked/run
-    refused "locked/digits.o" "$NNC" compile "$digits" --quiet --init -o locked/digits.o
+    refused "locked" $user "$NNC" train "$digits" --quiet --epochs 1 --out locked
+    refused "locked" $user "$NNC" train "$digits" --quiet --epochs 1 --out locked/run
+    refused "locked/digits.o" $user "$NNC" compile "$digits" --quiet --init -o locked/digits.o
 fi
 mkdir full && ln -s /dev/full full/log.jsonl
 refused "full/log.jsonl" "$NNC" train "$digits" --quiet --epochs 1 --out full
