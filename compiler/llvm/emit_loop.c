@@ -14,7 +14,7 @@ static void forget_stores(Emit *e, const LoopBody *body) {
             forget_stores(e, &s->when.then);
         else if (s->kind == LS_SORT)
             emit_stored(e, s->sort.to);
-        else if (s->kind != LS_DECL)
+        else if (s->kind != LS_DECL && s->kind != LS_PREFETCH)
             emit_stored(e, s->store.buffer);
     }
 }
@@ -141,6 +141,7 @@ void emit_body(Emit *e, const LoopBody *body) {
         case LS_ACCUM: emit_accum(e, s); break;
         case LS_IF: emit_if(e, s); break;
         case LS_SORT: emit_sort(e, s); break;
+        case LS_PREFETCH: emit_prefetch(e, s->prefetch.buffer, s->prefetch.at); break;
         }
     }
 }

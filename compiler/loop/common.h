@@ -60,6 +60,7 @@ int nest_for(Nest *n, ForMode mode, int64_t count, const Aff *limit, int width);
 void nest_if(Nest *n, int nconds, const Cond *conds);
 void nest_close(Nest *n); /* the innermost loop or if */
 void nest_decl(Nest *n, int buffer);
+void nest_prefetch(Nest *n, int buffer, const Aff *at);
 void nest_store(Nest *n, int buffer, const Aff *at, Ex value);
 void nest_accum(Nest *n, Combine c, int buffer, const Aff *at, Ex value);
 void nest_add(Nest *n, LoopStmt *s);

@@ -49,6 +49,7 @@ void contract_block(Contract *c, int64_t rows, const Aff *from, bool partial) {
     AffTable *t = affs(c);
     int acc = loop_buffer(c->b, BUF_REG, c->node->dtype, rows * c->nr, NULL);
     nest_decl(&c->nest, acc);
+    contract_prefetch(c, rows, from);
     move_tile(c, acc, rows, from, c->kc < c->c.k ? LOAD_TILE : CLEAR);
     int loops = contract_open_sums(c);
     const Aff *r = nest_var(&c->nest, nest_for(&c->nest, FOR_UNROLL, rows, NULL, 0));

@@ -127,9 +127,10 @@ static void choose_unit(Contract *c) {
     int64_t mb = MIN(blocks, MAX(l2 / 4 / (c->mr * c->kc), 1)), np = panels;
     bool together = c->pack_a && !is_load(c, c->c.a), all = all_of_b(c);
     bool columns = mb == blocks && !all && !c->pack_a, few = all || together;
-    if (!columns) mb = MIN(mb, MAX(l2 / 4 / (c->mr * panels * c->nr), few ? 1 : MANY));
+    int64_t room = MIN(l2 / 4, l2 / 2 / (1 + (int64_t)c->streams.len)); /* for the tile; as much for each stream */
+    if (!columns) mb = MIN(mb, MAX(room / (c->mr * panels * c->nr), few ? 1 : MANY));
     int64_t packed = mb == blocks && !all ? c->kc : 1; /* of each panel, by the unit itself */
-    np = MIN(np, MAX(l2 / 4 / (MAX(mb * c->mr, packed) * c->nr), 1));
+    np = MIN(np, MAX(room / (MAX(mb * c->mr, packed) * c->nr), 1));
     int64_t half = c->b->m->l1 / 2 / size_of(c), row = panels * c->nr;
     if (!c->pack_a && c->kc == c->c.k && row * c->kc <= half) { /* few sums: the first cache holds b and the tile */
         np = panels;
