@@ -1,6 +1,6 @@
-/* Which way of keeping to `memory = …` takes the least time: values made again, or the batch in parts, of which only
- * one is there at a time. More parts take less memory and more time, so the first number of them that is enough is it.
- */
+/* Which way of keeping to `memory = …` takes the least time: values made again, the batch in parts, of which only one
+ * is there at a time, or both. More parts take less memory and more time, so no more are tried than are enough without
+ * making values again. */
 #include "compiler/driver_private.h"
 
 #include "compiler/pass/parts.h"
@@ -67,7 +67,7 @@ static LoopUnit *build_parts(const Wanted *w, const Graph *g, LoopUnit *whole, B
             best = u;
             parts->part = part;
         }
-        if (fits) return best;
+        if (fits && !u->recomputed) return best;
     }
     return best;
 }

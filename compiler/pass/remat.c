@@ -9,7 +9,8 @@
  * Where most is alive, a value that is not used just there gives way: its kernel runs again before it is used next,
  * and so do the kernels of what it needs that is gone by then. The one that frees most for its time goes first:
  * element-wise kernels, then others, and chains of them from a value that is kept. This goes on until the plan is small
- * enough, or nothing makes it smaller. A scan is one step, which never runs again. */
+ * enough, or nothing makes it smaller. The iterations of an outermost scan are all alike: its kernels run again within
+ * them. A scan inside another one, or a while, is one step, which never runs again. */
 #include "compiler/pass/remat.h"
 
 #include <stdlib.h>
@@ -56,16 +57,15 @@ static int64_t scratch_of(const Remat *r, const Step *s, const int *first, const
     return most;
 }
 
-static void add_step(Remat *r, const Accesses *acc, size_t from, size_t to, const int *first, const int *last) {
-    Step s = {.from = from, .to = to};
-    size_t most = 0;
+static void add_step(Remat *r, const Accesses *acc, Step s, const int *first, const int *last) {
+    size_t from = s.from, to = s.to, most = 0;
     for (size_t k = from; k < to; k++) most += acc[k].len;
     s.uses = ARENA_ARRAY(r->arena, Use, most);
     for (size_t k = from; k < to; k++)
         for (size_t i = 0; i < acc[k].len; i++)
             if (r->u->buffers.at[acc[k].at[i].buffer].kind == BUF_MEMORY)
                 add_use(&s, acc[k].at[i].buffer, acc[k].at[i].write);
-    if (r->kernels[from]->scan) {
+    if (s.loop) {
         int n = 0;
         s.scratch = scratch_of(r, &s, first, last);
         for (int i = 0; i < s.nuses; i++) {
@@ -89,13 +89,26 @@ static void find_steps(Remat *r) {
             last[b] = (int)k;
         }
     for (size_t k = 0, to; k < r->nkernels; k = to) {
-        int scan = loop_scan_below(r->u, r->kernels[k], 0);
-        to = scan ? r->u->scans[scan].to : k + 1;
-        add_step(r, acc, k, to, first, last);
+        int outer = loop_scan_below(r->u, r->kernels[k], 0), scan = outer && r->u->scans[outer].cond < 0 ? outer : 0;
+        int loop = loop_scan_below(r->u, r->kernels[k], scan);
+        to = loop ? r->u->scans[loop].to : k + 1;
+        add_step(r, acc, (Step){.from = k, .to = to, .scan = scan, .loop = loop != 0}, first, last);
     }
 }
 
 /* ---- what lives when ---- */
+
+/* What a scan and steps outside of it use lives through the whole scan, of steps from .. to-1. */
+static void let_last(Remat *r, int from, int to) {
+    for (int i = from; i < to; i++)
+        for (int k = 0; k < r->steps.at[i].nuses; k++) {
+            int b = r->steps.at[i].uses[k].now;
+            if (r->first[b] >= from && r->last[b] < to) continue;
+            r->begin[b] = MIN(r->begin[b], from);
+            r->lasting[b] = true;
+            r->last[b] = MAX(r->last[b], to - 1);
+        }
+}
 
 static void measure(Remat *r) {
     size_t nb = r->text.len, ns = r->steps.len;
@@ -107,9 +120,14 @@ static void measure(Remat *r) {
             if (r->first[b] < 0) r->first[b] = (int)i;
             r->last[b] = (int)i;
         }
+    for (size_t b = 0; b < nb; b++) r->begin[b] = r->first[b], r->lasting[b] = false;
+    for (int i = 0, to; i < (int)ns; i = to) {
+        for (to = i + 1; to < (int)ns && r->steps.at[to].scan == r->steps.at[i].scan;) to++;
+        if (r->steps.at[i].scan) let_last(r, i, to);
+    }
     for (size_t b = 0; b < nb; b++) {
         if (r->first[b] < 0) continue;
-        r->live[r->first[b]] += bytes(r, (int)b);
+        r->live[r->begin[b]] += bytes(r, (int)b);
         r->live[r->last[b] + 1] -= bytes(r, (int)b);
     }
     r->peak = 0;
@@ -145,12 +163,14 @@ static bool unchanged(const Remat *r, const Buffer *b, int i, int at) {
     return true;
 }
 
-static bool can_run_again(const Remat *r, int buffer) {
+/* Whether the step that makes a value can run again before step `at`: in the same scan, if in any. */
+static bool can_run_again(const Remat *r, int buffer, int at) {
     const Buffer *b = &r->u->buffers.at[r->text.at[buffer]];
     const Step *s = &r->steps.at[r->first[buffer]];
     const Kernel *k = r->kernels[s->from];
-    return plan_in_arena(b) && !b->carry && r->writers[r->text.at[buffer]] == 1 && s->to == s->from + 1 && !k->scan &&
-           k->tiles > 0;
+    bool leaves = s->scan && r->lasting[buffer]; /* as all iterations' values do */
+    return plan_in_arena(b) && !b->carry && !leaves && r->writers[r->text.at[buffer]] == 1 && !s->loop &&
+           s->scan == r->steps.at[at].scan && k->tiles > 0;
 }
 
 static double time_of(const Remat *r, const Step *s) {
@@ -179,8 +199,8 @@ static void need_input(Chain *c, int step, const Use *use) {
     if (b->constant || is_variable(b)) return;
     if (b->shares >= 0 || r->writers[use->text] != 1) c->fine = false; /* a value of a loop, which changes */
     if (!c->fine || has(c, use->now) || r->last[use->now] >= c->at) return;
-    if (r->last[use->now] >= r->peak && r->first[use->now] <= r->peak) return;
-    if (8 * bytes(r, use->now) > bytes(r, c->target) && can_run_again(r, use->now))
+    if (r->last[use->now] >= r->peak && r->begin[use->now] <= r->peak) return;
+    if (8 * bytes(r, use->now) > bytes(r, c->target) && can_run_again(r, use->now, c->at))
         need(c, use->now);
     else
         c->kept += bytes(r, use->now);
@@ -205,7 +225,7 @@ static bool best_chain(const Remat *r, Chain *best) {
     double most = 0;
     for (int b = 0; b < (int)r->text.len; b++) {
         if (r->first[b] < 0 || r->before[b] == r->peak || r->before[b] < 0 || r->behind[b] < 0) continue;
-        if (r->given.at[b] || !can_run_again(r, b)) continue;
+        if (r->given.at[b] || !can_run_again(r, b, r->behind[b])) continue;
         Chain c = {.r = r, .target = b, .at = r->behind[b], .fine = true};
         need(&c, b);
         double value = (double)(bytes(r, b) - c.kept) / c.cost;
@@ -295,6 +315,8 @@ static void make_room(Remat *r) {
     size_t nb = r->text.len, ns = r->steps.len + 2;
     r->first = xrealloc(r->first, nb * sizeof(int));
     r->last = xrealloc(r->last, nb * sizeof(int));
+    r->begin = xrealloc(r->begin, nb * sizeof(int));
+    r->lasting = xrealloc(r->lasting, nb * sizeof(bool));
     r->before = xrealloc(r->before, nb * sizeof(int));
     r->behind = xrealloc(r->behind, nb * sizeof(int));
     r->live = xrealloc(r->live, ns * sizeof(int64_t));
@@ -333,6 +355,8 @@ static void free_remat(Remat *r) {
     vec_free(&r->given);
     free(r->first);
     free(r->last);
+    free(r->begin);
+    free(r->lasting);
     free(r->before);
     free(r->behind);
     free(r->live);

@@ -11,7 +11,9 @@ typedef struct {
 } Use;
 
 typedef struct {
-    size_t from, to; /* the kernels, of those that there were; more than one: a scan */
+    size_t from, to; /* the kernels, of those that there were */
+    int scan;        /* the outermost scan that it is in; 0: none */
+    bool loop;       /* is a scan inside of that, or a while */
     Use *uses;
     int nuses;
     int64_t scratch; /* bytes of what lives only inside */
@@ -27,10 +29,13 @@ typedef struct {
     size_t nkernels, nbuffers;
     LoopScan *scans;
     StepList steps;
-    int *writers;                        /* per old buffer: how many steps write it */
-    VEC(int) text;                       /* per buffer: the old one that it is the value of */
-    VEC(bool) given;                     /* per buffer: another try is of no use */
-    int *first, *last, *before, *behind; /* per buffer: steps that use it; of the peak: the nearest ones */
+    int *writers;         /* per old buffer: how many steps write it */
+    VEC(int) text;        /* per buffer: the old one that it is the value of */
+    VEC(bool) given;      /* per buffer: another try is of no use */
+    int *first, *last;    /* per buffer: the step that makes it, the one that it is needed to */
+    int *begin;           /* per buffer: the step that it has its place from */
+    int *before, *behind; /* per buffer: the steps that use it nearest to the peak */
+    bool *lasting;        /* per buffer: is there through all iterations of a scan */
     int64_t *live;
     int peak;
 } Remat;

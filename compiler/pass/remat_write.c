@@ -64,6 +64,23 @@ static Kernel *rename_kernel(Rename *n, const Step *s, Kernel *old, int number) 
     return k;
 }
 
+/* Where the loops of step i are now. */
+static void place_loops(Remat *r, size_t i) {
+    LoopUnit *u = r->u;
+    const Step *s = &r->steps.at[i];
+    for (int k = 1; k <= u->nscans; k++) {
+        const LoopScan *old = &r->scans[k];
+        if (k == s->scan || old->from < s->from || old->from >= s->to) continue;
+        u->scans[k].from = old->from - s->from + u->kernels.len;
+        u->scans[k].body = old->body - s->from + u->kernels.len;
+        u->scans[k].to = old->to - s->from + u->kernels.len;
+    }
+    if (!s->scan) return;
+    LoopScan *outer = &u->scans[s->scan];
+    if (!i || r->steps.at[i - 1].scan != s->scan) outer->from = outer->body = u->kernels.len;
+    outer->to = u->kernels.len + (s->to - s->from);
+}
+
 void remat_write(Remat *r) {
     LoopUnit *u = r->u;
     Rename n = {.r = r};
@@ -75,13 +92,7 @@ void remat_write(Remat *r) {
     for (size_t i = 0; i < r->steps.len; i++) {
         const Step *s = &r->steps.at[i];
         for (int k = 0; k < s->nuses && s->again; k++) u->recomputed += s->uses[k].write;
-        for (int k = 1; k <= u->nscans; k++) {
-            const LoopScan *old = &r->scans[k];
-            if (old->from < s->from || old->from >= s->to) continue;
-            u->scans[k].from = old->from - s->from + u->kernels.len;
-            u->scans[k].body = old->body - s->from + u->kernels.len;
-            u->scans[k].to = old->to - s->from + u->kernels.len;
-        }
+        place_loops(r, i);
         for (size_t k = s->from; k < s->to; k++) vec_push(&u->kernels, rename_kernel(&n, s, r->kernels[k], (int)i));
     }
     for (size_t b = r->nbuffers; b < r->text.len; b++) {

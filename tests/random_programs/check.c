@@ -5,6 +5,7 @@
 #include "compiler/driver.h"
 #include "compiler/ir/private.h"
 #include "compiler/lower/lower.h"
+#include "compiler/pass/parts.h"
 #include "compiler/pass/passes.h"
 #include "runtime/files.h"
 #include "runtime/npy.h"
@@ -307,6 +308,29 @@ static bool equal(const Trace *a, const Trace *b) {
     return true;
 }
 
+/* A step whose batch can be cut computes the same part by part. */
+static Verdict check_parts(Side *exact, const Trace *want) {
+    Nnc *nnc = driver_nnc(exact->d);
+    const Graph *whole = pass_simplify(nnc, exact->graph);
+    int rows = 0;
+    while (exact->inputs[rows] != exact->rows) rows++;
+    for (int part = 1; part < exact->p->batch; part++) {
+        Batch b = batch_find(whole, rows, exact->p->batch, part);
+        if (b.mixed) return CHECK_FINE;
+        Trace got = {0};
+        exact->graph = pass_parts(nnc, &b);
+        ir_verify(exact->graph, "parts");
+        interpret(exact, &got);
+        Verdict verdict = compare(&got, want, NULL);
+        trace_free(&got);
+        if (verdict == CHECK_WRONG) {
+            fprintf(stderr, "in parts of %d\n", part);
+            return verdict;
+        }
+    }
+    return CHECK_FINE;
+}
+
 static Verdict run_and_compare(Side *s, const Trace *want, const Trace *rough) {
     Trace one = {0};
     run_compiled(s, 1, &one);
@@ -336,6 +360,7 @@ Verdict check_program(const RandomProgram *p, const Setup *m, const char *folder
             interpret(&exact, &want);
             if (m->type == DT_F32) interpret(&side, &rough);
             verdict = run_and_compare(&side, &want, m->type == DT_F32 ? &rough : NULL);
+            if (verdict == CHECK_FINE && p->trains) verdict = check_parts(&exact, &want);
         }
     } else if (side.d || exact.d) {
         driver_failed(side.d ? side.d : exact.d);

@@ -38,13 +38,15 @@ Test(remat, random_graphs) {
     cr_assert_gt(recomputed, smaller);
 }
 
-/* n layers a = tanh(a @ w), then their gradients, the last one first: each needs the value of its layer again. */
-static Graph *layers(Nnc *nnc, int n) {
+/* n layers a = tanh(a @ w), then their gradients, the last one first: each needs the value of its layer again. With
+ * `scan`, this for each of five inputs, the last gradients added up. */
+static Graph *layers(Nnc *nnc, int n, bool scan) {
     Str s = {0};
-    str_add(&s, "%%1 = input 0 \"x\" f32[32, 24]\n%%2 = param 0 \"w\" f32[24, 24]\n");
-    int next = 3, value = 1, gradient;
+    str_add(&s, "%%1 = input 0 \"x\" f32[5, 32, 24]\n%%2 = param 0 \"w\" f32[24, 24]\n");
+    if (scan) str_add(&s, "%%3 = iteration 0\n%%4 = carry 0 0 f32[32, 24]\n");
+    str_add(&s, "%%%d = f32[32, 24] of %%1[%s, i0, i1]\n", scan ? 5 : 3, scan ? "{%3[]}" : "4");
+    int next = scan ? 6 : 4, value = next - 1, gradient;
     int *values = xcalloc((size_t)n + 1, sizeof *values);
-    values[0] = 1;
     for (int i = 1; i <= n; i++, value = next - 1) {
         str_add(&s, "%%%d = f32[32, 24] sum k0:24 of mul(%%%d[i0, k0], %%2[k0, i1])\n", next, value);
         str_add(&s, "%%%d = f32[32, 24] of tanh(%%%d[i0, i1])\n", next + 1, next);
@@ -59,9 +61,16 @@ static Graph *layers(Nnc *nnc, int n) {
         gradient = next + 1;
         next += 2;
     }
+    if (scan) {
+        str_add(&s, "%%%d = f32[32, 24] of add(%%4[i0, i1], %%%d[i0, i1])\n%%%d = f32[32, 24] of 0.0\n", next, gradient,
+                next + 1);
+        str_add(&s, "%%%d = scan 0 in 5 (%%%d -> %%%d) yields ()\n%%%d = result 0 of %%%d\n", next + 2, next + 1, next,
+                next + 3, next + 2);
+        gradient = next + 3;
+    }
     str_add(&s, "result 0 \"y\" = %%%d\n", gradient);
     Graph *g = read_graph(nnc, s.at);
-    cr_assert(g, "the graph doesn't read");
+    cr_assert(g, "the graph doesn't read:\n%s", s.at);
     vec_free(&s);
     free(values);
     return g;
@@ -69,7 +78,7 @@ static Graph *layers(Nnc *nnc, int n) {
 
 Test(remat, halves_the_memory_of_layers) {
     Nnc *nnc = nnc_new();
-    Graph *g = layers(nnc, 24);
+    Graph *g = layers(nnc, 24, false);
     int64_t bytes[2], most = build(nnc, g, &avx2).unit->arena_bytes;
     cr_assert_gt(compare(nnc, g, 3, most / 2, bytes), 0);
     cr_assert_leq(bytes[1], most / 2);
@@ -78,9 +87,24 @@ Test(remat, halves_the_memory_of_layers) {
     nnc_free(nnc);
 }
 
+/* The kernels of a scan's iterations run again inside of it. */
+Test(remat, inside_of_a_scan) {
+    Nnc *nnc = nnc_new();
+    Graph *g = layers(nnc, 12, true);
+    int64_t bytes[2], most = build(nnc, g, &avx2).unit->arena_bytes, budget = most * 3 / 4;
+    cr_assert_gt(compare(nnc, g, 3, budget, bytes), 0);
+    cr_assert_leq(bytes[1], budget);
+    const LoopUnit *u = build_within(nnc, g, &avx2, budget).unit;
+    int again = 0;
+    for (size_t k = 0; k < u->kernels.len; k++)
+        again += u->kernels.at[k]->scan && strstr(u->kernels.at[k]->name, "_again");
+    cr_assert_gt(again, 0);
+    nnc_free(nnc);
+}
+
 Test(remat, leaves_what_fits) {
     Nnc *nnc = nnc_new();
-    Graph *g = layers(nnc, 8);
+    Graph *g = layers(nnc, 8, false);
     int64_t bytes[2], most = build(nnc, g, &avx2).unit->arena_bytes;
     cr_assert_eq(compare(nnc, g, 3, most, bytes), 0);
     cr_assert_eq(bytes[0], bytes[1]);
