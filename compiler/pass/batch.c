@@ -5,9 +5,10 @@
  * parts, is then a part of the result. Quotients and remainders move where their divisor divides what is inside moves
  * by.
  *
- * A tensor that does not depend on the batch, such as zeros or random numbers for each sample, may be made part by part
- * as well where its readers ask for it. They come behind it, and so do the next values of carries: the sweep over the
- * nodes is done again as long as it teaches anything. */
+ * Samples begin with the numbers of their rows, and with random numbers of their own. A tensor that does not depend on
+ * the batch, such as zeros for each sample, may be made part by part as well where its readers ask for it. They come
+ * behind it, and so do the next values of carries: the sweep over the nodes is done again as long as it teaches
+ * anything. */
 #include "compiler/pass/batch.h"
 
 typedef struct {
@@ -17,6 +18,7 @@ typedef struct {
     const Ref *home;
     BatchUse *carry; /* per node: what is known of the leaf of a carry */
     bool *apart;     /* per number of a loop: works on samples */
+    bool draws;      /* random numbers that are as many along a dim as there are samples are the samples' own */
     int *wanted;     /* per node: 1 + the axis that readers would like to have part by part, 0: none */
     bool learned;
 } Sweep;
@@ -46,6 +48,7 @@ typedef struct {
     int var, nvars; /* var -1: only look at what is loaded */
     const int64_t *extents;
     bool apart, inside; /* something loaded is */
+    bool random;        /* there are random numbers */
     int after;
     bool fits, asks; /* asks: for what is loaded of no sample to be made in parts */
 } Look;
@@ -109,6 +112,7 @@ static void look_at(const Graph *g, Ex e, void *self) {
     Look *l = self;
     const Expr *x = ir_expr(g, e);
     int64_t step = 0;
+    l->random = l->random || x->kind == EX_RANDOM;
     if (x->kind == EX_LOAD) look_at_load(l, x);
     if (l->var < 0) return;
     if (x->kind == EX_INDEX) l->fits = l->fits && batch_step(l->s->b, x->index, l->var, l->extents[l->var], &step);
@@ -181,7 +185,11 @@ static BatchUse use_of_body(Sweep *s, Ref r) {
             if (runs_over_samples(s, r, v, &use)) return use;
         return is_mixed(s, r);
     }
-    bool made = s->wanted[r] && ir_node(s->g, r)->kind == N_COMP && runs_over_samples(s, r, s->wanted[r] - 1, &use);
+    const Node *n = ir_node(s->g, r);
+    int axis = s->wanted[r] - 1;
+    for (int d = n->rank - 1; d >= 0 && s->draws && l.random; d--)
+        if (n->dims[d] == s->b->size) axis = d;
+    bool made = axis >= 0 && n->kind == N_COMP && runs_over_samples(s, r, axis, &use);
     return made ? use : one(l.inside, l.after);
 }
 
@@ -270,11 +278,11 @@ static BatchUse use_of(Sweep *s, Ref r) {
     }
 }
 
-Batch batch_find(const Graph *g, int rows, int64_t size, int64_t part) {
+static Batch find(const Graph *g, int rows, int64_t size, int64_t part, bool draws) {
     Arena *a = g->nnc->arena;
     size_t n = g->nodes.len;
     Batch b = {.g = g, .size = size, .part = part, .rest = size % part, .use = ARENA_ARRAY(a, BatchUse, n)};
-    Sweep s = {.b = &b, .g = g, .rows = rows, .home = ir_homes(g), .learned = true};
+    Sweep s = {.b = &b, .g = g, .rows = rows, .home = ir_homes(g), .draws = draws, .learned = true};
     s.carry = ARENA_ARRAY(a, BatchUse, n);
     for (Ref r = 0; r < n; r++) s.carry[r] = b.use[r] = one(false, 0);
     s.apart = ARENA_ARRAY(a, bool, g->nscans + 1);
@@ -291,4 +299,9 @@ Batch batch_find(const Graph *g, int rows, int64_t size, int64_t part) {
     for (Ref r = 1; r < n; r++)
         if (b.use[r].kind == BATCH_SUM || b.use[r].output) b.rounds = MAX(b.rounds, b.use[r].after + 1);
     return b;
+}
+
+Batch batch_find(const Graph *g, int rows, int64_t size, int64_t part) {
+    Batch b = find(g, rows, size, part, true);
+    return b.mixed ? find(g, rows, size, part, false) : b;
 }

@@ -118,6 +118,30 @@ Test(parts, each_sample_keeps_its_random_numbers) {
     apart(MLP, "let z = normal([N, 6])\n minimize mean((net(x + z) - net(z))^2) using SGD(0.1)");
 }
 
+static bool holds(const Graph *g, int64_t size) {
+    bool found = false;
+    for (Ref r = 1; r < g->nodes.len; r++)
+        for (int d = 0; d < ir_node(g, r)->rank && ir_node(g, r)->kind == N_COMP; d++)
+            found = found || ir_node(g, r)->dims[d] == size;
+    return found;
+}
+
+/* What is made of random numbers alone comes in parts, too, as the samples that a generator makes. */
+Test(parts, samples_of_random_numbers) {
+    const char *body = "let z = uniform([N, 7])\n minimize mean((other(z) - 1)^2) over other using SGD(0.1)";
+    const char *other = "model other(z: [N, 7]) = z |> Dense(5) |> tanh |> Dense(4)";
+    Nnc *nnc = nnc_new();
+    Graph *g = step(nnc, other, body);
+    Batch b = batch_find(g, -1, BATCH, 4);
+    cr_assert(!b.mixed && b.rounds == 1);
+    cr_expect(holds(g, BATCH) && !holds(pass_parts(nnc, &b), BATCH));
+    nnc_free(nnc);
+    apart(MLP "\n"
+              "model other(z: [N, 7]) = z |> Dense(5) |> tanh |> Dense(6)",
+          "let z = uniform([N, 7])\n minimize mean((net(x) - 1)^2) + mean(net(other(z))^2) over net using SGD(0.1)\n"
+          " minimize mean((net(other(z)) - 1)^2) over other using SGD(0.1)");
+}
+
 Test(parts, convolutions_and_pooling) {
     apart("model net(x: [N, 6]) = reshape(x, [N, 2, 3, 1]) |> Conv2d(3, 3, padding = same) |> relu |> MaxPool2d(2, "
           "padding = "
