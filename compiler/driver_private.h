@@ -109,6 +109,10 @@ const Export *driver_find_export(Driver *d, const char *name);
  * an error. */
 bool driver_add_all(Driver *d, const char *name);
 
+/** Adds the scores and labels of a classifier to the results of an evaluating loop's steps, as a report shows them;
+ * `last` may be NULL. False where there are none, or too many: driver_report_loop.c. */
+bool driver_add_scores(Driver *d, const TrainLoop *loop, int64_t batch, Unit *full, Unit *last);
+
 /** Whether the steps of all train blocks keep to their budgets of memory; otherwise a bill is the diagnostic:
  * driver_memory.c. */
 bool driver_within_memory(Driver *d);

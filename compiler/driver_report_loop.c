@@ -25,31 +25,34 @@ static void add_scores(Driver *d, Unit *u) {
 }
 
 /* How a loop's scores lie. */
-static RtScoredShape shape_of(const LoopRun *l, const UnitClassifier *c) {
+static RtScoredShape shape_of(const TrainLoop *loop, int64_t batch, const UnitClassifier *c) {
     int64_t labels = driver_elements(c->labels->type);
-    return (RtScoredShape){.count = driver_rt_data(l->loop->data)->count,
-                           .batch = l->batch,
-                           .places = labels / l->batch,
+    return (RtScoredShape){.count = driver_rt_data(loop->data)->count,
+                           .batch = batch,
+                           .places = labels / batch,
                            .classes = driver_elements(c->scores->type) / MAX(labels, 1),
                            .scores = (RtDType)c->scores->type.dtype,
                            .labels = (RtDType)c->labels->type.dtype};
 }
 
 /* Whether each sample has as many scores, and there is room for them. */
-static bool shows_scores(const LoopRun *l, const UnitClassifier *c) {
-    if (!c->scores || driver_elements(c->labels->type) % l->batch) return false;
-    RtScoredShape shape = shape_of(l, c);
+static bool shows_scores(const TrainLoop *loop, int64_t batch, const UnitClassifier *c) {
+    if (loop->trains || !c->scores || driver_elements(c->labels->type) % batch) return false;
+    RtScoredShape shape = shape_of(loop, batch, c);
     return shape.places && rt_scored_bytes(&shape) <= MOST_BYTES;
 }
 
+bool driver_add_scores(Driver *d, const TrainLoop *loop, int64_t batch, Unit *full, Unit *last) {
+    if (!shows_scores(loop, batch, &full->classifier) || (last && !last->classifier.scores)) return false;
+    add_scores(d, full);
+    if (last) add_scores(d, last);
+    return true;
+}
+
 void report_extend(LoopRun *l) {
-    Driver *d = l->block->d;
-    LoopReport *s = l->shown = ARENA_NEW(d->nnc->arena, LoopReport);
-    if (l->loop->trains) return;
-    s->classifies = shows_scores(l, &l->full->unit->classifier) && (!l->last || l->last->unit->classifier.scores);
-    if (!s->classifies) return;
-    add_scores(d, l->full->unit);
-    if (l->last) add_scores(d, l->last->unit);
+    l->shown = ARENA_NEW(l->block->d->nnc->arena, LoopReport);
+    l->shown->classifies =
+        driver_add_scores(l->block->d, l->loop, l->batch, l->full->unit, l->last ? l->last->unit : NULL);
 }
 
 /* ---- room ---- */
@@ -66,7 +69,7 @@ bool report_begin_loop(LoopRun *l) {
     LoopReport *s = l->shown;
     if (l->loop->trains) begin_training(l);
     if (!s->classifies) return true;
-    RtScoredShape shape = shape_of(l, &l->full->unit->classifier);
+    RtScoredShape shape = shape_of(l->loop, l->batch, &l->full->unit->classifier);
     return rt_scored_new(&s->scored, &shape) && (!l->block->block->keep_best || rt_scored_new(&s->kept, &shape));
 }
 

@@ -170,15 +170,19 @@ bool driver_add_all(Driver *d, const char *name) {
     return driver_error(d, "'%s' has no train block and no exported function named '%s'", d->options.file, name);
 }
 
-/* What a run compiles beside: steps for the last batches, and first values. */
+/* What a run compiles beside: steps for the last batches, and first values. Steps, of which those for full batches
+ * are the first units, give what a report shows. */
 static bool add_rest_of_run(Driver *d) {
     Program *p = d->program;
     bool ok = true;
+    size_t unit = 0;
     for (size_t t = 0; t < p->trains.len; t++)
         for (size_t i = 0; i < p->trains.at[t]->loops.len && ok; i++) {
             const TrainLoop *loop = &p->trains.at[t]->loops.at[i];
-            int64_t rest = loop->data->count % driver_batch(d, p->trains.at[t], loop);
-            ok = !rest || driver_add_loop(d, p->trains.at[t], (int)i, rest);
+            int64_t batch = driver_batch(d, p->trains.at[t], loop), rest = loop->data->count % batch;
+            const Code *full = d->codes.at[unit++], *last = NULL;
+            if (rest) ok = (last = driver_add_loop(d, p->trains.at[t], (int)i, rest)) != NULL;
+            if (ok) driver_add_scores(d, loop, batch, full->unit, last ? last->unit : NULL);
         }
     return ok && (!p->trains.len || driver_add_init(d));
 }

@@ -67,6 +67,10 @@ sed "s/# budget/memory = $((variables + arena / 5))/" plain.nn >parts.nn
 "$NNC" train parts.nn --float f64 --json --log-every 1 --threads 1 --out parts >split.txt || fail "train in parts"
 named=$(grep '"event":"summary"' summary.txt | value arena_bytes) taken=$(grep '"event":"start"' split.txt | value arena_bytes)
 [ "$named" = "$taken" ] || fail "in parts: arena_bytes is $named in the summary and $taken in the run"
+sed "s/# budget/memory = $((variables + arena / 12))/" plain.nn >little.nn # evaluating takes more than training then
+summed=$("$NNC" summary little.nn --float f64 --json | grep '"event":"summary"' | value arena_bytes)
+used=$("$NNC" train little.nn --float f64 --json --steps 1 --out little | grep '"event":"start"' | value arena_bytes)
+[ "$summed" = "$used" ] || fail "in few parts: arena_bytes is $summed in the summary and $used in the run"
 [ "$taken" -le $((arena / 5)) ] || fail "in parts: $taken bytes, more than a fifth of $arena"
 [ "$(grep '"event":"start"' split.txt | value part)" -gt 0 ] || fail "the batch is not run in parts"
 same_losses() {
