@@ -77,14 +77,20 @@ static void emit_unrolled(Emit *e, const LoopStmt *s) {
     l_at(l, after);
 }
 
+/* max(0, from) */
+static V first_iteration(Emit *e, const LoopStmt *s) {
+    V zero = l_i64(&e->l, 0);
+    return s->loop.from ? l_call2(&e->l, "llvm.smax", emit_aff(e, s->loop.from), zero) : zero;
+}
+
 static void emit_for(Emit *e, const LoopStmt *s) {
     if (s->loop.count <= 0) return;
     if (s->loop.mode == FOR_VECTOR && !e->vector && s->loop.width > 1)
         emit_vector_loop(e, s);
-    else if (s->loop.mode == FOR_UNROLL || s->loop.count == 1)
+    else if (s->loop.mode == FOR_UNROLL || (s->loop.count == 1 && !s->loop.from))
         emit_unrolled(e, s);
     else
-        emit_counted(e, s, l_i64(&e->l, 0), emit_trip_count(e, s), 1, iteration);
+        emit_counted(e, s, first_iteration(e, s), emit_trip_count(e, s), 1, iteration);
 }
 
 /* ---- conditions ---- */

@@ -300,8 +300,19 @@ static void short_limited(Emit *e, const LoopStmt *s, V end) {
     l_at(l, after);
 }
 
+/* Whether limit and count are multiples of a vector. */
+static bool in_whole_vectors(const LoopStmt *s) {
+    int64_t rest = s->loop.count % s->loop.width | s->loop.limit->constant % s->loop.width;
+    for (int i = 0; i < s->loop.limit->nterms; i++) rest |= s->loop.limit->terms[i].coef % s->loop.width;
+    return rest == 0;
+}
+
 static void limited_count(Emit *e, const LoopStmt *s, V end) {
     const L *l = &e->l;
+    if (in_whole_vectors(s) && !uses_registers(e, &s->loop.body, s->loop.var)) {
+        emit_counted(e, s, l_i64(l, 0), end, e->vector->width, whole_vector);
+        return;
+    }
     if (is_short(e, s, s->loop.count)) { /* the whole loop where the limit does not matter, else with masks */
         LLVMBasicBlockRef all = l_block(l, "all"), part = l_block(l, "part"), after = l_block(l, "vector.end");
         LLVMBuildCondBr(l->b, LLVMBuildICmp(l->b, LLVMIntSLT, end, l_i64(l, s->loop.count), ""), part, all);

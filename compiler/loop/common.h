@@ -31,6 +31,7 @@ typedef struct {
     Ex *memo;        /* ... and what it became */
     size_t nmemo;
     uint32_t lowering;
+    const Cond *fails; /* a condition of bodies that does not hold at the current point; or NULL */
 } Builder;
 
 /* A kernel being written: the bodies that are open, innermost last. */
@@ -57,6 +58,7 @@ Nest nest_begin(Builder *b, const char *what, Span at, int64_t tiles);
 void nest_end(Nest *n); /* appends the kernel to the unit */
 
 int nest_for(Nest *n, ForMode mode, int64_t count, const Aff *limit, int width); /* its variable */
+void nest_within(Nest *n, const Aff *from, const Aff *limit); /* bounds of the innermost loop; NULL: as they are */
 void nest_if(Nest *n, int nconds, const Cond *conds);
 void nest_close(Nest *n); /* the innermost loop or if */
 void nest_decl(Nest *n, int buffer);
@@ -85,6 +87,8 @@ void nest_unflatten(Nest *n, const Aff *z, const int64_t *dims, int ndims, const
 Ex loop_lower(Nest *n, Ex e, const Aff *const *map, int nmap);
 
 const Aff *loop_index(Nest *n, const Aff *a, const Aff *const *map, int nmap);
+
+bool loop_same_cond(const Cond *a, const Cond *b);
 
 /** The element number of node r at `at` (over map) in its view; the gathers' part in *gather (0: none). */
 Place loop_place(Nest *n, Ref r, const Place *at, const Aff *const *map, int nmap);

@@ -40,7 +40,9 @@ typedef struct {
 
 static void one_block(Contract *c, bool full, void *self) {
     const Block *b = self;
+    int ifs = contract_open_where(c, b->rows, b->from);
     contract_block(c, b->rows, b->from, !full);
+    contract_close(c, ifs);
 }
 
 static void block_of_rows(Contract *c, bool full, void *self) {

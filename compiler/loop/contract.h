@@ -73,7 +73,7 @@ void contract_set_row(Contract *c, const Aff *row);
 /** The body of an operand, or another expression over the node's variables, at the current point. */
 Ex contract_lowered(Contract *c, Ex e);
 
-/** Opens loops over the sums of the block for the register tile; how many. */
+/** Opens loops over the sums of the block for the register tile; how many. The innermost is the last. */
 int contract_open_sums(Contract *c);
 void contract_close(Contract *c, int loops);
 
@@ -91,6 +91,9 @@ void contract_pack_panels(Contract *c);
 Ex contract_packed_a(Contract *c, const Aff *row);
 Ex contract_packed_b(Contract *c, const Aff *lane);
 
+/** Bound number i on the sums of row number `row`. */
+const Aff *contract_bound(Contract *c, int i, const Aff *row);
+
 /* contract_prefetch.c */
 
 /** Finds the streams. */
@@ -105,6 +108,9 @@ void contract_prefetch(Contract *c, int64_t rows, const Aff *from);
 /** Adds one block of sums for `rows` rows of the unit, from row `from` of it on, to the current panel of the tile.
  * `partial`: lanes beyond the last are not read. */
 void contract_block(Contract *c, int64_t rows, const Aff *from, bool partial);
+
+/** Goes on only where the block of `rows` rows from `from` on of the current panel has results; how many ifs. */
+int contract_open_where(Contract *c, int64_t rows, const Aff *from);
 
 /** What follows on all rows and panels of the unit. */
 void contract_epilogue(Contract *c, const Aff *first_panel);

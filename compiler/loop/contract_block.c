@@ -45,21 +45,145 @@ static void move_tile(Contract *c, int acc, int64_t rows, const Aff *to, Move ho
     contract_close(c, 3);
 }
 
-void contract_block(Contract *c, int64_t rows, const Aff *from, bool partial) {
+typedef struct {
+    int64_t rows;
+    const Aff *from; /* their first in the unit */
+    int acc;
+    bool partial;
+} Block;
+
+/* Some sums of a block: those from `from` on, below `limit` (NULL: from the first, to the last). Where not all rows
+ * have all of them: each row those within its bands, from sum `after` on. */
+typedef struct {
+    const Aff *from, *limit, *after;
+    bool each;
+    bool edge; /* there are rows - 1 of them, none outside of the block */
+} Sums;
+
+/* Goes on where the row has the sum. */
+static void open_row(Contract *c, const Sums *s, const Aff *row) {
     AffTable *t = affs(c);
-    int acc = loop_buffer(c->b, BUF_REG, c->node->dtype, rows * c->nr, NULL);
-    nest_decl(&c->nest, acc);
-    contract_prefetch(c, rows, from);
-    move_tile(c, acc, rows, from, c->kc < c->c.k ? LOAD_TILE : CLEAR);
-    int loops = contract_open_sums(c);
-    const Aff *r = nest_var(&c->nest, nest_for(&c->nest, FOR_UNROLL, rows, NULL, 0));
-    const Aff *lane = open_lanes(c, partial && c->pack_b == B_DIRECT), *row = aff_add(t, from, r);
+    const Aff *k = c->at[c->c.ks[0]];
+    Cond conds[3];
+    int n = 0;
+    for (int i = 0; i < c->c.nbands; i++) {
+        const Aff *over = loop_index(&c->nest, aff_sub(t, k, contract_bound(c, i, row)), NULL, 0);
+        conds[n++] = c->c.bands[i].upper ? (Cond){over, INT64_MIN, 0} : (Cond){over, 0, INT64_MAX};
+    }
+    if (s->after) conds[n++] = (Cond){loop_index(&c->nest, aff_sub(t, k, s->after), NULL, 0), 0, INT64_MAX};
+    nest_if(&c->nest, n, conds);
+}
+
+/* Opens the loop over the rows - 1 sums at the edge of a band from number `from` on, of which it is known at compile
+ * time which rows have them. */
+static int open_edge(Contract *c, const Block *b, const Aff *from) {
+    AffTable *t = affs(c);
+    const Aff *k = nest_var(&c->nest, nest_for(&c->nest, FOR_UNROLL, b->rows - 1, NULL, 0));
+    c->at[c->c.ks[0]] = c->k_in_block = nest_stand(&c->nest, aff_add(t, from, k), c->c.k);
+    return 1;
+}
+
+static void multiply(Contract *c, const Block *b, const Sums *s) {
+    AffTable *t = affs(c);
+    int loops = s->edge ? open_edge(c, b, s->from) : contract_open_sums(c);
+    if (!s->edge && (s->from || s->limit))
+        nest_within(&c->nest, s->from ? aff_sub(t, s->from, c->first_k) : NULL,
+                    s->limit ? aff_sub(t, s->limit, c->first_k) : NULL);
+    const Aff *r = nest_var(&c->nest, nest_for(&c->nest, FOR_UNROLL, b->rows, NULL, 0)), *row = aff_add(t, b->from, r);
+    if (s->each) open_row(c, s, aff_add(t, c->first_row, row));
+    const Aff *lane = open_lanes(c, b->partial && c->pack_b == B_DIRECT);
     if (!c->pack_a) contract_set_row(c, aff_add(t, c->first_row, row));
-    Ex a = c->pack_a ? contract_packed_a(c, row) : contract_lowered(c, c->c.a);
-    Ex b = c->pack_b == B_DIRECT ? contract_lowered(c, c->c.b) : contract_packed_b(c, lane);
-    nest_accum(&c->nest, RED_SUM, acc, in_registers(c, r, lane), ex_op(c->b->g, EX_MUL, a, b, 0));
-    contract_close(c, 3 + loops);
-    move_tile(c, acc, rows, from, SAVE_TILE);
+    Ex x = c->pack_a ? contract_packed_a(c, row) : contract_lowered(c, c->c.a);
+    Ex y = c->pack_b == B_DIRECT ? contract_lowered(c, c->c.b) : contract_packed_b(c, lane);
+    nest_accum(&c->nest, RED_SUM, b->acc, in_registers(c, r, lane), ex_op(c->b->g, EX_MUL, x, y, 0));
+    contract_close(c, 3 + loops + s->each);
+}
+
+/* Whether there is one bound for each row, which is among the sums. */
+static bool has_edge(const Contract *c) {
+    const Band *b = &c->c.bands[0];
+    int64_t lo, hi;
+    if (c->c.nbands > 1 || c->kc < c->c.k || c->c.nwhen || c->c.ends[0]) return false;
+    if (!aff_range(b->rest, c->node->comp.extents, c->node->rank, &lo, &hi)) return false;
+    return (b->sign > 0 ? lo : lo - c->c.m + 1) >= 0 && (b->sign > 0 ? hi + c->c.m - 1 : hi) <= c->c.k;
+}
+
+/* The sums of a block whose rows have bounds: those that some rows have before those of all rows, and after them. */
+static void multiply_bands(Contract *c, const Block *b) {
+    AffTable *t = affs(c);
+    const Aff *first = aff_add(t, c->first_row, b->from), *last = aff_add(t, first, aff_const(t, b->rows - 1));
+    const Aff *low[2] = {NULL, NULL}, *high[2] = {NULL, NULL}; /* the least and the greatest bounds of the rows */
+    if (c->c.k % c->kc) {                                      /* the last block is shorter */
+        multiply(c, b, &(Sums){.each = true});
+        return;
+    }
+    for (int i = 0; i < c->c.nbands; i++) {
+        const Aff **to = c->c.bands[i].upper ? high : low;
+        to[c->c.bands[i].sign < 0] = contract_bound(c, i, first);
+        to[c->c.bands[i].sign > 0] = contract_bound(c, i, last);
+    }
+    bool several = b->rows > 1, edge = has_edge(c);
+    if (low[0] && several) multiply(c, b, &(Sums){low[0], low[1], NULL, true, edge});
+    multiply(c, b, &(Sums){.from = low[1], .limit = high[0]});
+    if (high[0] && several) multiply(c, b, &(Sums){high[0], high[1], low[1], true, edge});
+}
+
+void contract_block(Contract *c, int64_t rows, const Aff *from, bool partial) {
+    Block b = {rows, from, loop_buffer(c->b, BUF_REG, c->node->dtype, rows * c->nr, NULL), partial};
+    nest_decl(&c->nest, b.acc);
+    contract_prefetch(c, rows, from);
+    move_tile(c, b.acc, rows, from, c->kc < c->c.k ? LOAD_TILE : CLEAR);
+    if (c->c.nbands)
+        multiply_bands(c, &b);
+    else
+        multiply(c, &b, &(Sums){0});
+    move_tile(c, b.acc, rows, from, SAVE_TILE);
+}
+
+/* ---- results that are zero ---- */
+
+/* The least and the greatest value of coef * i, where i runs from `first` over `n` places. */
+static void range_over(AffTable *t, int64_t coef, const Aff *first, int64_t n, const Aff **least, const Aff **most) {
+    const Aff *from = aff_scale(t, first, coef), *to = aff_add(t, from, aff_const(t, coef * (n - 1)));
+    *least = aff_add(t, *least, coef < 0 ? to : from);
+    *most = aff_add(t, *most, coef < 0 ? from : to);
+}
+
+/* Adds a condition that does not hold anyway. */
+static int add_cond(const Contract *c, Cond *conds, int n, Cond cond) {
+    int64_t lo, hi;
+    bool known = aff_range(cond.aff, c->nest.extents.at, (int)c->nest.extents.len, &lo, &hi);
+    if (known && lo >= cond.lo && hi < cond.hi) return n;
+    conds[n] = cond;
+    return n + 1;
+}
+
+int contract_open_where(Contract *c, int64_t rows, const Aff *from) {
+    AffTable *t = affs(c);
+    Cond *conds = ARENA_ARRAY(c->b->arena, Cond, 2 * c->c.nwhere + 1);
+    int n = 0;
+    for (int i = 0; i < c->c.nwhere && c->c.nrows == 1 && c->c.step[c->c.rows[0]] == 1; i++) {
+        const Cond *w = &c->c.where[i];
+        int64_t x, y;
+        const Aff *rest, *most;
+        if (!aff_split(t, w->aff, c->c.rows[0], &x, &rest) || !aff_split(t, rest, c->c.lane, &y, &rest)) continue;
+        rest = most = loop_index(&c->nest, rest, c->outer_at, c->node->rank);
+        range_over(t, x, aff_add(t, c->first_row, from), rows, &rest, &most);
+        range_over(t, y, c->first_lane, c->nr, &rest, &most);
+        n = add_cond(c, conds, n, (Cond){loop_index(&c->nest, most, NULL, 0), w->lo, INT64_MAX});
+        n = add_cond(c, conds, n, (Cond){loop_index(&c->nest, rest, NULL, 0), INT64_MIN, w->hi});
+    }
+    if (n) nest_if(&c->nest, n, conds);
+    return n > 0;
+}
+
+/* The result at the current point of the tile: 0 where there is none. */
+static Ex result(Contract *c, const Aff *tile_at) {
+    Graph *g = c->b->g;
+    Cond *conds = arena_copy(c->b->arena, c->c.where, sizeof(Cond) * (size_t)c->c.nwhere);
+    for (int i = 0; i < c->c.nwhere; i++) conds[i].aff = loop_index(&c->nest, conds[i].aff, c->at, c->node->rank);
+    Ex value = loop_fetch(c->b, c->tile, tile_at);
+    return c->c.nwhere ? ex_guard(g, c->c.nwhere, conds, value, ex_zero(g, c->node->dtype)) : value;
 }
 
 /* ---- the epilogue ---- */
@@ -74,14 +198,14 @@ static void follow(Contract *c, const Aff *tile_at) {
         int rank = ir_node(b->g, m)->rank;
         const int64_t *none = ARENA_ARRAY(b->arena, int64_t, rank + 1);
         if (i == 0) {
-            values[i] = loop_fetch(b, c->tile, tile_at);
+            values[i] = result(c, tile_at);
             b->local[m] = (View){c->tile, none, tile_at};
-            continue;
+            if (!c->c.nwhere) continue;
         }
         int temp = loop_buffer(b, BUF_REG, ir_node(b->g, m)->dtype, 1, ir_node(b->g, m)->name);
         nest_decl(&c->nest, temp);
-        nest_store(&c->nest, temp, aff_const(b->affs, 0),
-                   loop_lower(&c->nest, ir_node(b->g, m)->comp.body, c->at, rank));
+        if (i) values[i] = loop_lower(&c->nest, ir_node(b->g, m)->comp.body, c->at, rank);
+        nest_store(&c->nest, temp, aff_const(b->affs, 0), values[i]);
         values[i] = loop_fetch(b, temp, aff_const(b->affs, 0));
         b->local[m] = (View){temp, none, NULL};
     }

@@ -79,6 +79,12 @@ static void open_sum(Contract *c, int i, int n, bool lanes) {
     c->at[c->c.ks[i]] = i == c->level ? nest_stand(&c->nest, aff_add(t, c->first_k, rest), extent) : rest;
 }
 
+const Aff *contract_bound(Contract *c, int i, const Aff *row) {
+    const Band *b = &c->c.bands[i];
+    const Aff *rest = loop_index(&c->nest, b->rest, c->outer_at, c->node->rank);
+    return aff_add(affs(c), aff_scale(affs(c), row, b->sign), rest);
+}
+
 /* Goes on only where there are sums at all, and where those in front of the block have not ended; how many ifs. */
 static int open_when(Contract *c) {
     Cond *conds = ARENA_ARRAY(c->b->arena, Cond, c->c.nwhen + c->level + 1);

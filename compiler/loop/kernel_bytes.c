@@ -183,6 +183,7 @@ static void pass_loop(Bytes *b, LoopStmt *s) {
     pass_long(b, &s->loop.count);
     pass_int(b, &s->loop.width);
     if (pass_number(b, s->loop.limit != NULL)) pass_aff(b, &s->loop.limit);
+    if (pass_number(b, s->loop.from != NULL)) pass_aff(b, &s->loop.from);
     pass_body(b, &s->loop.body);
 }
 

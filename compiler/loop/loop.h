@@ -64,6 +64,7 @@ struct LoopStmt {
             int var;
             int64_t count;    /* 0 <= var < count ... */
             const Aff *limit; /* ... and var < limit, where not NULL (over outer variables): the partial last tile */
+            const Aff *from;  /* ... and from <= var, where not NULL: of serial loops */
             int width;        /* FOR_VECTOR: lanes */
             LoopBody body;
         } loop;

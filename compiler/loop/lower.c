@@ -71,6 +71,8 @@ static Ex lower_load(const Lower *l, const Expr *x) {
     return loop_convert(b, x->dtype, ex_fetch(b->g, b->u->buffers.at[buffer].dtype, buffer, p));
 }
 
+bool loop_same_cond(const Cond *a, const Cond *b) { return a->aff == b->aff && a->lo == b->lo && a->hi == b->hi; }
+
 /* Conditions that hold for every iteration go; one that never holds leaves the other value alone. */
 static Ex lower_guard(const Lower *l, const Expr *x) {
     Nest *n = l->n;
@@ -79,10 +81,13 @@ static Ex lower_guard(const Lower *l, const Expr *x) {
     for (int i = 0; i < x->guard.n; i++) {
         Cond c = x->guard.at[i];
         int64_t lo, hi;
+        if (n->b->fails && loop_same_cond(&c, n->b->fails)) return lower(l, x->arg[1]);
         c.aff = loop_index(n, c.aff, l->map, l->nmap);
         if (aff_range(c.aff, n->extents.at, (int)n->extents.len, &lo, &hi)) {
             if (lo >= c.lo && hi < c.hi) continue;
             if (hi < c.lo || lo >= c.hi) return lower(l, x->arg[1]);
+            if (lo >= c.lo) c.lo = INT64_MIN;
+            if (hi < c.hi) c.hi = INT64_MAX;
         }
         conds[kept++] = c;
     }

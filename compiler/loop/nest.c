@@ -77,6 +77,12 @@ int nest_for(Nest *n, ForMode mode, int64_t count, const Aff *limit, int width) 
     return s->loop.var;
 }
 
+void nest_within(Nest *n, const Aff *from, const Aff *limit) {
+    LoopStmt *s = n->heads.at[n->heads.len - 1];
+    if (from) s->loop.from = loop_index(n, from, NULL, 0);
+    if (limit) s->loop.limit = loop_index(n, limit, NULL, 0);
+}
+
 void nest_if(Nest *n, int nconds, const Cond *conds) {
     LoopStmt *s = ARENA_NEW(n->b->arena, LoopStmt);
     s->kind = LS_IF;

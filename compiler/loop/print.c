@@ -29,6 +29,10 @@ static void print_for(Str *out, const LoopStmt *s) {
     else
         str_add(out, "%s", s->loop.mode == FOR_UNROLL ? "unroll" : "for");
     str_add(out, " v%d in 0..%lld", s->loop.var, (long long)s->loop.count);
+    if (s->loop.from) {
+        str_add(out, " from ");
+        print_aff(out, s->loop.from);
+    }
     if (!s->loop.limit) return;
     str_add(out, " while v%d < ", s->loop.var);
     print_aff(out, s->loop.limit);

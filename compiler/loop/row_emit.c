@@ -70,6 +70,7 @@ static void accumulate(Rows *r, Ref m) {
     const Node *n = node_of(r, m);
     View acc = r->b->local[m];
     Ex value = loop_lower(&r->n, n->comp.body, r->row, n->rank + n->comp.nred);
+    if (value == loop_identity(r->b->g, n->comp.combine, n->dtype)) return;
     nest_accum(&r->n, n->comp.combine, acc.buffer, view_base(r, acc), value);
 }
 
@@ -224,7 +225,100 @@ static Pieces find_pieces(const Rows *r, const Stage *s, int vector) {
     return p.fine ? p : (Pieces){.n = 1, .from = {0, extent}};
 }
 
+/* ---- lanes on both sides of a condition ---- */
+
+/* A condition on the lane and the row, as of a triangular matrix: it holds for the lanes before `bound`, or for those
+ * from it on. */
+typedef struct {
+    Rows *r;
+    int var; /* the lane's */
+    int64_t extent;
+    const int64_t *extents; /* of the row's indices */
+    const Cond *cond;       /* NULL: none has been found */
+    bool before;
+    const Aff *bound;
+    bool fine; /* all conditions on the lane are this one */
+} Side;
+
+/* Sees lo <= y * lane + rest < hi as a bound of lanes. */
+static bool find_bound(Side *f, const Cond *c) {
+    AffTable *t = f->r->b->affs;
+    const Aff *rest;
+    int64_t y, lo, hi;
+    if (!aff_split(t, c->aff, f->var, &y, &rest) || (y != 1 && y != -1)) return false;
+    if (!aff_range(c->aff, f->extents, f->var + 1, &lo, &hi)) return false;
+    bool below = hi >= c->hi, above = lo < c->lo;
+    if (below == above) return false;
+    f->before = below == (y > 0);
+    rest = aff_scale(t, rest, -y);
+    f->bound = aff_add(t, rest, aff_const(t, y > 0 ? (below ? c->hi : c->lo) : 1 - (below ? c->hi : c->lo)));
+    return aff_range(f->bound, f->extents, f->r->group->nrow, &lo, &hi) && lo >= 0 && hi <= f->extent;
+}
+
+static void find_side(const Graph *g, Ex e, void *self) {
+    Side *f = self;
+    const Expr *x = ir_expr(g, e);
+    for (int i = 0; x->kind == EX_GUARD && f->fine && i < x->guard.n; i++) {
+        const Cond *c = &x->guard.at[i];
+        if (!aff_uses(c->aff, f->var)) continue;
+        if (f->cond)
+            f->fine = loop_same_cond(f->cond, c);
+        else if (!(f->fine = find_bound(f, c)))
+            return;
+        f->cond = c;
+    }
+}
+
+static Side side_of(Rows *r, const Stage *s, int vector) {
+    Side f = {.r = r, .var = r->group->nrow + vector, .extent = s->space[vector], .fine = s->nspace == 1};
+    f.fine = f.fine && f.extent % r->width == 0;
+    f.extents = node_of(r, s->members[0])->comp.extents;
+    for (int i = 0; i < s->nmembers; i++) ex_walk(r->b->g, node_of(r, s->members[i])->comp.body, find_side, &f);
+    return f;
+}
+
+/* Whether nothing happens where the condition doesn't hold: all that is added there is nothing. */
+static bool idle(const Rows *r, const Stage *s, const Cond *cond) {
+    for (int i = 0; i < s->nmembers; i++) {
+        const Node *n = node_of(r, s->members[i]);
+        const Expr *x = ir_expr(r->b->g, n->comp.body);
+        bool within = false;
+        for (int c = 0; x->kind == EX_GUARD && c < x->guard.n; c++) within |= loop_same_cond(&x->guard.at[c], cond);
+        if (!within || !row_reduces(n)) return false;
+        if (x->arg[1] != loop_identity(r->b->g, n->comp.combine, x->dtype)) return false;
+    }
+    return true;
+}
+
+/* Whole vectors of lanes, so many from `from` on. */
+static void emit_side(Rows *r, const Stage *s, const Side *f, const Aff *from, const Aff *lanes) {
+    const Aff *v = nest_var(&r->n, nest_for(&r->n, FOR_VECTOR, f->extent, lanes, r->width));
+    r->row[f->var] = nest_stand(&r->n, aff_add(r->b->affs, from, v), f->extent);
+    emit_point(r, s);
+    nest_close(&r->n);
+}
+
+/* The vectors in which the condition holds for some lanes, and the others. */
+static void emit_sides(Rows *r, const Stage *s, const Side *f) {
+    AffTable *t = r->b->affs;
+    const Aff *bound = loop_index(&r->n, f->bound, r->row, r->group->nrow), *none = aff_const(t, 0);
+    if (f->before) bound = aff_add(t, bound, aff_const(t, r->width - 1));
+    const Aff *cut = aff_scale(t, aff_div(t, bound, r->width), r->width);
+    const Aff *rest = aff_sub(t, aff_const(t, f->extent), cut);
+    const Cond cond = *f->cond; /* a copy: expressions move */
+    emit_side(r, s, f, f->before ? none : cut, f->before ? cut : rest);
+    if (idle(r, s, &cond)) return;
+    r->b->fails = &cond;
+    emit_side(r, s, f, f->before ? cut : none, f->before ? rest : cut);
+    r->b->fails = NULL;
+}
+
 static void emit_pieces(Rows *r, const Stage *s, int vector) {
+    Side f = side_of(r, s, vector);
+    if (f.fine && f.cond) {
+        emit_sides(r, s, &f);
+        return;
+    }
     Pieces p = find_pieces(r, s, vector);
     for (int i = 0; i < p.n; i++) {
         open_loops(r, s, 0, s->nspace, vector);

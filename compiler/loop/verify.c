@@ -125,11 +125,11 @@ static void claim_free(Claim *c) {
     free(c->extents);
 }
 
-/* By ranges. */
-static bool shown(AffTable *t, const Claim *claim) {
+/* By ranges and the first so many conditions. */
+static bool shown_by(AffTable *t, const Claim *claim, size_t conditions) {
     Claim c = claim_copy(claim, (int)claim->nknown);
     bool fine = inside(c.place, c.extents, c.n, c.elems);
-    for (size_t i = c.nknown; i-- > 0 && !fine;) {
+    for (size_t i = conditions; i-- > 0 && !fine;) {
         int64_t extent;
         const Aff *b = apply(t, c.place, c.known[i], c.extents, c.n, &extent);
         if (!b) continue;
@@ -139,6 +139,13 @@ static bool shown(AffTable *t, const Claim *claim) {
     }
     claim_free(&c);
     return fine;
+}
+
+/* Conditions that have nothing to do with the place may be in the way: those inside then go. */
+static bool shown(AffTable *t, const Claim *claim) {
+    for (size_t n = claim->nknown + 1; n-- > 0;)
+        if (shown_by(t, claim, n)) return true;
+    return false;
 }
 
 static bool impossible(const Claim *c) {
@@ -331,6 +338,8 @@ static void check_loop(Verify *v, const LoopStmt *s) {
     if (v->k->extents[var] != s->loop.count) fault(v, "a loop with two extents", -1);
     if (s->loop.limit) check_scope(v, s->loop.limit, -1);
     if (s->loop.limit && v->vector >= 0 && aff_uses(s->loop.limit, v->vector)) fault(v, "a limit by lanes", -1);
+    if (s->loop.from) check_scope(v, s->loop.from, -1);
+    if (s->loop.from && (s->loop.mode != FOR_SERIAL || v->vector >= 0)) fault(v, "a beginning of lanes", -1);
     if (vector && v->vector >= 0) fault(v, "a vector loop inside another one", -1);
     if (vector && s->loop.width < 2) fault(v, "a vector loop without lanes", -1);
     v->bound[var] = true;

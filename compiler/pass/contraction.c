@@ -129,17 +129,30 @@ static bool uses_all(const Factor *f, const Aff *a, int nvars) {
     return true;
 }
 
+/* The conditions that no factor has the indices of: on the result alone, where no factor may need them. */
+static bool keep_where(Graph *g, const Node *n, const Expr *guard, const bool *placed, bool inside, Contraction *c) {
+    c->where = ARENA_ARRAY(g->nnc->arena, Cond, guard->guard.n);
+    for (int i = 0; i < guard->guard.n; i++) {
+        if (placed[i]) continue;
+        for (int v = n->rank; v < n->rank + n->comp.nred; v++)
+            if (aff_uses(guard->guard.at[i].aff, v)) return false;
+        c->where[c->nwhere++] = guard->guard.at[i];
+    }
+    return inside || !c->nwhere;
+}
+
 /* Moves the conditions around a product, guard(c ? a * b : 0), to the factors: to those that need them to stay inside
  * their tensors, or else to the first that has their indices. */
-static bool move_conditions(Graph *g, const Node *n, const Expr *guard, Factor *f, int nf) {
+static bool move_conditions(Graph *g, const Node *n, const Expr *guard, Factor *f, int nf, Contraction *to) {
     int nvars = n->rank + n->comp.nred;
     Cond *kept = ARENA_ARRAY(g->nnc->arena, Cond, guard->guard.n);
-    bool *placed = ARENA_ARRAY(g->nnc->arena, bool, guard->guard.n);
+    bool *placed = ARENA_ARRAY(g->nnc->arena, bool, guard->guard.n), inside = true;
     for (int turn = 0; turn < 2; turn++)
         for (int i = 0; i < nf; i++) {
             Range r = {g, guard, n->comp.extents, nvars, true, true, ARENA_ARRAY(g->nnc->arena, bool, guard->guard.n)};
             int count = 0;
             ex_walk(g, f[i].e, check_range, &r);
+            if (!turn) inside = inside && r.inside;
             for (int c = 0; c < guard->guard.n; c++) {
                 bool wanted = turn ? !placed[c] : !r.inside && (!r.known || r.keep[c]);
                 if (!wanted || !uses_all(&f[i], guard->guard.at[c].aff, nvars)) continue;
@@ -148,9 +161,7 @@ static bool move_conditions(Graph *g, const Node *n, const Expr *guard, Factor *
             }
             if (count) f[i].e = ex_guard(g, count, kept, f[i].e, ex_zero(g, n->dtype));
         }
-    for (int c = 0; c < guard->guard.n; c++)
-        if (!placed[c]) return false;
-    return true;
+    return keep_where(g, n, guard, placed, inside, to);
 }
 
 static int count(const bool *uses, int n) {
@@ -304,7 +315,7 @@ bool contraction_of(Graph *g, Ref r, const Ref *home, Contraction *c) {
         Uses u = {f[i].uses, nvars};
         ex_walk(g, f[i].e, mark, &u);
     }
-    if (guarded && !move_conditions(g, n, &body, f, nf)) return false;
+    if (guarded && !move_conditions(g, n, &body, f, nf, c)) return false;
     if (!two_sides(g, f, nf, nvars, &a, &b)) return false;
     for (int v = n->rank; v < nvars; v++)
         if (!a.uses[v] || !b.uses[v]) return false;

@@ -5,6 +5,14 @@
 
 #include "compiler/ir/graph.h"
 
+/* A bound on the sums of each row, of a matrix with a triangle or a band of zeros: k < sign * row + rest, or k >= that
+ * where not `upper`. */
+typedef struct {
+    bool upper;
+    int sign;        /* 1 or -1 */
+    const Aff *rest; /* over the outer indices */
+} Band;
+
 /* out[outer..., rows..., lane] = sum over ks of a(outer, rows, ks) * b(outer, lane, ks), the dims in any order. */
 typedef struct {
     Ex a, b;
@@ -16,12 +24,16 @@ typedef struct {
     int64_t m, n, k;    /* products of their extents; n of lane's */
     bool unit;          /* b is a plain load, consecutive along `lane` */
     const bool *b_uses; /* per variable: whether b depends on it */
+    Cond *where;        /* on output indices of both sides: the result is 0 where one doesn't hold */
+    int nwhere;
 
     /* by contraction_phases: */
     const int64_t *step; /* per output index: 1, or s > 1 where it is s*t + p, t among the rows and p among the outer */
     const Cond **ends;   /* per sum: its index runs only while this holds, or NULL */
     Cond *when;          /* there are sums only where these hold of the outer indices */
     int nwhen;
+    Band bands[2]; /* of one index of rows and one sum; all hold */
+    int nbands;
     double share; /* of the products, that these leave */
 } Contraction;
 

@@ -142,6 +142,48 @@ static double share(const Phases *p, const Cond *cond, int k) {
     return (double)held / (double)(p->extents[var] * sums);
 }
 
+/* ---- bands ---- */
+
+static void add_band(Phases *p, Contraction *c, bool upper, int sign, const Aff *rest, int64_t shift) {
+    rest = aff_add(p->g->affs, aff_scale(p->g->affs, rest, sign), aff_const(p->g->affs, shift));
+    c->bands[c->nbands++] = (Band){upper, sign, rest};
+}
+
+/* A condition lo <= x*row + y*k + rest < hi with x and y 1 or -1, as bounds of the sums of each row. */
+static bool take_band(Phases *p, Contraction *c, const Cond *cond) {
+    int64_t x, y, least, most;
+    const Aff *rest;
+    if (!aff_range(cond->aff, p->node->comp.extents, p->nvars, &least, &most)) return false;
+    bool below = most >= cond->hi, above = least < cond->lo;
+    int sides = below + above;
+    if (c->nrows != 1 || c->nks != 1 || c->step[c->rows[0]] > 1 || c->nbands + sides > 2) return false;
+    if (!aff_split(p->g->affs, cond->aff, c->rows[0], &x, &rest) || (x != 1 && x != -1)) return false;
+    if (!aff_split(p->g->affs, rest, c->ks[0], &y, &rest) || (y != 1 && y != -1) || !on_outer(p, rest, -1))
+        return false;
+    int sign = y > 0 ? -1 : 1; /* of rest, and times x of row: y*k < hi - x*row - rest */
+    int first = c->nbands;
+    if (below) add_band(p, c, y > 0, sign, rest, y > 0 ? cond->hi : 1 - cond->hi);
+    if (above) add_band(p, c, y < 0, sign, rest, y > 0 ? cond->lo : 1 - cond->lo);
+    for (int i = first; i < c->nbands; i++) c->bands[i].sign = sign * (int)x;
+    return true;
+}
+
+/* ---- conditions ---- */
+
+enum { SAMPLES = 64 };
+
+/* For what part of indices u and v a condition holds, other indices being 0. */
+static double share_of_two(const Phases *p, const Cond *cond, int u, int v) {
+    int64_t *at = ARENA_ARRAY(p->g->nnc->arena, int64_t, 2 * p->nvars), held = 0;
+    for (int64_t i = 0; i < SAMPLES * SAMPLES; i++) {
+        at[u] = (2 * (i / SAMPLES) + 1) * p->extents[u] / (2 * SAMPLES);
+        at[v] = (2 * (i % SAMPLES) + 1) * p->extents[v] / (2 * SAMPLES);
+        int64_t value = aff_eval(cond->aff, at);
+        held += value >= cond->lo && value < cond->hi;
+    }
+    return (double)held / (SAMPLES * SAMPLES);
+}
+
 /* Finds the conditions on outer indices and on ends of sums around an operand; what is left of it without them, unless
  * they are what keeps it inside its tensors. */
 static Ex take_conditions(Phases *p, Contraction *c, Ex e) {
@@ -157,6 +199,8 @@ static Ex take_conditions(Phases *p, Contraction *c, Ex e) {
         } else if (is_when(p, &x.guard.at[i])) {
             c->when[c->nwhen++] = x.guard.at[i];
             c->share *= share(p, &x.guard.at[i], -1);
+        } else if (take_band(p, c, &x.guard.at[i])) {
+            c->share *= share_of_two(p, &x.guard.at[i], c->rows[0], c->ks[0]);
         } else {
             rest[n++] = x.guard.at[i];
         }
@@ -202,5 +246,7 @@ void contraction_phases(Graph *g, Ref r, Contraction *c) {
     c->when = ARENA_ARRAY(a, Cond, conditions(g, c->a) + conditions(g, c->b) + 1);
     c->share = 1;
     c->a = take_conditions(&p, c, c->a);
+    for (int i = 0; i < c->nwhere && c->nrows == 1; i++)
+        c->share *= share_of_two(&p, &c->where[i], c->rows[0], c->lane);
     take_conditions(&p, c, c->b); /* b keeps them: all of it is packed at once */
 }

@@ -167,7 +167,7 @@ static Ex operand(Graph *to, const Graph *from, const Node *n, Ex e, const Ref *
 static Ref pad_node(Graph *to, Graph *from, Ref r, const Ref *home, const Ref *refs) {
     Contraction c;
     bool padded = false;
-    if (!contraction_of(from, r, home, &c)) return ir_copy(to, from, r, refs);
+    if (!contraction_of(from, r, home, &c) || c.nwhere) return ir_copy(to, from, r, refs);
     const Node n = *ir_node(from, r);
     Ex a = operand(to, from, &n, c.a, refs, &padded), b = operand(to, from, &n, c.b, refs, &padded);
     if (!padded) return ir_copy(to, from, r, refs);

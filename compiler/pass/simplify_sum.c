@@ -9,6 +9,32 @@ typedef struct {
     Ex value;
 } Sum;
 
+/* lo <= i - j + c < hi, or with a plus: the triangles and bands of matrices. */
+static bool is_band(const Aff *a) {
+    if (a->nterms != 2) return false;
+    for (int i = 0; i < 2; i++)
+        if (a->terms[i].kind != ATOM_VAR || (a->terms[i].coef != 1 && a->terms[i].coef != -1)) return false;
+    return true;
+}
+
+/* What is loaded is zero outside of a band: that is a guard of the load. */
+static void add_bands(Graph *g, const Expr *load, Sum *s) {
+    const Node *n = ir_node(g, load->load.node);
+    const Aff **map = ARENA_ARRAY(g->nnc->arena, const Aff *, n->rank + 1);
+    if (n->kind != N_COMP || n->comp.combine != RED_NONE) return;
+    const Expr *x = ir_expr(g, n->comp.body);
+    if (x->kind != EX_GUARD || !ex_is_zero(g, x->arg[1])) return;
+    for (int d = 0; d < n->rank; d++) {
+        int var;
+        if (load->load.at[d].gather || !aff_is_var(load->load.at[d].aff, &var)) return;
+        map[d] = load->load.at[d].aff;
+    }
+    for (int i = 0; i < x->guard.n; i++) {
+        const Cond *c = &x->guard.at[i];
+        if (is_band(c->aff)) vec_push(&s->conds, ((Cond){aff_subst(g->affs, c->aff, map, n->rank), c->lo, c->hi}));
+    }
+}
+
 /* Moves the guards of factors to the front: guard(c, a, 0) * b => guard(c, a * b, 0). What a guard leaves out is a zero
  * of the structure, not of the data: it stays zero beside an infinity or a NaN. */
 static Ex strip(Graph *g, Ex e, Sum *s) {
@@ -18,6 +44,7 @@ static Ex strip(Graph *g, Ex e, Sum *s) {
         if (!ex_is_zero(g, x.arg[1])) return e;
         for (int i = 0; i < x.guard.n; i++) vec_push(&s->conds, x.guard.at[i]);
         return strip(g, x.arg[0], s);
+    case EX_LOAD: add_bands(g, &x, s); return e;
     case EX_MUL: {
         Ex a = strip(g, x.arg[0], s);
         return ex_op(g, EX_MUL, a, strip(g, x.arg[1], s), 0);

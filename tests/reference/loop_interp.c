@@ -104,7 +104,8 @@ static void run_body(Run *r, const LoopBody *body);
 
 static void run_loop(Run *r, const LoopStmt *s) {
     int64_t limit = s->loop.limit ? aff_eval(s->loop.limit, r->at) : s->loop.count;
-    for (int64_t i = 0; i < MIN(s->loop.count, limit); i++) {
+    int64_t from = s->loop.from ? aff_eval(s->loop.from, r->at) : 0;
+    for (int64_t i = MAX(0, from); i < MIN(s->loop.count, limit); i++) {
         r->at[s->loop.var] = i;
         run_body(r, &s->loop.body);
     }

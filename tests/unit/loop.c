@@ -77,6 +77,45 @@ Test(loop, transposed_operands) {
                      "%4 = f32[60, 60] sum k0:45 of mul(%1[i0, k0], %1[i1, k0])\nresult 0 = %3\nresult 1 = %4\n");
 }
 
+/* Conditions that tie a row to a sum, a row to a lane, a lane to a sum: triangles, bands, some of them empty in places.
+ */
+Test(loop, triangles_and_bands) {
+    const char *conds[] = {"0 <= %s - %s < 1000",  "-7 <= %s - %s < 12", "-1000 <= %s - %s < 0",
+                           "20 <= %s + %s < 1000", "0 <= %s + %s < 37",  "-40 <= %s - %s < -20"};
+    const int sizes[][3] = {{40, 35, 50}, {13, 24, 300}};
+    const char *tied[][2] = {{"i1", "k0"}, {"k0", "i1"}, {"i1", "i2"}, {"i2", "k0"}};
+    for (size_t i = 0; i < COUNT(conds) * COUNT(sizes) * COUNT(tied); i++) {
+        const int *size = sizes[i / COUNT(tied) % COUNT(sizes)], m = size[0], n = size[1], k = size[2];
+        const char *const *of = tied[i % COUNT(tied)];
+        Str cond = {0}, s = {0};
+        str_add(&cond, conds[i / COUNT(tied) / COUNT(sizes)], of[0], of[1]);
+        str_add(&s, "%%1 = input 0 \"a\" f32[2, %d, %d]\n%%2 = input 1 \"b\" f32[2, %d, %d]\n", m, k, k, n);
+        str_add(&s, "%%3 = f32[2, %d, %d] sum k0:%d of guard(%s ? mul(%%1[i0, i1, k0], %%2[i0, k0, i2]) : 0.0)\n", m, n,
+                k, cond.at);
+        str_add(&s, "%%4 = f32[2, %d, %d] of mul(%%3[i0, i1, i2], 3.0)\nresult 0 = %%4\n", m, n);
+        expect_text_same(s.at);
+        vec_free(&s);
+        vec_free(&cond);
+    }
+}
+
+/* Rows whose lanes are on one side of a condition, or on both: softmax of a triangle. */
+Test(loop, lanes_up_to_the_row) {
+    for (int n = 8; n <= 70; n += n == 8 ? 8 : 16 + n % 5) {
+        Str s = {0};
+        str_add(&s, "%%1 = input 0 \"x\" f32[3, 40, %d]\n", n);
+        str_add(&s, "%%2 = f32[3, 40] max k0:%d of guard(0 <= i1 - k0 < 99 ? %%1[i0, i1, k0] : -inf)\n", n);
+        str_add(&s, "%%3 = f32[3, 40, %d] of guard(0 <= i1 - i2 < 99 ? exp(sub(%%1[i0, i1, i2], %%2[i0, i1])) : 0.0)\n",
+                n);
+        str_add(&s, "%%4 = f32[3, 40] sum k0:%d of guard(0 <= i1 - k0 < 99 ? %%3[i0, i1, k0] : 0.0)\n", n);
+        str_add(&s, "%%5 = f32[3, 40, %d] of div(%%3[i0, i1, i2], %%4[i0, i1])\n", n);
+        str_add(&s, "%%6 = f32[3, 40] sum k0:%d of guard(3 <= i1 + k0 < 99 ? %%1[i0, i1, k0] : 0.0)\n", n);
+        str_add(&s, "result 0 = %%5\nresult 1 = %%6\n");
+        expect_text_same(s.at);
+        vec_free(&s);
+    }
+}
+
 Test(loop, one_index_through_two_dims) {
     expect_text_same("%1 = input 0 \"x\" f32[40, 7, 9]\n%2 = input 1 \"d\" f32[40, 50]\n"
                      "%3 = f32[63, 50] sum k0:40 of mul(%1[k0, i0 div 9, i0 mod 9], %2[k0, i1])\n"
