@@ -73,6 +73,55 @@ static Ex lower_load(const Lower *l, const Expr *x) {
 
 bool loop_same_cond(const Cond *a, const Cond *b) { return a->aff == b->aff && a->lo == b->lo && a->hi == b->hi; }
 
+typedef struct {
+    const Lower *l;
+    bool inside;
+} Inside;
+
+static void check_inside(const Graph *g, Ex e, void *self) {
+    Inside *in = self;
+    const Nest *n = in->l->n;
+    const Expr *x = ir_expr(g, e);
+    for (int d = 0; x->kind == EX_LOAD && d < x->load.rank && in->inside; d++) {
+        int64_t lo, hi;
+        const Aff *at = aff_subst(n->b->affs, x->load.at[d].aff, in->l->map, in->l->nmap);
+        in->inside = !x->load.at[d].gather && aff_range(at, n->extents.at, (int)n->extents.len, &lo, &hi) && lo >= 0 &&
+                     hi < ir_node(g, x->load.node)->dims[d];
+    }
+}
+
+static bool by_lanes(const Nest *n, const Cond *conds, int nconds) {
+    for (size_t h = 0; h < n->heads.len; h++) {
+        const LoopStmt *s = n->heads.at[h];
+        if (s->kind != LS_FOR || s->loop.mode != FOR_VECTOR) continue;
+        for (int i = 0; i < nconds; i++)
+            if (aff_uses(conds[i].aff, s->loop.var)) return true;
+    }
+    return false;
+}
+
+/* A guard between values that may be computed anyway, by lanes: plain loads and a choice are less than masked loads. */
+static Ex lower_choice(const Lower *l, const Expr *x, const Cond *conds, int n) {
+    Graph *g = l->n->b->g;
+    Inside in = {l, true};
+    Ex all = 0;
+    if (!by_lanes(l->n, conds, n)) return 0;
+    for (int i = 0; i < 2; i++) ex_walk(g, x->arg[i], check_inside, &in);
+    for (int i = 0; i < n; i++) {
+        int64_t lo, hi;
+        in.inside = in.inside && aff_range(conds[i].aff, l->n->extents.at, (int)l->n->extents.len, &lo, &hi) &&
+                    lo > INT32_MIN && hi < INT32_MAX;
+        if (!in.inside) return 0;
+        Ex index = ex_index(g, DT_I32, conds[i].aff), holds[2] = {0};
+        if (lo < conds[i].lo) holds[0] = ex_op(g, EX_LE, ex_int(g, DT_I32, conds[i].lo), index, 0);
+        if (hi >= conds[i].hi) holds[1] = ex_op(g, EX_LT, index, ex_int(g, DT_I32, conds[i].hi), 0);
+        for (int k = 0; k < 2; k++)
+            if (holds[k]) all = all ? ex_op(g, EX_AND, all, holds[k], 0) : holds[k];
+    }
+    Ex inside = lower(l, x->arg[0]);
+    return all ? ex_op(g, EX_SELECT, all, inside, lower(l, x->arg[1])) : inside;
+}
+
 /* Conditions that hold for every iteration go; one that never holds leaves the other value alone. */
 static Ex lower_guard(const Lower *l, const Expr *x) {
     Nest *n = l->n;
@@ -91,6 +140,8 @@ static Ex lower_guard(const Lower *l, const Expr *x) {
         }
         conds[kept++] = c;
     }
+    Ex choice = kept ? lower_choice(l, x, conds, kept) : 0;
+    if (choice) return choice;
     Ex inside = lower(l, x->arg[0]);
     return kept ? ex_guard(n->b->g, kept, conds, inside, lower(l, x->arg[1])) : inside;
 }

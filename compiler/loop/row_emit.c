@@ -6,7 +6,8 @@
 enum {
     LOCAL_BYTES = 16 << 10, /* larger intermediates of a row go through memory */
     MOST_PIECES = 8,
-    SHORTEST_PIECE = 4 /* vectors */
+    SHORTEST_PIECE = 4, /* vectors */
+    LONG_ROW = 1024     /* elements: what a shorter row leaves out, the caches have fetched ahead already */
 };
 
 static const Node *node_of(const Rows *r, Ref m) { return ir_node(r->b->g, m); }
@@ -271,7 +272,7 @@ static void find_side(const Graph *g, Ex e, void *self) {
 
 static Side side_of(Rows *r, const Stage *s, int vector) {
     Side f = {.r = r, .var = r->group->nrow + vector, .extent = s->space[vector], .fine = s->nspace == 1};
-    f.fine = f.fine && f.extent % r->width == 0;
+    f.fine = f.fine && f.extent % r->width == 0 && f.extent >= LONG_ROW;
     f.extents = node_of(r, s->members[0])->comp.extents;
     for (int i = 0; i < s->nmembers; i++) ex_walk(r->b->g, node_of(r, s->members[i])->comp.body, find_side, &f);
     return f;

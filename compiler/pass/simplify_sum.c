@@ -120,14 +120,49 @@ static void visit_varies(const Graph *g, Ex e, void *self) {
         for (int r = 0; r < x->load.rank; r++) v->varies = v->varies || uses_from(x->load.at[r].aff, v->first);
 }
 
+/* Whether the conditions hold for the first points of all sums, or for the last ones: none is empty. */
+static bool has_points(const Graph *g, const Sum *s, bool last) {
+    int n = s->rank + s->nred;
+    const Aff **map = ARENA_ARRAY(g->nnc->arena, const Aff *, n + 1);
+    for (int v = s->rank; v < n; v++) map[v] = aff_const(g->affs, last ? s->extents[v] - 1 : 0);
+    for (size_t i = 0; i < s->conds.len; i++) {
+        const Cond *c = &s->conds.at[i];
+        int64_t lo, hi;
+        if (!aff_range(aff_subst(g->affs, c->aff, map, n), s->extents, n, &lo, &hi)) return false;
+        if (lo < c->lo || hi >= c->hi) return false;
+    }
+    return true;
+}
+
+typedef struct {
+    const Sum *s;
+    bool inside; /* no load can leave its tensor */
+} Loads;
+
+static void visit_load(const Graph *g, Ex e, void *self) {
+    Loads *l = self;
+    const Expr *x = ir_expr(g, e);
+    for (int d = 0; x->kind == EX_LOAD && d < x->load.rank && l->inside; d++) {
+        int64_t lo, hi;
+        l->inside = !x->load.at[d].gather && aff_range(x->load.at[d].aff, l->s->extents, l->s->rank, &lo, &hi) &&
+                    lo >= 0 && hi < ir_node(g, x->load.node)->dims[d];
+    }
+}
+
+/* Whether the value of `e`, which doesn't vary, may leave the conditions: it might load out of range there, or bring a
+ * NaN where a sum is empty. */
+static bool may_leave(const Graph *g, const Sum *s, Ex e) {
+    Loads l = {s, true};
+    if (!s->conds.len) return true;
+    ex_walk(g, e, visit_load, &l);
+    return l.inside && (has_points(g, s, false) || has_points(g, s, true));
+}
+
 static bool invariant(const Graph *g, const Sum *s, Ex e) {
-    ExKind kind = ir_expr(g, e)->kind;
-    if (kind == EX_CONST) return true;
-    if (s->conds.len)
-        return false; /* outside the guard it might load out of range, or bring a NaN where the sum is empty */
+    if (ir_expr(g, e)->kind == EX_CONST) return true;
     Varies v = {s->rank, false};
     ex_walk(g, e, visit_varies, &v);
-    return !v.varies;
+    return !v.varies && may_leave(g, s, e);
 }
 
 /* e = varying * times / over; 0 stands for 1 */
