@@ -217,7 +217,8 @@ static void teach(Sweep *s, Ref scan) {
         if (leaf->kind != N_LEAF || leaf->leaf.kind != LEAF_CARRY || leaf->leaf.slot != n->scan.id) continue;
         BatchUse use = join(s, scan, read_of(s, r), use_of_carry(s, scan, leaf->leaf.index));
         use.inside = use.inside || s->apart[n->scan.id];
-        s->learned = s->learned || use.kind != s->carry[r].kind || use.after != s->carry[r].after;
+        const BatchUse *known = &s->carry[r];
+        s->learned = s->learned || use.kind != known->kind || use.after != known->after || use.inside != known->inside;
         s->carry[r] = use;
     }
     for (int k = 0; k < n->scan.ncarry; k++) {

@@ -165,6 +165,14 @@ Test(parts, scans) {
           "minimize mean((net(x) - 1)^2) using SGD(0.1)");
 }
 
+/* A loop that works on samples and counts its iterations: the count is a part of it. */
+Test(parts, whiles) {
+    apart(
+        "model net(x: [N, 6]) {\n param shift: [] = 0.5\n let y = stop(sin(x))\n let n = cast(0, int)\n while n < 3 {\n"
+        " y = 0.6 * y + 0.3 * sin(y) + 0.02 * n\n n = n + 1\n }\n return y + shift\n}",
+        "minimize mean(net(x)^2) using SGD(0.1)");
+}
+
 Test(parts, sorts) { apart(MLP, "minimize mean(sort(net(x), axis = 1)[:, 0]) using SGD(0.1)"); }
 
 /* A parameter with a row for each place in the batch: so has its new value. */
