@@ -117,8 +117,8 @@ static bool all_of_b(const Contract *c) {
 }
 
 /* Rows and panels of a unit: a block of a in a quarter of the second cache and the tile in another, then fewer until
- * there are enough units. If all rows fit into one unit and the panels not, units are panels, and each of b is packed
- * where it is used. Else units are rows with as many panels as they can have: what follows on the tile then goes
+ * there are nearly enough units. If all rows fit into one unit and the panels not, units are panels, and each of b is
+ * packed where it is used. Else units are rows with as many panels as they can have: what follows on the tile then goes
  * through memory in order, and panels of b that the second cache doesn't hold are read for many rows each. Where
  * packing a is more than copying, panels stay together. */
 static void choose_unit(Contract *c) {
@@ -137,7 +137,7 @@ static void choose_unit(Contract *c) {
         mb = MIN(blocks, MAX(half / (c->mr * row), 1));
         few = true;
     }
-    while (outer * ceil_div(blocks, mb) * ceil_div(panels, np) < wanted) {
+    while (outer * ceil_div(blocks, mb) * ceil_div(panels, np) < wanted * 3 / 4) {
         bool rows = mb > 1 && (np == 1 || (!columns && mb > (few ? REUSE : MANY / 2)));
         if (!rows && np == 1) break;
         if (rows)
