@@ -8,6 +8,7 @@
 
 struct RtSignals {
     _Atomic int seen;
+    _Atomic bool over;
     pthread_t thread;
     sigset_t awaited, before;
 };
@@ -15,9 +16,9 @@ struct RtSignals {
 static void *wait_for_signals(void *arg) {
     RtSignals *s = arg;
     int number = 0;
-    if (sigwait(&s->awaited, &number) != 0) return NULL;
+    if (sigwait(&s->awaited, &number) != 0 || atomic_load(&s->over)) return NULL;
     atomic_store(&s->seen, number);
-    if (sigwait(&s->awaited, &number) != 0) return NULL;
+    if (sigwait(&s->awaited, &number) != 0 || atomic_load(&s->over)) return NULL;
     /* The second one: the process ends as if nobody had ever waited. */
     signal(number, SIG_DFL);
     pthread_sigmask(SIG_UNBLOCK, &s->awaited, NULL);
@@ -32,6 +33,7 @@ RtSignals *rt_signals_new(RtError *e) {
         return NULL;
     }
     atomic_init(&s->seen, 0);
+    atomic_init(&s->over, false);
     sigemptyset(&s->awaited);
     sigaddset(&s->awaited, SIGINT);
     sigaddset(&s->awaited, SIGTERM);
@@ -47,7 +49,8 @@ int rt_signals_seen(const RtSignals *s) { return s == NULL ? 0 : atomic_load(&s-
 
 void rt_signals_free(RtSignals *s) {
     if (s == NULL) return;
-    pthread_cancel(s->thread); /* sigwait() is where it can be cancelled */
+    atomic_store(&s->over, true);
+    pthread_kill(s->thread, SIGTERM); /* one for this thread alone */
     pthread_join(s->thread, NULL);
     pthread_sigmask(SIG_SETMASK, &s->before, NULL);
     free(s);
