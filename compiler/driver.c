@@ -100,7 +100,6 @@ static bool dump_source(Driver *d) {
 Driver *driver_open(const Options *o) {
     Driver *d = xcalloc(1, sizeof *d);
     d->options = *o;
-    d->floats = rt_floats_flush(); /* of the threads that this one starts, too */
     d->nnc = nnc_new();
     d->nnc->float_type = o->float_type;
     d->nnc->diags.errors_only = o->quiet;
@@ -137,7 +136,6 @@ void driver_close(Driver *d) {
     vec_free(&d->codes);
     vec_free(&d->times);
     nnc_free(d->nnc);
-    rt_floats_restore(d->floats);
     free(d);
 }
 
@@ -255,7 +253,9 @@ static bool to_machine_code(Driver *d) {
     for (int i = 0; i < n; i++) d->codes.at[i]->jit = d->jit;
     jit_make(d->jit, soon);
     driver_add_time(d, "llvm", start);
-    d->pool = rt_pool_new(d->options.threads);
+    unsigned floats = d->trains ? rt_floats_flush() : 0;
+    d->pool = rt_pool_new(d->options.threads); /* its threads keep that */
+    if (d->trains) rt_floats_restore(floats);
     d->arena = allocate(d, driver_arena_bytes(d), "the program's intermediate values");
     return d->arena != NULL;
 }
@@ -279,13 +279,19 @@ const void **driver_bases(Driver *d, const Unit *u, const RtData *data) {
     return bases;
 }
 
+void driver_jit_run(const Driver *d, JitCode *jit, int unit, const void *const *bases, double *seconds) {
+    unsigned floats = d->trains ? rt_floats_flush() : 0;
+    jit_run(jit, unit, bases, d->pool, seconds);
+    if (d->trains) rt_floats_restore(floats);
+}
+
 void driver_run_code(Driver *d, const Code *c, const void **bases) {
     if (!jit_made(c->jit, c->number)) {
         double start = rt_seconds();
         jit_make_unit(c->jit, c->number);
         d->making += rt_seconds() - start;
     }
-    jit_run(c->jit, c->number, bases, d->pool, NULL);
+    driver_jit_run(d, c->jit, c->number, bases, NULL);
 }
 
 /* ---- facts for the commands ---- */

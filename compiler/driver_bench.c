@@ -92,7 +92,7 @@ static double measure_peak(Driver *d) {
     double best = 0;
     for (int r = 0; r < 4 * ROUNDS; r++) {
         double start = rt_seconds();
-        jit_run(jit, 0, bases, d->pool, NULL);
+        driver_jit_run(d, jit, 0, bases, NULL);
         best = MAX(best, (double)u->kernels.at[0]->flops / (rt_seconds() - start));
     }
     jit_free(jit);
@@ -167,7 +167,7 @@ static void measure(Driver *d, Bench *b, const char *what, double peak) {
     set_bases(b);
     int64_t calls = calls_in(b, SECONDS / ROUNDS);
     r.seconds = time_calls(b, calls);
-    for (int64_t i = 0; i < calls; i++) jit_run(d->jit, b->code->number, b->bases, d->pool, b->seconds);
+    for (int64_t i = 0; i < calls; i++) driver_jit_run(d, d->jit, b->code->number, b->bases, b->seconds);
     (d->options.json ? print_json : print_text)(b, &r, (double)calls);
 }
 
@@ -199,6 +199,7 @@ static bool add_all(Driver *d, Benches *all) {
 int driver_bench(Driver *d) {
     Benches all = {0};
     double peak = 0;
+    d->trains = true;
     bool ok = program_check(d->program) && add_all(d, &all);
     if (ok && !all.len) ok = driver_error(d, "'%s' has neither a train block nor an `export fn`", d->options.file);
     Code *init = ok ? driver_add_init(d) : NULL;

@@ -37,8 +37,8 @@ struct Driver {
     Machine machine;
     VEC(Code *) codes;
     JitCode *jit;
-    unsigned floats; /* the mode before rt_floats_flush() */
-    double making;   /* seconds that code was compiled for where it was needed first */
+    bool trains;   /* or evaluates, or measures that */
+    double making; /* seconds that code was compiled for where it was needed first */
     Variables variables;
     void *arena;
     RtPool *pool;
@@ -94,6 +94,9 @@ void driver_build_loops(Driver *d, Code *c, const Machine *machine);
  * (may be NULL) gets what became of the batch. */
 LoopUnit *driver_loops(Driver *d, const Graph *g, const Code *like, const char *name, int nresults,
                        const Machine *machine, BatchParts *parts);
+
+/** Runs a unit on the program's threads; where it trains, subnormal results are zero (rt_floats_flush). */
+void driver_jit_run(const Driver *d, JitCode *jit, int unit, const void *const *bases, double *seconds);
 
 /** What works on the batch of a unit as a whole: "'net.norm' (model.nn:7)". */
 const char *driver_mixed(const Driver *d, const Code *c);

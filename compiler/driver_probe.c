@@ -185,7 +185,7 @@ void probe_run(Probe *p, int k, int n) {
         int64_t sample = (i * n + k) * data->count / (l->batch * n);
         p->rows[i] = data->rows ? data->rows[sample] : (int32_t)sample;
     }
-    jit_run(p->jit, 0, p->bases, l->block->d->pool, NULL);
+    driver_jit_run(l->block->d, p->jit, 0, p->bases, NULL);
     p->tick = l->block->tick;
 }
 

@@ -334,6 +334,7 @@ int driver_train(Driver *d, bool evaluate) {
     const char *dir = driver_out_dir(d);
     double started = rt_seconds();
     int status = 1;
+    d->trains = true;
     if (program_check(d->program) && add_blocks(d, evaluate, &runs) && can_resume(d, dir)) {
         if (!evaluate) record_hash_start(d);
         Code *init = driver_add_init(d);

@@ -16,18 +16,6 @@ static void fill_bases(const L *l, V f, int narrays, V variables, V bases) {
         l_store(l, LLVMGetParam(f, (unsigned)i), l_gep(l, l->ptr, bases, l_i64(l, BASE_FIRST_INPUT + i)), 0);
 }
 
-/* The mode of rt_floats_flush(), so that a function gives what the program gives. Where the mode before it is kept;
- * NULL on machines that have no such mode. */
-static V flush_subnormals(const L *l) {
-    if (l->target->arch != ARCH_X86) return NULL;
-    V modes = l_alloca(l, l->i32, 2, 4, "modes"), before = l_gep(l, l->i32, modes, l_i64(l, 1));
-    l_call(l, "llvm.x86.sse.stmxcsr", NULL, 0, &before, 1);
-    V flush = LLVMBuildOr(l->b, l_load(l, l->i32, before, 0), l_i32(l, 1 << 15), "");
-    l_store(l, flush, modes, 0);
-    l_call(l, "llvm.x86.sse.ldmxcsr", NULL, 0, &modes, 1);
-    return before;
-}
-
 static void emit_entry(const L *l, const ObjectEntry *entry, V unit, V variables) {
     int narrays = entry->unit->ninputs + entry->unit->nresults;
     LLVMTypeRef *params = xcalloc((size_t)narrays + 1, sizeof *params);
@@ -38,9 +26,7 @@ static void emit_entry(const L *l, const ObjectEntry *entry, V unit, V variables
     l_at(l, LLVMAppendBasicBlockInContext(l->ctx, f, "entry"));
     V bases = l_alloca(l, l->ptr, BASE_FIRST_INPUT + narrays, 8, "bases");
     fill_bases(l, f, narrays, variables, bases);
-    V mode = flush_subnormals(l);
     LLVMBuildCall2(l->b, LLVMFunctionType(l->none, (LLVMTypeRef[]){l->ptr}, 1, false), unit, &bases, 1, "");
-    if (mode) l_call(l, "llvm.x86.sse.ldmxcsr", NULL, 0, &mode, 1);
     LLVMBuildRetVoid(l->b);
 }
 
