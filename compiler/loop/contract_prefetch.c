@@ -40,7 +40,7 @@ void contract_find_streams(Contract *c) {
 
 void contract_prefetch(Contract *c, int64_t rows, const Aff *from) {
     AffTable *t = c->b->affs;
-    if (!c->streams.len || c->kc < c->c.k) return; /* while sums are cut, what comes last is not near yet */
+    if (!c->streams.len) return;
     const Aff *r = nest_var(&c->nest, nest_for(&c->nest, FOR_UNROLL, rows, NULL, 0));
     contract_set_row(c, aff_add(t, aff_add(t, c->first_row, from), r));
     for (size_t i = 0; i < c->streams.len; i++) {

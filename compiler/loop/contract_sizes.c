@@ -172,6 +172,7 @@ void contract_sizes(Contract *c) {
     choose_tile(c);
     choose_pack_a(c);
     cut_sums(c);
+    if (c->kc < c->c.k) c->streams.len = 0; /* the epilogue is far behind most of the sums */
     choose_unit(c);
     choose_pack_b(c);
 }
