@@ -231,7 +231,8 @@ const RtData *driver_rt_data(const DataInfo *info) { return ((DataSet *)info->ha
 bool driver_judges_data(const DataInfo *info) {
     DataSet *s = info->handle;
     bool first = !s->judged;
-    return s->judged = true, first;
+    s->judged = true;
+    return first;
 }
 
 bool driver_scales_data(const Driver *d) {

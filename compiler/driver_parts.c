@@ -4,6 +4,7 @@
 #include "compiler/driver_private.h"
 
 #include "compiler/pass/parts.h"
+#include "compiler/pass/plan.h"
 
 /* About how long the kernels of a unit take on a core, in nanoseconds. */
 static double time_of(const LoopUnit *u) {
@@ -12,7 +13,7 @@ static double time_of(const LoopUnit *u) {
         const Kernel *k = u->kernels.at[i];
         double runs = k->tiles ? 1 : 0;
         for (int s = k->scan; s; s = u->scans[s].parent) runs *= u->scans[s].cond < 0 ? (double)u->scans[s].extent : 1;
-        sum += 500 * runs + MAX((double)k->flops / 20, (double)k->bytes / 10);
+        sum += plan_nanoseconds(runs, (double)k->flops, (double)k->bytes);
     }
     return sum;
 }

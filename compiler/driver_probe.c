@@ -77,7 +77,7 @@ static bool is_rectifier(const Graph *g, const Node *n, int64_t batch) {
 static Ex load(Graph *g, Ref r, const int *vars) {
     int rank = ir_node(g, r)->rank;
     Place *at = ARENA_ARRAY(g->nnc->arena, Place, rank + 1);
-    for (int i = 0; i < rank; i++) at[i].aff = aff_var(g->affs, vars ? vars[i] : i);
+    for (int i = 0; i < rank; i++) at[i].aff = aff_var(g->affs, vars[i]);
     return ex_load(g, r, at);
 }
 

@@ -52,11 +52,8 @@ static Ex index_arithmetic(Graph *g, ExKind op, Ex a, Ex b) {
 /* (p ? x : y) + (p ? u : v) => p ? x + u : y + v */
 static Ex add_guards(Graph *g, Ex a, Ex b) {
     const Expr x = *ir_expr(g, a), y = *ir_expr(g, b);
-    bool same = x.kind == EX_GUARD && y.kind == EX_GUARD && x.guard.n == y.guard.n;
-    for (int i = 0; same && i < x.guard.n; i++)
-        same = x.guard.at[i].aff == y.guard.at[i].aff && x.guard.at[i].lo == y.guard.at[i].lo &&
-               x.guard.at[i].hi == y.guard.at[i].hi;
-    if (!same) return 0;
+    if (x.kind != EX_GUARD || y.kind != EX_GUARD || x.guard.n != y.guard.n) return 0;
+    if (!conds_equal(x.guard.at, y.guard.at, x.guard.n)) return 0;
     Ex inside = op2(g, EX_ADD, x.arg[0], y.arg[0]);
     return ex_guard(g, x.guard.n, x.guard.at, inside, op2(g, EX_ADD, x.arg[1], y.arg[1]));
 }

@@ -97,7 +97,7 @@ static bool equal_places(const Place *a, const Place *b, int n) {
     return true;
 }
 
-static bool equal_conds(const Cond *a, const Cond *b, int n) {
+bool conds_equal(const Cond *a, const Cond *b, int n) {
     for (int i = 0; i < n; i++)
         if (a[i].aff != b[i].aff || a[i].lo != b[i].lo || a[i].hi != b[i].hi) return false;
     return true;
@@ -111,7 +111,7 @@ static bool equal_expr(const Expr *a, const Expr *b) {
     case EX_LOAD:
         return a->load.node == b->load.node && a->load.rank == b->load.rank &&
                equal_places(a->load.at, b->load.at, a->load.rank);
-    case EX_GUARD: return a->guard.n == b->guard.n && equal_conds(a->guard.at, b->guard.at, a->guard.n);
+    case EX_GUARD: return a->guard.n == b->guard.n && conds_equal(a->guard.at, b->guard.at, a->guard.n);
     case EX_FETCH: return a->fetch.buffer == b->fetch.buffer && equal_places(&a->fetch.at, &b->fetch.at, 1);
     default: return true;
     }

@@ -86,6 +86,12 @@ void ex_used(const Graph *g, Ex e, bool *used, int n) {
 
 /* ---- copies ---- */
 
+Cond *conds_copy(Graph *to, const Cond *conds, int n) {
+    Cond *copy = arena_copy(to->nnc->arena, conds, sizeof *copy * (size_t)n);
+    for (int i = 0; i < n; i++) copy[i].aff = aff_subst(to->affs, conds[i].aff, NULL, 0);
+    return copy;
+}
+
 const Aff *aff_rebuild(const Rebuild *r, const Aff *a) {
     if (r->map || r->to->affs != r->from->affs) a = aff_subst(r->to->affs, a, r->map, r->map ? r->n : 0);
     return r->extents ? aff_simplify(r->to->affs, a, r->extents, r->nvars) : a;

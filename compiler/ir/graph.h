@@ -259,6 +259,10 @@ Ex ex_load(Graph *g, Ref node, const Place *at);
 Ex ex_fetch(Graph *g, DType t, int buffer, Place at);
 Ex ex_guard(Graph *g, int n, const Cond *conds, Ex inside, Ex outside);
 
+bool conds_equal(const Cond *a, const Cond *b, int n);
+/** Conditions of any graph as conditions of `to`. */
+Cond *conds_copy(Graph *to, const Cond *conds, int n);
+
 /** A scalar operation. Folds constants and the identities that are exact for every float (x * 1, x + -0, --x, select of
  * a constant, ...; not x * 0 nor x - x); orders commutative operands; shares equal expressions. Operand types must
  * already agree as the row of ops.def says (a bug() otherwise): conversions are explicit. */

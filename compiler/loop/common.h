@@ -88,8 +88,6 @@ Ex loop_lower(Nest *n, Ex e, const Aff *const *map, int nmap);
 
 const Aff *loop_index(Nest *n, const Aff *a, const Aff *const *map, int nmap);
 
-bool loop_same_cond(const Cond *a, const Cond *b);
-
 /** The element number of node r at `at` (over map) in its view; the gathers' part in *gather (0: none). */
 Place loop_place(Nest *n, Ref r, const Place *at, const Aff *const *map, int nmap);
 

@@ -5,6 +5,8 @@
 #include "compiler/loop/common.h"
 #include "compiler/pass/contraction.h"
 
+enum { CONTRACT_LINE = 64 }; /* bytes of a line of a cache */
+
 /* How the inner loop reads its operand b. */
 typedef enum {
     B_DIRECT, /* where it is: consecutive lanes, short enough for the cache */

@@ -2,8 +2,6 @@
  * are too many for the second cache, and nothing else uses memory in the meantime. */
 #include "compiler/loop/contract.h"
 
-enum { LINE = 64 };
-
 typedef struct {
     Contract *c;
     int64_t least; /* bytes */
@@ -45,7 +43,7 @@ void contract_prefetch(Contract *c, int64_t rows, const Aff *from) {
     contract_set_row(c, aff_add(t, aff_add(t, c->first_row, from), r));
     for (size_t i = 0; i < c->streams.len; i++) {
         const Expr *x = ir_expr(c->b->g, c->streams.at[i]);
-        int64_t line = LINE / (int64_t)dtype_size(x->dtype), lines = (c->nr + line - 1) / line;
+        int64_t line = CONTRACT_LINE / (int64_t)dtype_size(x->dtype), lines = (c->nr + line - 1) / line;
         const Aff *k = nest_var(&c->nest, nest_for(&c->nest, FOR_UNROLL, lines, NULL, 0));
         c->at[c->c.lane] = nest_stand(&c->nest, aff_add(t, c->first_lane, aff_scale(t, k, line)), c->c.n);
         Place p = loop_place(&c->nest, x->load.node, x->load.at, c->at, c->node->rank);

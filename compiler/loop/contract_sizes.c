@@ -7,7 +7,6 @@ enum {
     FAR = 128,      /* bytes from one sum to the next from which a is packed: lines of the cache would be read for a few
                        numbers */
     FARTHEST = 256, /* and up to which that makes blocks of sums shorter, where a is not packed */
-    LINE = 64,      /* bytes of a line of a cache */
     WAY = 4096,     /* bytes from which on places meet in the same lines of the first cache again */
     UNITS = 16      /* that a large contraction is cut into, for any number of threads */
 };
@@ -99,7 +98,7 @@ static bool is_load(const Contract *c, Ex e) { return ir_expr(c->b->g, e)->kind 
 static bool rows_meet(const Contract *c, int row) {
     int64_t stride = load_stride(c->b->g, c->node, c->c.a, row), lines = WAY;
     if (stride == INT64_MAX) return false;
-    while (lines > LINE && stride * size_of(c) % lines) lines /= 2;
+    while (lines > CONTRACT_LINE && stride * size_of(c) % lines) lines /= 2;
     return WAY / lines < c->mr && c->c.k * size_of(c) >= WAY / 2 && c->c.n >= REUSE * REUSE * c->width;
 }
 
@@ -147,8 +146,8 @@ static void choose_unit(Contract *c) {
     }
     c->mc = even(blocks, mb) * c->mr;
     c->np = even(panels, np);
-    c->a_stride = (c->a_by_k ? c->mc : c->kc) + LINE / size_of(c);
-    c->b_stride = c->c.k * c->nr + LINE / size_of(c);
+    c->a_stride = (c->a_by_k ? c->mc : c->kc) + CONTRACT_LINE / size_of(c);
+    c->b_stride = c->c.k * c->nr + CONTRACT_LINE / size_of(c);
 }
 
 /* The scan that the kernel runs in, or one around it, of which b still changes. */

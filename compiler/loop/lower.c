@@ -71,8 +71,6 @@ static Ex lower_load(const Lower *l, const Expr *x) {
     return loop_convert(b, x->dtype, ex_fetch(b->g, b->u->buffers.at[buffer].dtype, buffer, p));
 }
 
-bool loop_same_cond(const Cond *a, const Cond *b) { return a->aff == b->aff && a->lo == b->lo && a->hi == b->hi; }
-
 typedef struct {
     const Lower *l;
     bool inside;
@@ -130,7 +128,7 @@ static Ex lower_guard(const Lower *l, const Expr *x) {
     for (int i = 0; i < x->guard.n; i++) {
         Cond c = x->guard.at[i];
         int64_t lo, hi;
-        if (n->b->fails && loop_same_cond(&c, n->b->fails)) return lower(l, x->arg[1]);
+        if (n->b->fails && conds_equal(&c, n->b->fails, 1)) return lower(l, x->arg[1]);
         c.aff = loop_index(n, c.aff, l->map, l->nmap);
         if (aff_range(c.aff, n->extents.at, (int)n->extents.len, &lo, &hi)) {
             if (lo >= c.lo && hi < c.hi) continue;

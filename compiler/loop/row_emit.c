@@ -263,7 +263,7 @@ static void find_side(const Graph *g, Ex e, void *self) {
         const Cond *c = &x->guard.at[i];
         if (!aff_uses(c->aff, f->var)) continue;
         if (f->cond)
-            f->fine = loop_same_cond(f->cond, c);
+            f->fine = conds_equal(f->cond, c, 1);
         else if (!(f->fine = find_bound(f, c)))
             return;
         f->cond = c;
@@ -284,7 +284,7 @@ static bool idle(const Rows *r, const Stage *s, const Cond *cond) {
         const Node *n = node_of(r, s->members[i]);
         const Expr *x = ir_expr(r->b->g, n->comp.body);
         bool within = false;
-        for (int c = 0; x->kind == EX_GUARD && c < x->guard.n; c++) within |= loop_same_cond(&x->guard.at[c], cond);
+        for (int c = 0; x->kind == EX_GUARD && c < x->guard.n; c++) within |= conds_equal(&x->guard.at[c], cond, 1);
         if (!within || !row_reduces(n)) return false;
         if (x->arg[1] != loop_identity(r->b->g, n->comp.combine, x->dtype)) return false;
     }

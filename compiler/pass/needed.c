@@ -51,7 +51,7 @@ static bool ties(const Aff *a, int rank) {
 
 static bool has(const Cond *conds, int n, const Cond *c) {
     for (int i = 0; i < n; i++)
-        if (conds[i].aff == c->aff && conds[i].lo == c->lo && conds[i].hi == c->hi) return true;
+        if (conds_equal(&conds[i], c, 1)) return true;
     return false;
 }
 
@@ -149,8 +149,7 @@ Graph *pass_needed(Nnc *nnc, const Graph *from) {
         refs[r] = ir_copy(to, g, r, refs);
         if (!s.needed[r].n || !pays(&s, n)) continue;
         const Node made = *ir_node(to, refs[r]);
-        Cond *conds = arena_copy(nnc->arena, s.needed[r].conds, sizeof(Cond) * (size_t)s.needed[r].n);
-        for (int i = 0; i < s.needed[r].n; i++) conds[i].aff = aff_subst(to->affs, conds[i].aff, NULL, 0);
+        const Cond *conds = conds_copy(to, s.needed[r].conds, s.needed[r].n);
         Ex body = ex_guard(to, s.needed[r].n, conds, made.comp.body, ex_zero(to, made.dtype));
         refs[r] = ir_comp(to, made.comp.combine, made.rank, made.comp.nred, made.comp.extents, body, n->at);
         ir_name(to, refs[r], n->name);

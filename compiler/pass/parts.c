@@ -79,11 +79,7 @@ static Ex rewrite_load(Parts *p, const Expr *x) {
 }
 
 static Ex rewrite_guard(Parts *p, const Expr *x) {
-    Cond *conds = ARENA_ARRAY(p->to->nnc->arena, Cond, x->guard.n);
-    for (int i = 0; i < x->guard.n; i++) {
-        conds[i] = x->guard.at[i];
-        conds[i].aff = copy_aff(p, conds[i].aff);
-    }
+    const Cond *conds = conds_copy(p->to, x->guard.at, x->guard.n);
     Ex inside = rewrite(p, x->arg[0]);
     return ex_guard(p->to, x->guard.n, conds, inside, rewrite(p, x->arg[1]));
 }

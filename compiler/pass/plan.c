@@ -326,6 +326,8 @@ typedef struct {
     int64_t end;
 } Space;
 
+double plan_nanoseconds(double runs, double flops, double bytes) { return 500 * runs + MAX(flops / 20, bytes / 10); }
+
 int64_t plan_room(const Buffer *b) {
     int64_t bytes = b->elems * (int64_t)dtype_size(b->dtype);
     return MAX((bytes + 63) / 64 * 64, 64);

@@ -33,6 +33,9 @@ int64_t plan_room(const Buffer *b);
 /** Gives each arena buffer its offset, for the kernels in their final order, and the unit its arena_bytes. */
 void plan_place(LoopUnit *u);
 
+/** About how long a kernel that runs so often, with so much work in all, takes on a core, in nanoseconds. */
+double plan_nanoseconds(double runs, double flops, double bytes);
+
 /** Makes values again instead of keeping them until the arena has no more than so many bytes, or as few as can be. */
 void pass_remat(LoopUnit *u, int64_t budget);
 

@@ -179,8 +179,7 @@ static double time_of(const Remat *r, const Step *s) {
         const Buffer *b = &r->u->buffers.at[s->uses[i].text];
         moved += (double)b->elems * (double)dtype_size(b->dtype);
     }
-    double flops = (double)r->kernels[s->from]->flops / 20, traffic = moved / 10; /* of a core, in nanoseconds */
-    return 500 + MAX(flops, traffic);
+    return plan_nanoseconds(1, (double)r->kernels[s->from]->flops, moved);
 }
 
 static bool has(const Chain *c, int buffer) {

@@ -40,11 +40,7 @@ static Ex rewrite_load(Simplify *s, const Expr *x) {
 }
 
 static Ex rewrite_guard(Simplify *s, const Expr *x) {
-    Cond *conds = ARENA_ARRAY(s->g->nnc->arena, Cond, x->guard.n);
-    for (int i = 0; i < x->guard.n; i++) {
-        conds[i] = x->guard.at[i];
-        conds[i].aff = copy_aff(s, conds[i].aff);
-    }
+    const Cond *conds = conds_copy(s->g, x->guard.at, x->guard.n);
     Ex inside = rewrite(s, x->arg[0]);
     return ex_guard(s->g, x->guard.n, conds, inside, rewrite(s, x->arg[1]));
 }
