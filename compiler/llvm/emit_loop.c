@@ -14,7 +14,7 @@ static void forget_stores(Emit *e, const LoopBody *body) {
             forget_stores(e, &s->when.then);
         else if (s->kind == LS_SORT)
             emit_stored(e, s->sort.to);
-        else if (s->kind != LS_DECL && s->kind != LS_PREFETCH)
+        else if (s->kind == LS_STORE || s->kind == LS_ACCUM)
             emit_stored(e, s->store.buffer);
     }
 }

@@ -232,7 +232,17 @@ V l_new_function(const L *l, const char *name, LLVMTypeRef type, bool internal) 
     return f;
 }
 
-void l_pure(const L *l, V function) {
-    l_attribute(l, function, "memory"); /* none */
-    l_attribute(l, function, "willreturn");
+V l_pure_function(const L *l, const char *stem, int lanes, LLVMTypeRef type, void (*body)(const L *l, V function)) {
+    char name[32];
+    snprintf(name, sizeof name, "%s.%d", stem, lanes);
+    V f = LLVMGetNamedFunction(l->module, name);
+    if (f) return f;
+    LLVMBasicBlockRef here = l_here(l);
+    f = l_new_function(l, name, type, true);
+    l_attribute(l, f, "memory"); /* none */
+    l_attribute(l, f, "willreturn");
+    l_attribute(l, f, "noinline");
+    body(l, f);
+    l_at(l, here);
+    return f;
 }

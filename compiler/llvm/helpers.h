@@ -77,7 +77,8 @@ void l_string_attribute(const L *l, V function, const char *key, const char *val
 /** A function of this module with the target's CPU, features and vector width as attributes. */
 V l_new_function(const L *l, const char *name, LLVMTypeRef type, bool internal);
 
-/** Says of a function that its result depends on its arguments alone and that calling it does nothing else. */
-void l_pure(const L *l, V function);
+/** The module's function "stem.lanes", which is called where it would be long in line; `body` writes it the first time.
+ * Its result depends on its arguments alone, and calling it does nothing else. */
+V l_pure_function(const L *l, const char *stem, int lanes, LLVMTypeRef type, void (*body)(const L *l, V function));
 
 #endif

@@ -62,24 +62,10 @@ static void threefry_body(const L *l, V f) {
     LLVMBuildRet(l->b, result);
 }
 
-/* One for each number of lanes. */
-static V threefry(const L *l, LLVMTypeRef word, LLVMTypeRef type) {
-    char name[32];
-    snprintf(name, sizeof name, "random.%d", l_lanes(word));
-    V f = LLVMGetNamedFunction(l->module, name);
-    if (f) return f;
-    LLVMBasicBlockRef here = l_here(l);
-    f = l_new_function(l, name, type, true);
-    l_pure(l, f);
-    l_attribute(l, f, "noinline");
-    threefry_body(l, f);
-    l_at(l, here);
-    return f;
-}
-
 V emit_random(const L *l, DType t, DType to, const V *a) {
     (void)t, (void)to;
     LLVMTypeRef word = LLVMTypeOf(a[0]);
     LLVMTypeRef type = LLVMFunctionType(word, (LLVMTypeRef[]){word, word, word, word}, 4, false);
-    return LLVMBuildCall2(l->b, type, threefry(l, word, type), (V *)a, 4, "");
+    V f = l_pure_function(l, "random", l_lanes(word), type, threefry_body);
+    return LLVMBuildCall2(l->b, type, f, (V *)a, 4, "");
 }

@@ -121,6 +121,7 @@ static LLVMTypeRef angle_type(const L *l, V x) {
 /* The lanes one after the other: it is rare, and short code matters more than fast code. */
 static void multiplied_lanes(const L *l, V f) {
     V x = LLVMGetParam(f, 0), parts[3];
+    l_attribute(l, f, "cold");
     LLVMBasicBlockRef entry = LLVMAppendBasicBlockInContext(l->ctx, f, "entry");
     l_at(l, entry);
     LLVMTypeRef vector = LLVMTypeOf(x), element = l_element(vector), types[] = {vector, vector, l_like(x, l->i64)};
@@ -142,22 +143,6 @@ static void multiplied_lanes(const L *l, V f) {
     LLVMBuildAggregateRet(l->b, parts, 3);
 }
 
-/* the function, one for each number of lanes */
-static V large_function(const L *l, V x, LLVMTypeRef type) {
-    char name[32];
-    snprintf(name, sizeof name, "angle.large.%d", l_lanes(LLVMTypeOf(x)));
-    V f = LLVMGetNamedFunction(l->module, name);
-    if (f) return f;
-    LLVMBasicBlockRef here = l_here(l);
-    f = l_new_function(l, name, type, true);
-    l_pure(l, f);
-    l_attribute(l, f, "cold");
-    l_attribute(l, f, "noinline");
-    multiplied_lanes(l, f);
-    l_at(l, here);
-    return f;
-}
-
 /* ---- all ---- */
 
 Angle angle_reduce(const L *l, V x) {
@@ -168,7 +153,8 @@ Angle angle_reduce(const L *l, V x) {
     LLVMBuildCondBr(l->b, any, large, after);
     l_at(l, large);
     LLVMTypeRef x_type = LLVMTypeOf(x), type = LLVMFunctionType(angle_type(l, x), &x_type, 1, false);
-    V both = LLVMBuildCall2(l->b, type, large_function(l, x, type), &x, 1, "");
+    V f = l_pure_function(l, "angle.large", l_lanes(LLVMTypeOf(x)), type, multiplied_lanes);
+    V both = LLVMBuildCall2(l->b, type, f, &x, 1, "");
     V from_small[] = {small.r, small.low, small.n}, v[3];
     for (unsigned i = 0; i < 3; i++)
         v[i] = s_select(l, is_large, LLVMBuildExtractValue(l->b, both, i, ""), from_small[i]);
