@@ -253,9 +253,9 @@ static bool to_machine_code(Driver *d) {
     for (int i = 0; i < n; i++) d->codes.at[i]->jit = d->jit;
     jit_make(d->jit, soon);
     driver_add_time(d, "llvm", start);
-    unsigned floats = d->trains ? rt_floats_flush() : 0;
+    unsigned floats = rt_floats_flush(d->trains);
     d->pool = rt_pool_new(d->options.threads); /* its threads keep that */
-    if (d->trains) rt_floats_restore(floats);
+    rt_floats_restore(floats);
     d->arena = allocate(d, driver_arena_bytes(d), "the program's intermediate values");
     return d->arena != NULL;
 }
@@ -280,9 +280,9 @@ const void **driver_bases(Driver *d, const Unit *u, const RtData *data) {
 }
 
 void driver_jit_run(const Driver *d, JitCode *jit, int unit, const void *const *bases, double *seconds) {
-    unsigned floats = d->trains ? rt_floats_flush() : 0;
+    unsigned floats = rt_floats_flush(d->trains);
     jit_run(jit, unit, bases, d->pool, seconds);
-    if (d->trains) rt_floats_restore(floats);
+    rt_floats_restore(floats);
 }
 
 void driver_run_code(Driver *d, const Code *c, const void **bases) {

@@ -76,19 +76,12 @@ void rt_data_rows(const RtData *d, int32_t *rows) {
     for (int64_t i = 0; i < d->count; i++) rows[i] = row_of(d, i);
 }
 
-/* Bytes of a sample of the field. */
-static int64_t sample_bytes(const RtField *f) {
-    int64_t bytes = (int64_t)rt_dtype_size(f->dtype);
-    for (int i = 0; i < f->rank; i++) bytes *= f->dims[i];
-    return bytes;
-}
-
 void rt_data_prefetch(const RtData *d, const int32_t *rows, int64_t n) {
     enum { LINE = 64, MOST = 256 << 10 };
     int64_t fetched = 0;
     for (int i = 0; i < d->nfields; i++) {
         const RtField *f = &d->fields[i];
-        int64_t bytes = sample_bytes(f);
+        int64_t bytes = rt_field_elements(f) * (int64_t)rt_dtype_size(f->dtype);
         for (int64_t k = 0; k < n && fetched < MOST; k++) {
             const char *row = (const char *)f->data + rows[k] * f->stride;
             for (int64_t at = 0; at < bytes && at < MOST; at += LINE) __builtin_prefetch(row + at, 0, 2);

@@ -4,9 +4,8 @@
    tiles too, closes it when none is left to hand out, and waits only for workers that are inside: one that the system
    has not scheduled yet (another process has the core) is never waited for. */
 #include "runtime/pool.h"
-#include <pthread.h>
+#include "runtime/signals.h"
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -186,17 +185,13 @@ RtPool *rt_pool_new(int threads) {
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->work, NULL);
     pthread_cond_init(&p->done, NULL);
-    sigset_t all, before; /* workers inherit the mask: signals go to the threads that care */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     for (int i = 0; i < threads - 1; i++) {
         Worker *w = &p->workers[i];
         w->pool = p;
         w->share = i + 1;
-        if (pthread_create(&w->thread, NULL, work, w) != 0) break;
+        if (!rt_thread_start(&w->thread, work, w)) break;
         p->nworkers++;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return p;
 }
 

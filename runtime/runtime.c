@@ -23,17 +23,15 @@ double rt_seconds(void) {
 #ifdef __x86_64__
 enum { FLUSH_TO_ZERO = 1 << 15 }; /* of MXCSR */
 
-unsigned rt_floats_flush(void) {
+unsigned rt_floats_flush(bool flush) {
     unsigned before = __builtin_ia32_stmxcsr();
-    if (!(before & FLUSH_TO_ZERO)) __builtin_ia32_ldmxcsr(before | FLUSH_TO_ZERO);
+    if (flush) __builtin_ia32_ldmxcsr(before | FLUSH_TO_ZERO);
     return before;
 }
 
-void rt_floats_restore(unsigned before) {
-    if (!(before & FLUSH_TO_ZERO)) __builtin_ia32_ldmxcsr(before);
-}
+void rt_floats_restore(unsigned before) { __builtin_ia32_ldmxcsr(before); }
 #else
-unsigned rt_floats_flush(void) { return 0; }
+unsigned rt_floats_flush(bool flush) { return (void)flush, 0; }
 void rt_floats_restore(unsigned before) { (void)before; }
 #endif
 

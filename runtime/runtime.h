@@ -25,10 +25,10 @@ bool rt_fail(RtError *e, const char *format, ...) __attribute__((format(printf, 
 /** Seconds on a clock that only goes forward. */
 double rt_seconds(void);
 
-/** From here on, float results of this thread and of those that it starts are zero where they are too small for a
- * normal number, if the processor is slow with such (x86-64). What decays for ever, like an optimizer's averages, then
- * costs the same all the time. The value is for rt_floats_restore(). */
-unsigned rt_floats_flush(void);
+/** With `flush`, float results of this thread and of those that it starts are from here on zero where they are too
+ * small for a normal number, if the processor is slow with such (x86-64). What decays for ever, like an optimizer's
+ * averages, then costs the same all the time. The value is for rt_floats_restore(). */
+unsigned rt_floats_flush(bool flush);
 void rt_floats_restore(unsigned before);
 
 /** More dims than anything real has; readers refuse files with more. */

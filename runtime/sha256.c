@@ -1,9 +1,8 @@
 #include "runtime/sha256.h"
+#include "runtime/signals.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,16 +91,8 @@ RtHashing *rt_hashing_start(const char *const *paths, size_t n) {
     RtHashing *h = calloc(1, sizeof *h);
     if (!h) return NULL;
     *h = (RtHashing){.n = n, .paths = calloc(n + 1, sizeof *h->paths), .texts = calloc(n + 1, sizeof *h->texts)};
-    bool started = h->paths && h->texts;
-    if (started) {
-        sigset_t all, old;
-        for (size_t i = 0; i < n; i++) h->paths[i] = paths[i];
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are for the others */
-        started = pthread_create(&h->thread, NULL, hash_all, h) == 0;
-        pthread_sigmask(SIG_SETMASK, &old, NULL);
-    }
-    if (started) return h;
+    for (size_t i = 0; i < n && h->paths; i++) h->paths[i] = paths[i];
+    if (h->paths && h->texts && rt_thread_start(&h->thread, hash_all, h)) return h;
     free_hashing(h);
     return NULL;
 }

@@ -1,6 +1,5 @@
 /* SIGINT and SIGTERM are blocked everywhere and taken by a thread of their own: no handler, hence no global for one. */
 #include "runtime/signals.h"
-#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -54,4 +53,13 @@ void rt_signals_free(RtSignals *s) {
     pthread_join(s->thread, NULL);
     pthread_sigmask(SIG_SETMASK, &s->before, NULL);
     free(s);
+}
+
+bool rt_thread_start(pthread_t *thread, void *(*run)(void *), void *arg) {
+    sigset_t all, before; /* the thread inherits the mask */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool started = pthread_create(thread, NULL, run, arg) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return started;
 }

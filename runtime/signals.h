@@ -4,6 +4,8 @@
 
 #include "runtime/runtime.h"
 
+#include <pthread.h>
+
 typedef struct RtSignals RtSignals;
 
 /**
@@ -15,5 +17,8 @@ RtSignals *rt_signals_new(RtError *e);
 int rt_signals_seen(const RtSignals *s);
 /** Back to what signals did before; `s` may be NULL. */
 void rt_signals_free(RtSignals *s);
+
+/** Starts a thread that takes no signals: they go to the threads that care. */
+bool rt_thread_start(pthread_t *thread, void *(*run)(void *), void *arg);
 
 #endif

@@ -124,12 +124,12 @@ static void halve(void *ctx, int64_t tile) { ((volatile double *)ctx)[tile] *= 0
 Test(pool, flushes_subnormals) {
     volatile double x[TILES];
     for (int flush = 0; flush < 2; flush++) {
-        unsigned before = flush ? rt_floats_flush() : 0;
+        unsigned before = rt_floats_flush(flush);
         for (int i = 0; i < TILES; i++) x[i] = DBL_MIN;
         RtPool *p = rt_pool_new(3);
         rt_parallel(p, halve, (void *)(uintptr_t)x, TILES);
         rt_pool_free(p);
-        if (flush) rt_floats_restore(before);
+        rt_floats_restore(before);
 #ifdef __x86_64__
         for (int i = 0; i < TILES; i++) cr_expect(x[i] == (flush ? 0 : DBL_MIN / 2));
 #endif
