@@ -99,11 +99,13 @@ class Point:
 
 
 def measure(kind, p, nnc, peer, args):
-    """The ratio of the rates, the best of the rounds of each: disturbances only make slower."""
+    """Both rates, the best of the rounds of each, as disturbances only make slower; zeros where PyTorch has none."""
     layouts = (False, True) if p.get("channels", 1) > 1 else (False,)  # of one channel the two are the same
     with tempfile.TemporaryDirectory() as folder:
         point = Point(kind, p, folder)
         theirs = point.theirs(peer, args.seconds, layouts)
+        if not theirs:
+            return 0, 0
         batches = max(4, min(int(args.seconds * theirs / p["batch"]), 2000, 40_000_000 // (p["batch"] * np.prod(sample_shape(kind, p)))))
         point.write(int(batches))
         ours = 0
@@ -117,7 +119,7 @@ def measure(kind, p, nnc, peer, args):
 
 def run(args, nnc):
     peer = Peer(args.python, "pytorch.py", "eager", args.threads, args.cpu)
-    ratios, slow = [], []
+    ratios, slow, alone = [], [], 0
     for kind in args.names or GRIDS:
         for p in points(kind, args.every):
             name = kind.removesuffix("_point") + " " + " ".join(f"{k} {v}" for k, v in p.items())
@@ -127,6 +129,9 @@ def run(args, nnc):
                 warn(f"{name}: {e}")
                 slow.append(f"{name}: failed")
                 continue
+            if not theirs:
+                alone += 1
+                continue
             ratios.append(ours / theirs)
             if ratios[-1] < ENOUGH:
                 slow.append(f"{name}: {ratios[-1]:.2f} ({ours:,.0f} and {theirs:,.0f} samples/s)")
@@ -134,6 +139,7 @@ def run(args, nnc):
             elif args.all:
                 say(f"{name}: {ratios[-1]:.2f}")
     peer.close()
-    text = f"{len(ratios)} points, {len(slow)} below {ENOUGH}; the median ratio is {np.median(ratios):.2f}, the least {min(ratios):.2f}.\n"
+    text = f"{len(ratios)} points, {len(slow)} below {ENOUGH}; the median ratio is {np.median(ratios):.2f}, the least {min(ratios):.2f}" + (
+        f"; {alone} where PyTorch ends in an error.\n" if alone else ".\n")
     say(text)
     return text + "".join(f"\n- {line}" for line in slow) + "\n" * bool(slow), len(slow)
