@@ -32,7 +32,7 @@ static bool consecutive(const Contract *c, Ex e, int i) {
     const Aff *rest;
     int64_t slow, fast;
     if (!is_plain_load(c->b->g, e)) return false;
-    const Aff *at = load_offset(c->b->g, c->node, x);
+    const Aff *at = load_offset(c->b->g, x, c->node->comp.extents, c->node->rank + c->node->comp.nred);
     return aff_split(t, at, c->c.ks[i], &slow, &rest) && aff_split(t, at, c->c.ks[i + 1], &fast, &rest) &&
            slow == fast * extent_of_sum(c, i + 1);
 }

@@ -195,12 +195,21 @@ static void take_rows(Rows *r, int dim) {
     for (int d = r->first_lane; d < r->end_lane; d++) r->lanes *= dims[d];
 }
 
+/* Whether a member has several results in a row, or is a reduction with loops of its own. */
+static bool has_extras(const Rows *r) {
+    for (int i = 0; i < r->nstages; i++)
+        if (r->stages[i].alone) return true;
+    for (int i = 0; i < r->group->nmembers; i++) {
+        const Node *n = ir_node(r->b->g, r->group->members[i]);
+        for (int d = r->group->nrow; d < n->rank; d++)
+            if (n->dims[d] > 1) return true;
+    }
+    return false;
+}
+
 void rows_lanes(Rows *r) {
-    bool extras = false;
-    for (int i = 0; i < r->group->nmembers; i++)
-        extras |= ir_node(r->b->g, r->group->members[i])->rank > r->group->nrow;
     r->width = loop_lanes(r->b, r->widest);
-    if (extras || r->group->nrow == 0) return;
+    if (r->group->nrow == 0 || has_extras(r)) return;
     double least = inside_cost(r);
     int best = -1;
     for (int d = r->group->nrow - 1; d >= 0; d--) {

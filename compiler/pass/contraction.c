@@ -11,7 +11,7 @@ typedef struct {
     bool *uses; /* per variable */
 } Factor;
 
-const Aff *load_offset(Graph *g, const Node *n, const Expr *x) {
+const Aff *load_offset(Graph *g, const Expr *x, const int64_t *extents, int nvars) {
     const Node *from = ir_node(g, x->load.node);
     const Aff *sum = aff_const(g->affs, 0);
     int64_t step = 1;
@@ -19,7 +19,11 @@ const Aff *load_offset(Graph *g, const Node *n, const Expr *x) {
         sum = aff_add(g->affs, sum, aff_scale(g->affs, x->load.at[d].aff, step));
         step *= from->dims[d];
     }
-    return aff_simplify(g->affs, sum, n->comp.extents, n->rank + n->comp.nred);
+    return aff_simplify(g->affs, sum, extents, nvars);
+}
+
+static const Aff *offset_in(Graph *g, const Node *n, const Expr *x) {
+    return load_offset(g, x, n->comp.extents, n->rank + n->comp.nred);
 }
 
 bool is_plain_load(const Graph *g, Ex e) {
@@ -45,7 +49,7 @@ static void find_stride(const Graph *g, Ex e, void *self) {
     if (x->kind != EX_LOAD) return;
     for (int d = 0; d < x->load.rank; d++)
         if (x->load.at[d].gather && load_stride(s->g, s->n, x->load.at[d].gather, s->var)) s->most = INT64_MAX;
-    if (!aff_split(s->g->affs, load_offset(s->g, s->n, x), s->var, &coef, &rest))
+    if (!aff_split(s->g->affs, offset_in(s->g, s->n, x), s->var, &coef, &rest))
         s->most = INT64_MAX;
     else
         s->most = MAX(s->most, coef < 0 ? -coef : coef);
@@ -203,7 +207,7 @@ static bool unit_along(Graph *g, const Node *n, Ex e, int var) {
     const Aff *rest;
     int64_t coef;
     if (!is_plain_load(g, e)) return false;
-    return aff_split(g->affs, load_offset(g, n, ir_expr(g, e)), var, &coef, &rest) && coef == 1;
+    return aff_split(g->affs, offset_in(g, n, ir_expr(g, e)), var, &coef, &rest) && coef == 1;
 }
 
 typedef struct {

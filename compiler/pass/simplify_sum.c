@@ -1,3 +1,4 @@
+#include "compiler/pass/contraction.h"
 #include "compiler/pass/simplify.h"
 #include "compiler/pass/solve.h"
 
@@ -101,6 +102,52 @@ static bool narrow_by(Graph *g, Sum *s, size_t which) {
 
 static void narrow(Graph *g, Sum *s) {
     for (size_t i = 0; i < s->conds.len;) i = narrow_by(g, s, i) ? 0 : i + 1;
+}
+
+/* ---- digits ---- */
+
+typedef struct {
+    Graph *g;
+    const Sum *s;
+    int var;    /* -1: none found */
+    int64_t by; /* its divisor */
+} Digits;
+
+static void find_digits(const Graph *g, Ex e, void *self) {
+    Digits *f = self;
+    const Expr *x = ir_expr(g, e);
+    int var;
+    if (x->kind != EX_LOAD || f->var >= 0) return;
+    const Aff *at = load_offset(f->g, x, f->s->extents, f->s->rank + f->s->nred);
+    for (int i = 0; i < at->nterms; i++) {
+        const AffTerm *t = &at->terms[i];
+        if (t->kind == ATOM_VAR || !aff_is_var(t->of, &var) || var < f->s->rank) continue;
+        if (t->by < f->s->extents[var] && f->s->extents[var] % t->by == 0) {
+            f->var = var;
+            f->by = t->by;
+        }
+    }
+}
+
+/* sum over k of x[k div c, k mod c], where the places of x are not in k's order => sum over q, r of x[q, r], k = c*q +
+ * r: the heads of an attention side by side. */
+static void separate(Graph *g, Sum *s) {
+    for (;;) {
+        Digits f = {g, s, -1, 0};
+        ex_walk(g, s->value, find_digits, &f);
+        if (f.var < 0) return;
+        int n = s->rank + s->nred;
+        int64_t *extents = ARENA_ARRAY(g->nnc->arena, int64_t, n + 1);
+        const Aff **map = ARENA_ARRAY(g->nnc->arena, const Aff *, n);
+        for (int v = 0; v < n; v++) extents[v] = s->extents[v];
+        extents[f.var] /= f.by;
+        extents[n] = f.by;
+        map[f.var] = aff_add(g->affs, aff_scale(g->affs, aff_var(g->affs, f.var), f.by), aff_var(g->affs, n));
+        s->value = ex_subst(g, s->value, map, n);
+        for (size_t i = 0; i < s->conds.len; i++) s->conds.at[i].aff = aff_subst(g->affs, s->conds.at[i].aff, map, n);
+        s->extents = extents;
+        s->nred++;
+    }
 }
 
 /* ---- factors ---- */
@@ -213,6 +260,7 @@ Ref simplify_sum(Graph *g, int rank, int nred, const int64_t *extents, Ex body, 
     Sum s = {.rank = rank, .nred = nred, .extents = extents};
     s.value = strip(g, body, &s);
     narrow(g, &s);
+    separate(g, &s);
     Ex guarded = ex_guard(g, (int)s.conds.len, s.conds.at, s.value, ex_zero(g, ir_expr(g, s.value)->dtype));
     Ref r = s.nred ? take_out_factors(g, &s, guarded, at) : ir_comp(g, RED_NONE, rank, 0, s.extents, guarded, at);
     vec_free(&s.conds);

@@ -149,6 +149,25 @@ Test(simplify, windows_narrow_sums) { /* sum over 0 <= k - i < 3 of x[k] * x[i] 
     fix_free(&f);
 }
 
+/* sum over k of x[k div 5, i, k mod 5] * w[k], with x in memory as [4, rows, 5] */
+static int sums_of_joined(int rows) {
+    Fix f = fix_new();
+    Ref x = input(&f, -1, 1, DIMS(4, rows, 5)), w = input(&f, -1, 1, DIMS(20));
+    const Aff *k = var(&f, 1);
+    Ex body = mul(&f, LOAD(&f, x, divide(&f, k, 5), var(&f, 0), modulo(&f, k, 5)), LOAD(&f, w, k));
+    Ref y = COMP(&f, RED_SUM, 1, body, rows, 20);
+    Graph *g = simplified(&f, 1, &y);
+    int nred = 0;
+    for (Ref r = 1; r < g->nodes.len; r++) nred += ir_node(g, r)->kind == N_COMP ? ir_node(g, r)->comp.nred : 0;
+    fix_free(&f);
+    return nred;
+}
+
+Test(simplify, sums_over_quotients_and_remainders_are_two) {
+    cr_expect_eq(sums_of_joined(3), 2);
+    cr_expect_eq(sums_of_joined(1), 1, "in the order of memory: one index will do");
+}
+
 Test(simplify, a_guarded_factor_stays_inside) { /* x[i - 1] is out of range at i = 0, which the guard leaves out */
     Fix f = fix_new();
     Ref x = input(&f, -1, 1, DIMS(6)), w = input(&f, -1, 1, DIMS(4));
