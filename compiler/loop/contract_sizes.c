@@ -75,11 +75,11 @@ static int64_t apart(const Contract *c) {
 /* Blocks of sums that leave a panel in half of the first cache, and in the other the lines that a few rows of a are
  * spread over: the next rows find them there. */
 static void cut_sums(Contract *c) {
-    int64_t most = c->b->m->l1 / 2 / MAX(c->nr * size_of(c), apart(c)), inner = c->c.k;
+    int64_t each = MAX(c->nr * size_of(c), apart(c)), most = c->b->m->l1 / 2 / each, inner = c->c.k;
     c->level = 0;
     c->kc = c->c.k;
     c->k_cut = c->node->comp.extents[c->c.ks[0]];
-    if (c->c.k <= most + most / 2) return;
+    if (c->c.k * each <= c->b->m->l1 / 4 * 3) return;
     for (c->level = 0; c->level < c->c.nks; c->level++) {
         int64_t extent = c->node->comp.extents[c->c.ks[c->level]];
         inner /= extent;
@@ -93,13 +93,14 @@ static void cut_sums(Contract *c) {
 
 static bool is_load(const Contract *c, Ex e) { return ir_expr(c->b->g, e)->kind == EX_LOAD; }
 
-/* Whether the rows of a block would take each other's lines of the cache. Copying them pays where many panels read
- * them. */
+/* Whether the rows of a block would take each other's lines of the cache, half of which is b's. Copying them pays where
+ * many panels read them. */
 static bool rows_meet(const Contract *c, int row) {
     int64_t stride = load_stride(c->b->g, c->node, c->c.a, row), lines = WAY;
     if (stride == INT64_MAX) return false;
     while (lines > CONTRACT_LINE && stride * size_of(c) % lines) lines /= 2;
-    return WAY / lines < c->mr && c->c.k * size_of(c) >= WAY / 2 && c->c.n >= REUSE * REUSE * c->width;
+    return WAY / lines * (c->b->m->l1 / WAY / 2) < c->mr && c->c.k * size_of(c) >= WAY / 2 &&
+           c->c.n >= REUSE * REUSE * c->width;
 }
 
 static void choose_pack_a(Contract *c) {
