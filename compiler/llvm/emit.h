@@ -151,7 +151,6 @@ void emit_store(Emit *e, int buffer, const Offset *at, Val value);
 
 /** Declares a stack array, or registers. */
 void emit_decl(Emit *e, int buffer);
-void emit_prefetch(Emit *e, int buffer, const Aff *at);
 
 V emit_address(Emit *e, int buffer, V offset); /* offset in elements */
 V emit_plain_load(Emit *e, int buffer, LLVMTypeRef element_in_memory, V address);

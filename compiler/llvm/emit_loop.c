@@ -147,7 +147,6 @@ void emit_body(Emit *e, const LoopBody *body) {
         case LS_ACCUM: emit_accum(e, s); break;
         case LS_IF: emit_if(e, s); break;
         case LS_SORT: emit_sort(e, s); break;
-        case LS_PREFETCH: emit_prefetch(e, s->prefetch.buffer, s->prefetch.at); break;
         }
     }
 }

@@ -56,13 +56,6 @@ void emit_plain_store(Emit *e, int buffer, V v, V address) {
     tagged(e, buffer, l_store(&e->l, v, address, element_align(e, buffer)));
 }
 
-void emit_prefetch(Emit *e, int buffer, const Aff *at) {
-    const L *l = &e->l;
-    enum { READ = 0, SECOND_CACHE = 2, DATA = 1 };
-    V args[] = {emit_address(e, buffer, emit_aff(e, at)), l_i32(l, READ), l_i32(l, SECOND_CACHE), l_i32(l, DATA)};
-    l_call(l, "llvm.prefetch", &l->ptr, 1, args, 4);
-}
-
 /* ---- masks ---- */
 
 V emit_any_lane(Emit *e) {

@@ -62,7 +62,6 @@ void nest_within(Nest *n, const Aff *from, const Aff *limit); /* bounds of the i
 void nest_if(Nest *n, int nconds, const Cond *conds);
 void nest_close(Nest *n); /* the innermost loop or if */
 void nest_decl(Nest *n, int buffer);
-void nest_prefetch(Nest *n, int buffer, const Aff *at);
 void nest_store(Nest *n, int buffer, const Aff *at, Ex value);
 void nest_accum(Nest *n, Combine c, int buffer, const Aff *at, Ex value);
 void nest_add(Nest *n, LoopStmt *s);

@@ -154,7 +154,6 @@ void loop_contract(Builder *b, const Group *group) {
     contraction_phases(b->g, c.r, &c.c);
     c.at = ARENA_ARRAY(b->arena, const Aff *, c.node->rank + c.node->comp.nred);
     c.outer_at = ARENA_ARRAY(b->arena, const Aff *, c.node->rank + 1);
-    contract_find_streams(&c);
     contract_sizes(&c);
     if (c.pack_b == B_PANELS) contract_pack_panels(&c);
     const Aff *first_block, *first_panel;
@@ -168,5 +167,4 @@ void loop_contract(Builder *b, const Group *group) {
     k->flops = (int64_t)(c.c.share * (double)loop_flops(b->g, c.r));
     for (int i = 1; i < group->nmembers; i++) k->flops += loop_flops(b->g, group->members[i]);
     nest_end(&c.nest);
-    vec_free(&c.streams);
 }

@@ -35,7 +35,6 @@ typedef struct {
     int64_t a_stride; /* a little more than kc or mc, so that neighbours don't meet in the same lines of the cache */
     int64_t b_stride; /* B_PANELS: elements from one panel to the next, for the same reason more than k * nr */
     PackB pack_b;
-    VEC(Ex) streams; /* loads of the epilogue from tensors that no cache near holds: contract_prefetch.c */
 
     Nest nest;
     const Aff **outer_at;    /* per output index: its value, or phase, as an outer one */
@@ -95,15 +94,6 @@ Ex contract_packed_b(Contract *c, const Aff *lane);
 
 /** Bound number i on the sums of row number `row`. */
 const Aff *contract_bound(Contract *c, int i, const Aff *row);
-
-/* contract_prefetch.c */
-
-/** Finds the streams. */
-void contract_find_streams(Contract *c);
-
-/** Asks for what the epilogue will read of the streams, for `rows` rows of the unit from row `from` of it on and the
- * current panel. */
-void contract_prefetch(Contract *c, int64_t rows, const Aff *from);
 
 /* contract_block.c */
 

@@ -131,7 +131,6 @@ static void multiply_bands(Contract *c, const Block *b) {
 void contract_block(Contract *c, int64_t rows, const Aff *from, bool partial) {
     Block b = {rows, from, loop_buffer(c->b, BUF_REG, c->node->dtype, rows * c->nr, NULL), partial};
     nest_decl(&c->nest, b.acc);
-    contract_prefetch(c, rows, from);
     move_tile(c, b.acc, rows, from, c->kc < c->c.k ? LOAD_TILE : CLEAR);
     if (c->c.nbands)
         multiply_bands(c, &b);

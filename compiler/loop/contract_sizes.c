@@ -116,21 +116,52 @@ static bool all_of_b(const Contract *c) {
     return c->kc == c->c.k && contract_panels(c) * c->nr * c->kc * size_of(c) <= c->b->m->l2 / 2;
 }
 
+typedef struct {
+    const Contract *c;
+    bool far;
+} Reads;
+
+static bool is_member(const Group *g, Ref r) {
+    for (int i = 0; i < g->nmembers; i++)
+        if (g->members[i] == r) return true;
+    return false;
+}
+
+static void visit_read(const Graph *g, Ex e, void *self) {
+    Reads *f = self;
+    const Contract *c = f->c;
+    const Expr *x = ir_expr(g, e);
+    if (x->kind != EX_LOAD || is_member(c->group, x->load.node)) return;
+    const Node *from = ir_node(g, x->load.node);
+    bool large = ir_elements(from) * (int64_t)dtype_size(from->dtype) >= c->b->m->l2 / 2;
+    f->far = f->far || (large && load_stride(c->b->g, c->node, e, c->c.lane) == 1);
+}
+
+/* Whether what follows on the tile reads tensors along the lanes that no cache near holds: an optimizer's averages and
+ * the weights. That is most of the time where sums are few, and comes fastest in long rows. */
+static bool reads_far(const Contract *c) {
+    Reads f = {c, false};
+    for (int i = 1; i < c->group->nmembers && c->kc == c->c.k; i++)
+        ex_walk(c->b->g, ir_node(c->b->g, c->group->members[i])->comp.body, visit_read, &f);
+    return f.far;
+}
+
 /* Rows and panels of a unit: a block of a in a quarter of the second cache and the tile in another, then fewer until
  * there are nearly enough units. If all rows fit into one unit and the panels not, units are panels, and each of b is
  * packed where it is used. Else units are rows with as many panels as they can have: what follows on the tile then goes
- * through memory in order, and panels of b that the second cache doesn't hold are read for many rows each. Where
- * packing a is more than copying, panels stay together. */
+ * through memory in order, and panels of b that the second cache doesn't hold are read for many rows each; fewer where
+ * what follows comes from far, in rows as long as they can be. Where packing a is more than copying, panels stay
+ * together. */
 static void choose_unit(Contract *c) {
     int64_t l2 = c->b->m->l2 / size_of(c), blocks = ceil_div(c->c.m, c->mr), panels = contract_panels(c);
     int64_t wanted = MIN(loop_tiles(INT64_MAX / 2, contract_nanoseconds(c)), UNITS), outer = outer_units(c);
     int64_t mb = MIN(blocks, MAX(l2 / 4 / (c->mr * c->kc), 1)), np = panels;
     bool together = c->pack_a && !is_load(c, c->c.a), all = all_of_b(c);
-    bool columns = mb == blocks && !all && !c->pack_a, few = all || together;
-    int64_t room = MIN(l2 / 4, l2 / 2 / (1 + (int64_t)c->streams.len)); /* for the tile; as much for each stream */
-    if (!columns) mb = MIN(mb, MAX(room / (c->mr * panels * c->nr), few ? 1 : MANY));
+    bool far = reads_far(c), columns = mb == blocks && !all && !c->pack_a && !far, few = all || together;
+    int64_t room = far ? l2 / 2 : l2 / 4; /* for the tile */
+    if (!columns) mb = MIN(mb, MAX(room / (c->mr * panels * c->nr), few ? 1 : far ? REUSE : MANY));
     int64_t packed = mb == blocks && !all ? c->kc : 1; /* of each panel, by the unit itself */
-    np = MIN(np, MAX(room / (MAX(mb * c->mr, packed) * c->nr), 1));
+    np = MIN(np, MAX((far ? l2 : room) / (MAX(mb * c->mr, packed) * c->nr), 1));
     int64_t half = c->b->m->l1 / 2 / size_of(c), row = panels * c->nr;
     if (!c->pack_a && c->kc == c->c.k && row * c->kc <= half) { /* few sums: the first cache holds b and the tile */
         np = panels;
@@ -172,7 +203,6 @@ void contract_sizes(Contract *c) {
     choose_tile(c);
     choose_pack_a(c);
     cut_sums(c);
-    if (c->kc < c->c.k) c->streams.len = 0; /* the epilogue is far behind most of the sums */
     choose_unit(c);
     choose_pack_b(c);
 }

@@ -206,10 +206,6 @@ static void pass_stmt(Bytes *b, LoopStmt *s) {
         pass_body(b, &s->when.then);
         break;
     case LS_SORT: pass_sort(b, s); break;
-    case LS_PREFETCH:
-        pass_buffer(b, &s->prefetch.buffer);
-        pass_aff(b, &s->prefetch.at);
-        break;
     }
 }
 

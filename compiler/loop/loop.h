@@ -42,7 +42,7 @@ typedef struct {
     int shares;           /* a carry whose place its next value has, this one; -1: none */
 } Buffer;
 
-typedef enum { LS_FOR, LS_DECL, LS_STORE, LS_ACCUM, LS_IF, LS_SORT, LS_PREFETCH } LoopStmtKind;
+typedef enum { LS_FOR, LS_DECL, LS_STORE, LS_ACCUM, LS_IF, LS_SORT } LoopStmtKind;
 
 typedef enum {
     FOR_SERIAL,
@@ -89,11 +89,6 @@ struct LoopStmt {
             bool descending;
         } sort; /* LS_SORT: to[to_at ...] become the places, from keys_at on, of the first k of n keys in order (as
                    N_SORT). Not in a vector loop */
-        struct {
-            int buffer;
-            const Aff *at;
-        } prefetch; /* LS_PREFETCH: the line of the cache with this element of a BUF_MEMORY buffer will be read soon.
-                       Changes no value. Not in a vector loop */
     };
 };
 

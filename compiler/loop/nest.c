@@ -103,14 +103,6 @@ void nest_decl(Nest *n, int buffer) {
     nest_add(n, s);
 }
 
-void nest_prefetch(Nest *n, int buffer, const Aff *at) {
-    LoopStmt *s = ARENA_NEW(n->b->arena, LoopStmt);
-    s->kind = LS_PREFETCH;
-    s->prefetch.buffer = buffer;
-    s->prefetch.at = at;
-    nest_add(n, s);
-}
-
 void nest_store(Nest *n, int buffer, const Aff *at, Ex value) {
     LoopStmt *s = ARENA_NEW(n->b->arena, LoopStmt);
     s->kind = LS_STORE;

@@ -73,10 +73,6 @@ static void print_stmt(Str *out, const LoopUnit *u, const LoopStmt *s, int depth
         b = &u->buffers.at[s->decl];
         str_add(out, "%s buffer%d %s[%lld]", local_name(b->kind), s->decl, dtype_name(b->dtype), (long long)b->elems);
         break;
-    case LS_PREFETCH:
-        str_add(out, "prefetch ");
-        print_place(out, u, s->prefetch.buffer, &(Place){s->prefetch.at, 0});
-        break;
     case LS_STORE:
     case LS_ACCUM:
         print_place(out, u, s->store.buffer, &s->store.at);

@@ -404,10 +404,6 @@ static void check_body(Verify *v, const LoopBody *body) {
             v->declared[s->decl] = true;
             break;
         case LS_SORT: check_sort(v, s); break;
-        case LS_PREFETCH:
-            if (v->vector >= 0) fault(v, "a prefetch inside a vector loop", s->prefetch.buffer);
-            check_place(v, s->prefetch.buffer, &(Place){s->prefetch.at, 0});
-            break;
         case LS_ACCUM:
         case LS_STORE: check_store(v, s);
         }

@@ -22,7 +22,6 @@ static LoopStmt *rename_stmt(const Rename *n, const LoopStmt *old) {
         s->sort.to = n->now[s->sort.to];
         s->sort.room = n->now[s->sort.room];
         break;
-    case LS_PREFETCH: s->prefetch.buffer = n->now[s->prefetch.buffer]; break;
     case LS_STORE:
     case LS_ACCUM:
         s->store.buffer = n->now[s->store.buffer];

@@ -129,7 +129,6 @@ static void run_body(Run *r, const LoopBody *body) {
             break;
         }
         case LS_SORT: run_sort(r, s); break;
-        case LS_PREFETCH: break;
         case LS_STORE:
         case LS_ACCUM: run_store(r, s);
         }
