@@ -27,7 +27,11 @@ Program *driver_program(Driver *d) { return d->program; }
 Variables *driver_variables(Driver *d) { return &d->variables; }
 
 bool driver_failed(Driver *d) {
-    diag_print(d->nnc, stderr, isatty(2) && !getenv("NO_COLOR"));
+    const Diags *diags = &d->nnc->diags;
+    if (diags->printed < diags->list.len) {
+        fflush(stdout);
+        diag_print(d->nnc, stderr, isatty(2) && !getenv("NO_COLOR"));
+    }
     return d->nnc->diags.errors > 0;
 }
 
@@ -170,6 +174,7 @@ void driver_optimize(Driver *d, Code *c) {
     Graph *g = lower_unit(d->nnc, d->program, c->unit);
     driver_add_time(d, "lower", start);
     if (VERIFY) ir_verify(g, "lower");
+    c->lowered = g;
     dump_graph(d, DUMP_IR, c->unit, g);
 #define PASS(name, function, text)                                                                                     \
     start = rt_seconds();                                                                                              \

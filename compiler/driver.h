@@ -87,7 +87,7 @@ typedef struct {
 typedef struct {
     Unit *unit;
     const TrainBlock *block; /* whose step it is, and whose budget of memory it keeps to; or NULL */
-    Graph *graph;            /* after all graph passes */
+    Graph *lowered, *graph;  /* before all graph passes, and after */
     LoopUnit *loops;
     JitCode *jit; /* the code it is in; NULL where none is made */
     int number;   /* of the unit among those of that code */

@@ -69,6 +69,7 @@ static void add_tags(const BlockRun *b, const RtPoint *point, TagList *tags) {
     add_number(tags, "step", at->step);
     add_number(tags, "seed", b->seed);
     add_number(tags, "log_bytes", point->log_bytes);
+    add_text(tags, "log_tail", point->log_tail ? point->log_tail : "");
     add_number(tags, "stopped", b->stopped);
     print_loops(b, &loops);
     print_names(b, &names);
@@ -208,6 +209,9 @@ static void read_point(Reader *r, BlockRun *b) {
     at->batch = read_number(r, "batch", 0, driver_rt_data(l->loop->data)->count / l->batch);
     at->step = read_number(r, "step", 0, INT32_MAX - 1);
     b->start.log_bytes = read_number(r, "log_bytes", 0, INT64_MAX);
+    const char *tail = rt_tensors_tag(r->file, "log_tail");
+    b->start.log_tail = arena_printf(b->d->nnc->arena, "%s", tail ? tail : "");
+    if ((int64_t)strlen(b->start.log_tail) > b->start.log_bytes && !r->wrong) r->wrong = "log_tail";
     b->stopped = read_number(r, "stopped", 0, 1) != 0;
     if (at->loop > 0 || at->batch > 0) {
         b->start.nsums = b->nnames;

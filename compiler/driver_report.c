@@ -161,6 +161,7 @@ static void write_page(Report *r, const BlockRun *b, const char *state) {
     set_number(r->root, "seconds", since - r->started);
     set_number(r->root, "report_seconds", r->spent[COST_PAGE] + r->spent[COST_SNAPSHOT] + r->spent[COST_PROBE]);
     if (!rt_report_write(r->path, r->root, &err) && !r->failed) {
+        fflush(stdout);
         fprintf(stderr, "warning: %s\n", err.text);
         r->failed = true;
     }

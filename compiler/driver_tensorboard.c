@@ -2,12 +2,13 @@
  * minimized, the settings. */
 #include "compiler/driver_train.h"
 
-#include "compiler/lower/lower.h"
+#include "runtime/events.h"
 #include "runtime/image.h"
 #include "runtime/report.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* ---- names ---- */
 
@@ -74,23 +75,27 @@ static void count_input(Ref used, void *self) {
     ++*(int *)self;
 }
 
-/* What the losses of a step are computed from. */
+/* What the losses of a step, its first results, are computed from. */
 static void add_graph(Driver *d, const LoopRun *l) {
-    Graph *g = lower_unit(d->nnc, d->program, l->full->unit);
+    const Graph *g = l->full->lowered;
     Arena *a = d->nnc->arena;
-    g->outputs.len = (size_t)l->full->unit->nlosses; /* the losses come first */
-    g = ir_compact(g, NULL);
+    int n = 0;
+    bool *needed = ARENA_ARRAY(a, bool, g->nodes.len);
     const char **names = ARENA_ARRAY(a, const char *, g->nodes.len);
     RtTbNode *nodes = ARENA_ARRAY(a, RtTbNode, g->nodes.len);
+    for (int i = 0; i < l->full->unit->nlosses; i++) needed[g->outputs.at[i].node] = true;
+    for (size_t r = g->nodes.len; r-- > 1;)
+        if (needed[r]) ir_mark_uses(g, (Ref)r, needed);
     for (Ref r = 1; r < g->nodes.len; r++) {
-        const Node *n = ir_node(g, r);
+        const Node *node = ir_node(g, r);
         int inputs = 0;
-        names[r] = name_of(d->nnc, n, r);
+        if (!needed[r]) continue;
+        names[r] = name_of(d->nnc, node, r);
         ir_uses(g, r, count_input, &inputs);
-        nodes[r - 1] = (RtTbNode){names[r], op_of(n), 0, ARENA_ARRAY(a, const char *, inputs), n->rank, n->dims};
-        ir_uses(g, r, add_input, &(Inputs){&nodes[r - 1], names});
+        nodes[n] = (RtTbNode){names[r], op_of(node), 0, ARENA_ARRAY(a, const char *, inputs), node->rank, node->dims};
+        ir_uses(g, r, add_input, &(Inputs){&nodes[n++], names});
     }
-    rt_tb_graph(&d->tb, nodes, (int)g->nodes.len - 1);
+    rt_tb_graph(&d->tb, nodes, n);
 }
 
 /* ---- the data ---- */
@@ -144,46 +149,65 @@ static void add_settings(Driver *d, const BlockRun *b) {
     rt_tb_settings(&d->tb, s, n);
 }
 
-bool tensorboard_begin(Driver *d, const BlockRuns *runs, const char *dir) {
+static void add_reports(BlockRun *b, const RtEpoch *epoch) {
+    for (int i = 0; i < epoch->nreports; i++)
+        rt_tb_scalar(&b->d->tb, tag_of(b, epoch->reports[i].name), epoch->point.position.step, epoch->reports[i].value);
+}
+
+static void add_told(void *self, const char *block, int64_t number, const RtEpoch *epoch) {
+    (void)block, (void)number;
+    add_reports(self, epoch);
+}
+
+/* A run that was killed had told of epochs that it had not written yet, here no more than in its log, which is written
+ * right after this: the checkpoint has them. */
+static void add_unwritten(BlockRun *b, const char *dir) {
+    const char *tail = b->start.log_tail ? b->start.log_tail : "";
+    int64_t length = (int64_t)strlen(tail), written = 0;
+    struct stat st;
+    if (stat(arena_printf(b->d->nnc->arena, "%s/log.jsonl", dir), &st) == 0)
+        written = MAX(0, MIN(length, (int64_t)st.st_size - (b->start.log_bytes - length)));
+    while (written > 0 && written < length && tail[written - 1] != '\n') written++;
+    rt_events_read(tail + written, add_told, b);
+}
+
+bool tensorboard_begin(Driver *d, const BlockRuns *runs, int first, const char *dir) {
     RtError err;
     if (!rt_tb_open(&d->tb, dir, d->options.resume, &err)) return driver_error(d, "%s", err.text);
     add_settings(d, runs->at[0]);
+    add_unwritten(runs->at[first], dir);
     for (size_t i = 0; i < runs->len; i++) {
         BlockRun *b = runs->at[i];
-        const LoopRun *first = NULL;
-        for (size_t k = 0; k < b->loops.len && !first; k++)
-            if (b->loops.at[k]->loop->trains) first = b->loops.at[k];
-        if (!first) continue;
-        add_pictures(b, driver_rt_data(first->loop->data));
-        if (i == 0) add_graph(d, first);
+        const LoopRun *training = NULL;
+        for (size_t k = 0; k < b->loops.len && !training; k++)
+            if (b->loops.at[k]->loop->trains) training = b->loops.at[k];
+        if (!training) continue;
+        add_pictures(b, driver_rt_data(training->loop->data));
+        if (i == 0) add_graph(d, training);
     }
     rt_tb_flush(&d->tb);
     return true;
 }
 
-static void add_weights(BlockRun *b, int64_t step) {
+/* They are looked through once a second at most, and for a three-hundredth of the time. */
+void tensorboard_weights(BlockRun *b, int64_t step) {
+    static const double LEAST_WAIT = 1, SHARE = 300;
+    if (b->weighed == b->tick) return;
+    double since = rt_seconds();
     SavedList list = driver_saved(b->d, b->d->variables.bytes, false);
     for (size_t i = 0; i < list.len; i++) {
         RtArray a = driver_tensor_of(list.at[i]).array;
         if (rt_dtype_is_float(a.dtype)) rt_tb_histogram(&b->d->tb, weight_tag(b, list.at[i].var->path), step, &a);
     }
     vec_free(&list);
+    double now = rt_seconds();
+    b->next_weights = now + MAX(LEAST_WAIT, SHARE * (now - since));
+    b->weighed = b->tick;
 }
 
-/* Weights are looked through at most a hundredth of the time. */
 void tensorboard_epoch(BlockRun *b, const RtEpoch *epoch) {
-    Driver *d = b->d;
-    static const double SHARE = 100;
-    int64_t step = epoch->point.position.step;
-    for (int i = 0; i < epoch->nreports; i++)
-        rt_tb_scalar(&d->tb, tag_of(b, epoch->reports[i].name), step, epoch->reports[i].value);
-    double now = rt_seconds();
-    if (now >= b->next_weights) {
-        add_weights(b, step);
-        double then = rt_seconds();
-        b->next_weights = then + SHARE * (then - now);
-    }
-    rt_tb_flush(&d->tb);
+    add_reports(b, epoch);
+    if (rt_seconds() >= b->next_weights) tensorboard_weights(b, epoch->point.position.step);
 }
 
 bool tensorboard_end(Driver *d, bool well) {

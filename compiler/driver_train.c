@@ -91,6 +91,11 @@ static BlockRun *add_block(Driver *d, TrainBlock *block, int index, bool evaluat
     return b;
 }
 
+static void written(void *user) {
+    BlockRun *b = user;
+    rt_tb_flush(&b->d->tb);
+}
+
 static const char *weights_hash(void *user) {
     BlockRun *b = user;
     record_weights(b->d, b->d->variables.bytes, b->weights_hash);
@@ -115,6 +120,7 @@ static RtNext epoch_end(void *user, const RtEpoch *epoch, RtError *e) {
 static bool finish(void *user, const RtPoint *point, RtError *e) {
     BlockRun *b = user;
     if (!b->checkpoint) return true;
+    tensorboard_weights(b, point->position.step);
     return checkpoint_save(b, point, e) &&
            driver_save_weights(b->d, b->weights, b->best ? b->best : b->d->variables.bytes, e);
 }
@@ -196,6 +202,7 @@ static int run_block(BlockRun *b, bool evaluate, const RtSignals *signals, const
                  .failed = &b->failed,
                  .making = &d->making,
                  .user = b,
+                 .written = written,
                  .weights_hash = evaluate ? NULL : weights_hash,
                  .epoch_end = epoch_end,
                  .finish = finish};
@@ -205,6 +212,7 @@ static int run_block(BlockRun *b, bool evaluate, const RtSignals *signals, const
     for (size_t i = 0; i < b->loops.len; i++) set_bases(b->loops.at[i]);
     set_limits(b, &t, evaluate);
     b->epoch = (int32_t)(b->start.position.epoch + 1);
+    b->next_weights = rt_seconds() + 1;
     if (b->report) report_begin(b);
     bool ran = rt_train(&t, result, &err);
     if (b->report) report_end(b, ran ? states[result->end] : "failed");
@@ -279,7 +287,7 @@ static int train_blocks(Driver *d, BlockRuns *runs, const RtSignals *signals, co
     }
     if (!record_hash_files(d)) return 1;
     if (d->options.resume && (first = checkpoint_load(d, runs, path)) < 0) return 1;
-    if (!record_write(d, dir, NULL) || !tensorboard_begin(d, runs, dir)) return 1;
+    if (!record_write(d, dir, NULL) || !tensorboard_begin(d, runs, first, dir)) return 1;
     for (size_t i = (size_t)first; i < runs->len && !status; i++) {
         bool resumed = d->options.resume && i == (size_t)first;
         if (!resumed && !begin_block(runs->at[i], result.log_bytes)) return tensorboard_end(d, false), 1;

@@ -42,6 +42,7 @@ typedef struct BlockRun {
     struct Report *report;                    /* NULL while evaluating */
     RtPoint start;
     double next_weights; /* when TensorBoard gets the weights again, on rt_seconds() */
+    int32_t weighed;     /* the block's tick when it got them */
 
     /* decisions */
     char **names; /* of the reports, as they are shown */
@@ -88,9 +89,12 @@ void warn_epoch(BlockRun *b, const RtEpoch *epoch);
 
 /* ---- driver_tensorboard.c ---- */
 
-/** Begins the event file of a run; false after an error. */
-bool tensorboard_begin(Driver *d, const BlockRuns *runs, const char *dir);
+/** Begins the event file of a run, block `first` of which is the first to run; false after an error. */
+bool tensorboard_begin(Driver *d, const BlockRuns *runs, int first, const char *dir);
+/** Tells of an epoch; what is told is in the file after rt_tb_flush(). */
 void tensorboard_epoch(BlockRun *b, const RtEpoch *epoch);
+/** Tells how the weights are spread, unless it has since the last step. */
+void tensorboard_weights(BlockRun *b, int64_t step);
 /** Ends the file; false where the run went well and the file could not be written. */
 bool tensorboard_end(Driver *d, bool well);
 

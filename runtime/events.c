@@ -2,7 +2,9 @@
 #include "runtime/events.h"
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -12,105 +14,145 @@ static bool cannot_write(const RtEvents *v, RtError *e) {
     return rt_fail(e, "%s: cannot be written: %s", v->train->log_path, strerror(errno));
 }
 
+/* ---- the log ---- */
+
+/* Seconds and bytes of it that are not on the disk at most. */
+static const double SYNC_WAIT = 1;
+enum { SYNC_BYTES = 1 << 16 };
+
 bool rt_events_open(RtEvents *v, const RtTrain *t, RtError *e) {
-    *v = (RtEvents){.train = t, .out = t->json ? (t->out != NULL ? t->out : stdout) : NULL};
-    if (t->log_path == NULL) return true;
-    v->log = fopen(t->log_path, "a");
+    const char *tail = t->start.log_tail != NULL ? t->start.log_tail : "";
+    int64_t kept = t->start.log_bytes - (int64_t)strlen(tail);
     struct stat st;
-    if (v->log == NULL || fstat(fileno(v->log), &st) != 0) return cannot_write(v, e);
-    if (S_ISREG(st.st_mode) && st.st_size > t->start.log_bytes &&
-        ftruncate(fileno(v->log), (off_t)t->start.log_bytes) != 0)
-        return cannot_write(v, e);
+    *v = (RtEvents){.train = t, .log = -1, .out = t->json ? (t->out != NULL ? t->out : stdout) : NULL};
+    if (t->log_path == NULL) return true;
+    v->log = open(t->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (v->log < 0 || fstat(v->log, &st) != 0) return cannot_write(v, e);
+    if (S_ISREG(st.st_mode) && st.st_size > kept && ftruncate(v->log, (off_t)kept) != 0) return cannot_write(v, e);
+    v->safe = kept;
+    v->next_sync = rt_seconds() + SYNC_WAIT;
+    rt_lines_add_text(&v->lines, tail, strlen(tail));
+    return rt_events_write(v, e);
+}
+
+int64_t rt_events_log_bytes(const RtEvents *v) { return v->log < 0 ? 0 : v->safe + (int64_t)v->lines.length; }
+
+/* Waits for the disk now and then: checkpoints keep what is not on it yet. Not every file can be. */
+static void sync_log(RtEvents *v) {
+    double now = rt_seconds();
+    if (now < v->next_sync && v->written < SYNC_BYTES) return;
+    fdatasync(v->log);
+    v->safe += (int64_t)v->written;
+    rt_lines_drop(&v->lines, v->written);
+    v->written = 0;
+    v->next_sync = now + SYNC_WAIT;
+}
+
+bool rt_events_write(RtEvents *v, RtError *e) {
+    if (v->log < 0) return true;
+    if (!rt_lines_write(&v->lines, v->written, v->log)) return cannot_write(v, e);
+    v->written = v->lines.length;
+    sync_log(v);
     return true;
 }
 
-int64_t rt_events_log_bytes(const RtEvents *v) {
-    struct stat st;
-    return v->log != NULL && fstat(fileno(v->log), &st) == 0 ? (int64_t)st.st_size : 0;
-}
-
 bool rt_events_close(RtEvents *v, RtError *e) {
-    if (v->log == NULL) return true;
-    bool good = !ferror(v->log);
-    good = fclose(v->log) == 0 && good;
-    v->log = NULL;
-    return good || rt_fail(e, "%s: could not be written in full", v->train->log_path);
-}
-
-/* Writes the event, one line to each place, and frees it. */
-static bool emit(RtEvents *v, cJSON *event, RtError *e) {
-    char *text = cJSON_PrintUnformatted(event);
-    cJSON_Delete(event);
-    if (text == NULL) return rt_fail(e, "no memory for an event");
-    FILE *places[2] = {v->log, v->out};
-    bool good = true;
-    for (int i = 0; i < 2; i++) {
-        if (places[i] == NULL) continue;
-        bool written = fprintf(places[i], "%s\n", text) >= 0 && fflush(places[i]) == 0;
-        if (!written && places[i] == v->log) good = cannot_write(v, e);
-    }
-    cJSON_free(text);
+    bool good = rt_events_write(v, e);
+    if (v->log >= 0 && close(v->log) != 0 && good)
+        good = rt_fail(e, "%s: could not be written in full", v->train->log_path);
+    v->log = -1;
+    rt_lines_free(&v->lines);
     return good;
 }
 
-static cJSON *event_named(const char *name) {
-    cJSON *event = cJSON_CreateObject();
-    cJSON_AddStringToObject(event, "event", name);
-    return event;
+/* ---- events ---- */
+
+static bool is_told(const RtEvents *v) { return v->log >= 0 || v->out != NULL; }
+
+/* The event that began at `from` of the lines is whole. */
+static bool end_event(RtEvents *v, size_t from, RtError *e) {
+    rt_lines_add_text(&v->lines, "}\n", 2);
+    if (v->lines.failed) return rt_fail(e, "no memory for an event");
+    if (v->out != NULL) {
+        fputs(v->lines.text + from, v->out);
+        fflush(v->out);
+    }
+    if (v->log < 0) rt_lines_cut(&v->lines, from);
+    return true;
 }
 
-static void add_number(cJSON *event, const char *name, double v) { cJSON_AddNumberToObject(event, name, v); }
+static void add_name(RtLines *l, const char *name) {
+    rt_lines_add_text(l, ",", 1);
+    rt_lines_add_quoted(l, name);
+    rt_lines_add_text(l, ":", 1);
+}
+
+static size_t begin_event(RtEvents *v, const char *name) {
+    size_t from = v->lines.length;
+    rt_lines_add(&v->lines, "{\"event\":\"%s\"", name);
+    return from;
+}
+
+static void add_text(RtLines *l, const char *name, const char *text) {
+    add_name(l, name);
+    rt_lines_add_quoted(l, text);
+}
+
+static void add_number(RtLines *l, const char *name, double v) {
+    add_name(l, name);
+    rt_lines_add_number(l, v);
+}
 
 /* Times and rates to three decimals: more is noise. */
-static void add_measure(cJSON *event, const char *name, double v) { add_number(event, name, round(v * 1000) / 1000); }
+static void add_measure(RtLines *l, const char *name, double v) { add_number(l, name, round(v * 1000) / 1000); }
+
+static void add_reports(RtLines *l, const RtReport *reports, int n) {
+    for (int i = 0; i < n; i++) add_number(l, reports[i].name, reports[i].value);
+}
 
 bool rt_event_start(RtEvents *v, RtError *e) {
     const RtTrain *t = v->train;
-    cJSON *event = event_named("start");
-    if (t->name != NULL) cJSON_AddStringToObject(event, "name", t->name);
-    if (t->epochs > 0) add_number(event, "epochs", (double)t->epochs);
-    if (t->steps > 0) add_number(event, "steps", (double)t->steps);
-    char seed[24];
-    snprintf(seed, sizeof seed, "%llu", (unsigned long long)t->seed);
-    cJSON_AddRawToObject(event, "seed", seed); /* a double would round it */
-    for (int i = 0; i < t->nloops; i++) {      /* the first training loop stands for the run */
+    RtLines *l = &v->lines;
+    size_t from = begin_event(v, "start");
+    if (t->name != NULL) add_text(l, "name", t->name);
+    if (t->epochs > 0) add_number(l, "epochs", (double)t->epochs);
+    if (t->steps > 0) add_number(l, "steps", (double)t->steps);
+    rt_lines_add(l, ",\"seed\":%llu", (unsigned long long)t->seed); /* a double would round it */
+    for (int i = 0; i < t->nloops; i++) {                           /* the first training loop stands for the run */
         if (!t->loops[i].trains) continue;
-        add_number(event, "batch", (double)t->loops[i].batch);
-        add_number(event, "samples", (double)t->loops[i].data->count);
+        add_number(l, "batch", (double)t->loops[i].batch);
+        add_number(l, "samples", (double)t->loops[i].data->count);
         break;
     }
-    if (t->start.position.step > 0) add_number(event, "resumed_at_step", (double)t->start.position.step);
+    if (t->start.position.step > 0) add_number(l, "resumed_at_step", (double)t->start.position.step);
     for (int i = 0; i < t->nfacts; i++) {
         if (t->facts[i].text != NULL)
-            cJSON_AddStringToObject(event, t->facts[i].name, t->facts[i].text);
+            add_text(l, t->facts[i].name, t->facts[i].text);
         else
-            add_number(event, t->facts[i].name, t->facts[i].number);
+            add_number(l, t->facts[i].name, t->facts[i].number);
     }
-    return emit(v, event, e);
-}
-
-static void add_reports(cJSON *event, const RtReport *reports, int n) {
-    for (int i = 0; i < n; i++) add_number(event, reports[i].name, reports[i].value);
+    return end_event(v, from, e);
 }
 
 bool rt_event_step(RtEvents *v, int64_t step, const RtReport *reports, int n, RtError *e) {
-    cJSON *event = event_named("step");
-    add_number(event, "step", (double)step);
-    add_reports(event, reports, n);
-    return emit(v, event, e);
+    if (!is_told(v)) return true;
+    size_t from = begin_event(v, "step");
+    add_number(&v->lines, "step", (double)step);
+    add_reports(&v->lines, reports, n);
+    return end_event(v, from, e);
 }
 
 bool rt_event_epoch(RtEvents *v, int64_t number, const RtEpoch *epoch, RtError *e) {
-    cJSON *event = event_named("epoch");
-    add_number(event, "epoch", (double)number);
-    add_reports(event, epoch->reports, epoch->nreports);
-    add_number(event, "step", (double)epoch->point.position.step);
-    if (epoch->weights != NULL) cJSON_AddStringToObject(event, "weights_sha256", epoch->weights);
-    add_measure(event, "samples_per_s", epoch->samples_per_s);
-    add_measure(event, "seconds", epoch->seconds);
-    bool good = emit(v, event, e);
-    if (v->log != NULL) fdatasync(fileno(v->log)); /* before a checkpoint counts on the line; not every file can */
-    return good;
+    if (!is_told(v)) return true;
+    size_t from = begin_event(v, "epoch");
+    RtLines *l = &v->lines;
+    add_number(l, "epoch", (double)number);
+    add_reports(l, epoch->reports, epoch->nreports);
+    add_number(l, "step", (double)epoch->point.position.step);
+    if (epoch->weights != NULL) add_text(l, "weights_sha256", epoch->weights);
+    add_measure(l, "samples_per_s", epoch->samples_per_s);
+    add_measure(l, "seconds", epoch->seconds);
+    return end_event(v, from, e);
 }
 
 static int64_t peak_of_process(void) {
@@ -121,11 +163,66 @@ static int64_t peak_of_process(void) {
 bool rt_event_end(RtEvents *v, const RtTrained *result, RtError *e) {
     static const char *const reasons[] = {"epochs", "steps", "stopped", "signal"};
     const RtTrain *t = v->train;
-    cJSON *event = event_named("end");
-    if (t->weights != NULL) cJSON_AddStringToObject(event, "weights", t->weights);
-    cJSON_AddStringToObject(event, "reason", reasons[result->end]);
-    add_number(event, "step", (double)result->position.step);
-    add_measure(event, "seconds", result->seconds);
-    add_number(event, "peak_bytes", (double)(t->peak_bytes > 0 ? t->peak_bytes : peak_of_process()));
-    return emit(v, event, e);
+    RtLines *l = &v->lines;
+    size_t from = begin_event(v, "end");
+    if (t->weights != NULL) add_text(l, "weights", t->weights);
+    add_text(l, "reason", reasons[result->end]);
+    add_number(l, "step", (double)result->position.step);
+    add_measure(l, "seconds", result->seconds);
+    add_number(l, "peak_bytes", (double)(t->peak_bytes > 0 ? t->peak_bytes : peak_of_process()));
+    return end_event(v, from, e);
+}
+
+/* ---- reading ---- */
+
+static int64_t count_of(const cJSON *member) {
+    return cJSON_IsNumber(member) && fabs(member->valuedouble) < 0x1p53 ? (int64_t)member->valuedouble : 0;
+}
+
+/* What rt_event_epoch() wrote: members before the reports and after them are known by their places. */
+static bool read_epoch(const cJSON *event, int64_t *number, RtEpoch *epoch) {
+    enum { BEFORE = 2 };
+    const int after = 3 + (cJSON_GetObjectItemCaseSensitive(event, "weights_sha256") != NULL);
+    int n = cJSON_GetArraySize(event) - BEFORE - after;
+    RtReport *reports = n >= 0 ? calloc((size_t)n + 1, sizeof *reports) : NULL;
+    if (reports == NULL) return false;
+    const cJSON *member = event->child->next;
+    *number = count_of(member);
+    for (int i = 0; i < n; i++) {
+        member = member->next;
+        reports[i] = (RtReport){member->string, cJSON_IsNumber(member) ? member->valuedouble : NAN};
+    }
+    const cJSON *step = member->next, *seconds = event->child->prev; /* the first one's `prev` is the last one */
+    *epoch = (RtEpoch){.point.position.step = count_of(step),
+                       .nreports = n,
+                       .reports = reports,
+                       .samples_per_s = seconds->prev->valuedouble,
+                       .seconds = seconds->valuedouble};
+    return true;
+}
+
+bool rt_events_read(const char *lines, void (*epoch)(void *self, const char *block, int64_t number, const RtEpoch *),
+                    void *self) {
+    static const char start[] = "{\"event\":\"start\"", whole[] = "{\"event\":\"epoch\"";
+    cJSON *block = NULL; /* the start event of the epochs that follow */
+    bool good = true;
+    for (const char *line = lines, *end; good && (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        bool is_start = strncmp(line, start, sizeof start - 1) == 0;
+        if (!is_start && strncmp(line, whole, sizeof whole - 1) != 0) continue;
+        cJSON *event = cJSON_ParseWithLength(line, (size_t)(end - line));
+        RtEpoch told;
+        int64_t number;
+        if (is_start) {
+            cJSON_Delete(block);
+            block = event;
+            continue;
+        }
+        good = event != NULL && read_epoch(event, &number, &told);
+        const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(block, "name"));
+        if (good) epoch(self, name, number, &told);
+        if (good) free((RtReport *)told.reports);
+        cJSON_Delete(event);
+    }
+    cJSON_Delete(block);
+    return good;
 }

@@ -1,7 +1,7 @@
 /* Lines for people. */
 #include "runtime/progress.h"
+#include "runtime/lines.h"
 #include <math.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -39,57 +39,39 @@ void rt_progress_open(RtProgress *p, const RtTrain *t) {
     p->colour = p->live && (no_colour == NULL || *no_colour == '\0');
 }
 
-/* A line being put together; it stays empty where there is no memory for it. */
-typedef struct {
-    FILE *stream;
-    char *text;
-    size_t length;
-} Line;
-
-static void add(Line *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void add(Line *l, const char *format, ...) {
-    if (l->stream == NULL) l->stream = open_memstream(&l->text, &l->length);
-    if (l->stream == NULL) return;
-    va_list args;
-    va_start(args, format);
-    vfprintf(l->stream, format, args);
-    va_end(args);
-}
-
 /* Its first `room` bytes at most. */
-static const char *line_end(Line *l, size_t room) {
-    if (l->stream == NULL || fclose(l->stream) != 0 || l->text == NULL) return "";
+static const char *first_bytes(RtLines *l, size_t room) {
+    if (l->text == NULL) return "";
     if (l->length > room) l->text[room] = '\0';
     return l->text;
 }
 
-static void add_epoch(Line *l, const RtProgress *p, int64_t number) {
-    if (p->title != NULL) add(l, "%s ", p->title);
-    add(l, "epoch %lld", (long long)number);
-    if (p->epochs > 0) add(l, "/%lld", (long long)p->epochs);
+static void add_epoch(RtLines *l, const RtProgress *p, int64_t number) {
+    if (p->title != NULL) rt_lines_add(l, "%s ", p->title);
+    rt_lines_add(l, "epoch %lld", (long long)number);
+    if (p->epochs > 0) rt_lines_add(l, "/%lld", (long long)p->epochs);
 }
 
-static void add_reports(Line *l, const RtReport *reports, int n, bool known_only) {
+static void add_reports(RtLines *l, const RtReport *reports, int n, bool known_only) {
     for (int i = 0; i < n; i++) {
         if (isnan(reports[i].value)) { /* whichever sign it has */
-            if (!known_only) add(l, "  %s nan", reports[i].name);
+            if (!known_only) rt_lines_add(l, "  %s nan", reports[i].name);
             continue;
         }
-        add(l, "  %s %.5g", reports[i].name, reports[i].value);
+        rt_lines_add(l, "  %s %.5g", reports[i].name, reports[i].value);
     }
 }
 
-static void add_rate(Line *l, double samples_per_s) {
-    if (samples_per_s > 0) add(l, "  %.*f samples/s", samples_per_s < 100 ? 1 : 0, samples_per_s);
+static void add_rate(RtLines *l, double samples_per_s) {
+    if (samples_per_s > 0) rt_lines_add(l, "  %.*f samples/s", samples_per_s < 100 ? 1 : 0, samples_per_s);
 }
 
-static void add_time(Line *l, double seconds) {
+static void add_time(RtLines *l, double seconds) {
     long long s = (long long)(seconds + 0.5);
     if (s >= 3600)
-        add(l, "  %lld:%02lld:%02lld", s / 3600, s / 60 % 60, s % 60);
+        rt_lines_add(l, "  %lld:%02lld:%02lld", s / 3600, s / 60 % 60, s % 60);
     else
-        add(l, "  %lld:%02lld", s / 60, s % 60);
+        rt_lines_add(l, "  %lld:%02lld", s / 60, s % 60);
 }
 
 void rt_progress_step(RtProgress *p, double loss) {
@@ -108,7 +90,7 @@ static size_t terminal_width(const RtProgress *p) {
 }
 
 /* The reports of the epoch so far; of the loss, what it is by now. */
-static void add_current(Line *l, const RtProgress *p, const RtNow *now) {
+static void add_current(RtLines *l, const RtProgress *p, const RtNow *now) {
     bool told = p->weight == 0;
     for (int i = 0; i < now->nreports; i++) {
         RtReport r = now->reports[i];
@@ -122,50 +104,54 @@ static void add_current(Line *l, const RtProgress *p, const RtNow *now) {
 
 void rt_progress_draw(RtProgress *p, const RtNow *now, double seconds) {
     p->next_draw = seconds + 0.1;
-    Line head = {0}, rest = {0};
+    RtLines head = {0}, rest = {0};
     char curve[RT_SPARK_BYTES] = "";
     add_epoch(&head, p, now->epoch);
     int full = (int)(now->done * (double)BAR);
-    add(&head, " [");
-    for (int i = 0; i < BAR; i++) add(&head, "%c", i < full ? '=' : i == full ? '>' : ' ');
-    add(&head, "]");
+    rt_lines_add(&head, " [");
+    for (int i = 0; i < BAR; i++) rt_lines_add(&head, "%c", i < full ? '=' : i == full ? '>' : ' ');
+    rt_lines_add(&head, "]");
     add_current(&rest, p, now);
     add_rate(&rest, now->samples_per_s);
     if (now->left >= 0) {
         add_time(&rest, now->left);
-        add(&rest, " left");
+        rt_lines_add(&rest, " left");
     }
     /* One column short of the width: a full line would wrap, and could not be drawn over. */
     size_t room = terminal_width(p) - 1;
-    const char *front = line_end(&head, room);
+    const char *front = first_bytes(&head, room);
     room = room > head.length ? room - head.length : 0;
-    const char *back = line_end(&rest, room);
+    const char *back = first_bytes(&rest, room);
     room = room > rest.length ? room - rest.length : 0;
     if (p->blocks && room > 3) rt_spark_print(&p->curve, room - 1 < CURVE ? (int)room - 1 : CURVE, curve);
     fprintf(p->out, "\r%s%s%s%s%s%s\x1b[K", p->colour ? "\x1b[36m" : "", front, *curve ? " " : "", curve,
             p->colour ? "\x1b[0m" : "", back);
-    free(head.text);
-    free(rest.text);
+    rt_lines_free(&head);
+    rt_lines_free(&rest);
     fflush(p->out);
     p->drawn = true;
 }
 
 void rt_progress_close(RtProgress *p) {
-    if (p->out == NULL || !p->drawn) return;
-    fprintf(p->out, "\r\x1b[K");
-    fflush(p->out);
+    if (p->out == NULL) return;
+    if (p->drawn) fputs("\r\x1b[K", p->out);
     p->drawn = false;
+    fflush(p->out);
 }
 
 void rt_progress_epoch(RtProgress *p, int64_t number, const RtEpoch *epoch) {
     if (p->out == NULL) return;
-    rt_progress_close(p);
-    Line l = {0};
+    RtLines l = {0};
+    if (p->drawn) rt_lines_add(&l, "\r\x1b[K");
+    p->drawn = false;
     add_epoch(&l, p, number);
     add_reports(&l, epoch->reports, epoch->nreports, false);
     add_rate(&l, epoch->samples_per_s);
-    add(&l, "  %.2f s", epoch->seconds);
-    fprintf(p->out, "%s\n", line_end(&l, SIZE_MAX));
-    free(l.text);
-    fflush(p->out);
+    rt_lines_add(&l, "  %.2f s\n", epoch->seconds);
+    fputs(first_bytes(&l, SIZE_MAX), p->out);
+    rt_lines_free(&l);
+}
+
+void rt_progress_write(RtProgress *p) {
+    if (p->out != NULL) fflush(p->out);
 }

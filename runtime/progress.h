@@ -34,9 +34,10 @@ typedef struct {
 } RtNow;
 void rt_progress_draw(RtProgress *p, const RtNow *now, double seconds);
 
-/** The line of a complete epoch. */
+/** The line of a complete epoch; it waits for rt_progress_write(). */
 void rt_progress_epoch(RtProgress *p, int64_t number, const RtEpoch *epoch);
-/** Takes the live line away. */
+void rt_progress_write(RtProgress *p);
+/** Takes the live line away; all else is written. */
 void rt_progress_close(RtProgress *p);
 
 #endif

@@ -1,78 +1,77 @@
 #include "runtime/table.h"
+#include "runtime/events.h"
+#include "runtime/files.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static bool cannot_write(const RtTable *b, RtError *e) {
-    return rt_fail(e, "%s: cannot be written: %s", b->train->table_path, strerror(errno));
-}
-
-/* How many epochs the log tells of, up to where the run goes on. */
-static long told_epochs(const RtTrain *t) {
-    FILE *log = t->log_path != NULL && t->start.log_bytes > 0 ? fopen(t->log_path, "r") : NULL;
-    char *line = NULL;
-    size_t room = 0;
-    long n = 0;
-    ssize_t length;
-    for (int64_t at = 0; log != NULL && at < t->start.log_bytes && (length = getline(&line, &room, log)) > 0;
-         at += length)
-        n += strncmp(line, "{\"event\":\"epoch\"", 16) == 0;
-    free(line);
-    if (log != NULL) fclose(log);
-    return n;
-}
-
-/* Cuts the file behind its first `lines` lines. */
-static bool keep_lines(FILE *f, long lines) {
-    rewind(f);
-    for (int c; lines > 0 && (c = getc(f)) != EOF;) lines -= c == '\n';
-    off_t at = ftello(f);
-    return at >= 0 && fflush(f) == 0 && ftruncate(fileno(f), at) == 0 && fseeko(f, at, SEEK_SET) == 0;
-}
-
-bool rt_table_open(RtTable *b, const RtTrain *t, RtError *e) {
-    *b = (RtTable){.train = t};
-    if (t->table_path == NULL) return true;
-    bool fresh = t->start.log_bytes == 0;
-    if (!fresh) b->file = fopen(t->table_path, "r+");
-    if (b->file != NULL) return keep_lines(b->file, 1 + told_epochs(t)) || cannot_write(b, e);
-    b->file = fopen(t->table_path, "w");
-    if (b->file == NULL) return cannot_write(b, e);
-    fprintf(b->file, "block,epoch,step");
-    for (int i = 0; i < t->ncolumns; i++) fprintf(b->file, ",%s", t->columns[i]);
-    fprintf(b->file, ",samples_per_s,seconds\n");
-    return fflush(b->file) == 0 || cannot_write(b, e);
-}
-
 /* Empty where the epoch does not report it. */
-static void add_cell(FILE *f, const RtEpoch *epoch, const char *name) {
-    putc(',', f);
+static void add_cell(RtLines *l, const RtEpoch *epoch, const char *name) {
+    rt_lines_add_text(l, ",", 1);
     for (int i = 0; i < epoch->nreports; i++) {
         if (strcmp(epoch->reports[i].name, name) != 0) continue;
-        if (isnan(epoch->reports[i].value)) /* whichever sign it has */
-            fputs("nan", f);
+        double v = epoch->reports[i].value;
+        if (isnan(v)) /* whichever sign it has */
+            rt_lines_add(l, "nan");
         else
-            fprintf(f, "%.9g", epoch->reports[i].value);
+            rt_lines_add(l, "%.9g", v);
         return;
     }
 }
 
-bool rt_table_epoch(RtTable *b, int64_t number, const RtEpoch *epoch, RtError *e) {
+static void add_row(void *self, const char *block, int64_t number, const RtEpoch *epoch) {
+    RtTable *b = self;
     const RtTrain *t = b->train;
-    if (b->file == NULL) return true;
-    fprintf(b->file, "%s,%lld,%lld", t->name != NULL ? t->name : "", (long long)number,
-            (long long)epoch->point.position.step);
-    for (int i = 0; i < t->ncolumns; i++) add_cell(b->file, epoch, t->columns[i]);
-    fprintf(b->file, ",%.0f,%.3f\n", epoch->samples_per_s, epoch->seconds);
-    return fflush(b->file) == 0 || cannot_write(b, e);
+    RtLines *l = &b->lines;
+    rt_lines_add(l, "%s,%lld,%lld", block != NULL ? block : "", (long long)number,
+                 (long long)epoch->point.position.step);
+    for (int i = 0; i < t->ncolumns; i++) add_cell(l, epoch, t->columns[i]);
+    rt_lines_add(l, ",%.0f,%.3f\n", epoch->samples_per_s, epoch->seconds);
+}
+
+/* The rows of what the log, which has been cut to where the run goes on, tells. */
+static bool add_rows_before(RtTable *b, RtError *e) {
+    const RtTrain *t = b->train;
+    size_t size;
+    if (t->log_path == NULL || t->start.log_bytes == 0) return true;
+    char *log = rt_file_read(t->log_path, SIZE_MAX / 4, &size, e);
+    if (log == NULL) return false;
+    bool good = rt_events_read(log, add_row, b) || rt_fail(e, "%s: it is not the log of a run", t->log_path);
+    free(log);
+    return good;
+}
+
+bool rt_table_open(RtTable *b, const RtTrain *t, RtError *e) {
+    *b = (RtTable){.train = t, .file = -1};
+    if (t->table_path == NULL) return true;
+    b->file = open(t->table_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (b->file < 0) return rt_fail(e, "%s: cannot be written: %s", t->table_path, strerror(errno));
+    rt_lines_add(&b->lines, "block,epoch,step");
+    for (int i = 0; i < t->ncolumns; i++) rt_lines_add(&b->lines, ",%s", t->columns[i]);
+    rt_lines_add(&b->lines, ",samples_per_s,seconds\n");
+    return add_rows_before(b, e) && rt_table_write(b, e);
+}
+
+void rt_table_epoch(RtTable *b, int64_t number, const RtEpoch *epoch) {
+    if (b->file >= 0) add_row(b, b->train->name, number, epoch);
+}
+
+bool rt_table_write(RtTable *b, RtError *e) {
+    if (b->file < 0) return true;
+    bool good = rt_lines_write(&b->lines, 0, b->file) ||
+                rt_fail(e, "%s: cannot be written: %s", b->train->table_path, strerror(errno));
+    rt_lines_cut(&b->lines, 0);
+    return good;
 }
 
 bool rt_table_close(RtTable *b, RtError *e) {
-    if (b->file == NULL) return true;
-    bool good = !ferror(b->file);
-    good = fclose(b->file) == 0 && good;
-    b->file = NULL;
-    return good || rt_fail(e, "%s: could not be written in full", b->train->table_path);
+    if (b->file < 0) return true;
+    bool good = rt_table_write(b, e);
+    if (close(b->file) != 0 && good) good = rt_fail(e, "%s: could not be written in full", b->train->table_path);
+    b->file = -1;
+    rt_lines_free(&b->lines);
+    return good;
 }

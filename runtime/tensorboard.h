@@ -21,7 +21,7 @@ bool rt_tb_close(RtTensorBoard *t, RtError *e);
 void rt_tb_flush(RtTensorBoard *t);
 
 void rt_tb_scalar(RtTensorBoard *t, const char *tag, int64_t step, double value);
-/** How the elements of a float array are spread. */
+/** How the elements of a float array are spread; of long ones, every k-th is looked at, 65536 at most. */
 void rt_tb_histogram(RtTensorBoard *t, const char *tag, int64_t step, const RtArray *a);
 /** A picture, u8 [height, width, 1 or 3]. */
 bool rt_tb_picture(RtTensorBoard *t, const char *tag, int64_t step, const RtArray *a, RtError *e);

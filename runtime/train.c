@@ -9,6 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Seconds, and bytes of the log, that wait to be written at most; what is told before a batch of half as long does not
+ * wait for it. */
+static const double LONGEST_WAIT = 0.1;
+enum { MOST_WAITING = 1 << 16 };
+
 /* What one loop of the run has come to in the epoch at hand. */
 typedef struct {
     int32_t *rows;     /* of the data set in its own order; shuffled in place where the loop trains */
@@ -34,6 +39,9 @@ typedef struct {
     double *sums;
     char **names; /* of all reports, distinct */
     double started, epoch_started;
+    double next_write; /* when what is told is written, on rt_seconds() */
+    bool waiting;      /* there is something to write */
+    bool slow;         /* batches take so long that nothing should wait for the next one */
     bool failed, signalled;
     bool cut; /* the step limit came inside a loop, at `cut_at`; evaluating loops still run */
     RtPosition cut_at;
@@ -188,6 +196,25 @@ static double seconds_left(const Run *run, double now, double done) {
     return share > 0.001 && share <= 1 ? (now - run->started) * (1 / share - 1) : -1;
 }
 
+/* ---- what is told, on its way ---- */
+
+/* Writes what was told: the log last, as the others are made to agree with it where a run goes on. */
+static bool write_told(Run *run) {
+    run->waiting = false;
+    run->next_write = rt_seconds() + LONGEST_WAIT;
+    rt_progress_write(&run->progress);
+    if (run->t->written != NULL) run->t->written(run->t->user);
+    run->failed = !rt_table_write(&run->table, run->e) || !rt_events_write(&run->events, run->e) || run->failed;
+    return !run->failed;
+}
+
+/* Ten times a second, as each write costs as much as a short step. */
+static bool is_due(const Run *run, double now) {
+    return run->slow || now >= run->next_write || run->events.lines.length - run->events.written > MOST_WAITING;
+}
+
+static bool write_due(Run *run, double now) { return !run->waiting || !is_due(run, now) || write_told(run); }
+
 static void show_progress(Run *run, double now) {
     double done = epoch_done(run);
     RtNow state = {.epoch = run->at.epoch + 1,
@@ -219,6 +246,15 @@ static void run_batch(Run *run, const RtLoop *l, LoopState *s, int64_t first, in
 /* Seconds so far that count for no loop: code was made. */
 static double made_seconds(const RtTrain *t) { return t->making ? *t->making : 0; }
 
+/* Tells of the batch that has just ended, where it is that one's turn. */
+static bool tell_step(Run *run, const RtLoop *l, const LoopState *s) {
+    int64_t every = run->t->log_every;
+    if (!l->trains || every <= 0 || run->at.step % every != 0) return true;
+    run->waiting = true;
+    run->failed = !rt_event_step(&run->events, run->at.step, s->batch, l->nreports, run->e);
+    return !run->failed;
+}
+
 /* The batches that are left of loop run->at.loop; false where the run must end here. */
 static bool run_batches(Run *run, const RtLoop *l, LoopState *s, double *reports) {
     const RtTrain *t = run->t;
@@ -240,13 +276,10 @@ static bool run_batches(Run *run, const RtLoop *l, LoopState *s, double *reports
             run->failed = !rt_fail(run->e, "a step of training failed");
             return false;
         }
-        double now = rt_seconds();
-        s->seconds = now - made_seconds(t) - before;
-        if (l->trains && t->log_every > 0 && run->at.step % t->log_every == 0 &&
-            !rt_event_step(&run->events, run->at.step, s->batch, l->nreports, run->e)) {
-            run->failed = true;
-            return false;
-        }
+        double now = rt_seconds(), seconds = now - made_seconds(t) - before;
+        run->slow = run->slow || seconds - s->seconds > LONGEST_WAIT / 2;
+        s->seconds = seconds;
+        if (!tell_step(run, l, s) || !write_due(run, now)) return false;
         if (l->trains && l->nreports > 0) rt_progress_step(&run->progress, s->batch[0].value);
         if (rt_progress_due(&run->progress, now)) show_progress(run, now);
     }
@@ -304,7 +337,8 @@ static RtPoint point_of(const Run *run) {
     return (RtPoint){.position = run->at,
                      .nsums = run->nreports,
                      .sums = run->sums,
-                     .log_bytes = told ? run->cut_log : rt_events_log_bytes(&run->events)};
+                     .log_bytes = told ? run->cut_log : rt_events_log_bytes(&run->events),
+                     .log_tail = told ? NULL : run->events.lines.text};
 }
 
 /* What the epoch came to; a loop that the limit of steps came before has nothing to tell. */
@@ -317,12 +351,21 @@ static int told_reports(const Run *run) {
     return n;
 }
 
+/* What the user makes of an epoch: that may take its time, over the first one or for a large checkpoint. */
+static RtNext judge_epoch(Run *run, const RtEpoch *epoch) {
+    const RtTrain *t = run->t;
+    if (t->epoch_end == NULL) return RT_GO_ON;
+    if (run->at.epoch <= t->start.position.epoch + 1 || is_due(run, rt_seconds())) rt_progress_write(&run->progress);
+    return t->epoch_end(t->user, epoch, run->e);
+}
+
 /* Tells of the epoch that has just ended; false where the run must end, then *end says why. */
 static bool end_epoch(Run *run, RtEnd *end) {
     int64_t number = ++run->at.epoch;
     run->at.loop = 0;
     run->at.batch = 0;
     if (run->cut) {
+        if (!write_told(run)) return false;
         run->at = run->cut_at;
         run->cut_log = rt_events_log_bytes(&run->events);
     }
@@ -334,12 +377,12 @@ static bool end_epoch(Run *run, RtEnd *end) {
                      .seconds = rt_seconds() - run->epoch_started};
     if (run->t->weights_hash != NULL) epoch.weights = run->t->weights_hash(run->t->user);
     rt_progress_epoch(&run->progress, number, &epoch);
-    run->failed =
-        !rt_event_epoch(&run->events, number, &epoch, run->e) || !rt_table_epoch(&run->table, number, &epoch, run->e);
+    rt_table_epoch(&run->table, number, &epoch);
+    run->failed = !rt_event_epoch(&run->events, number, &epoch, run->e);
+    run->waiting = true;
     epoch.point = point_of(run); /* its event is in the log now */
-    RtNext next = RT_GO_ON;
-    if (!run->failed && run->t->epoch_end != NULL) next = run->t->epoch_end(run->t->user, &epoch, run->e);
-    if (next == RT_FAILED) run->failed = true;
+    RtNext next = run->failed ? RT_FAILED : judge_epoch(run, &epoch);
+    run->failed = next == RT_FAILED || !write_due(run, rt_seconds());
     *end = next == RT_STOP ? RT_END_STOPPED : RT_END_STEPS;
     return !run->failed && next == RT_GO_ON && !limit_reached(run);
 }
@@ -366,13 +409,16 @@ static bool run_all(Run *run, RtTrained *result) {
     const RtTrain *t = run->t;
     run->started = rt_seconds();
     run->at = t->start.position;
+    run->next_write = run->started + LONGEST_WAIT;
+    run->waiting = true;
     if (!rt_event_start(&run->events, run->e)) return false;
     result->end = run_epochs(run);
     rt_progress_close(&run->progress);
     result->signal = run->signalled ? rt_signals_seen(t->signals) : 0;
     result->position = run->at;
+    if (run->failed || !write_told(run)) return false;
     RtPoint point = point_of(run);
-    if (run->failed || (t->finish != NULL && !t->finish(t->user, &point, run->e))) return false;
+    if (t->finish != NULL && !t->finish(t->user, &point, run->e)) return false;
     result->seconds = rt_seconds() - run->started;
     bool good = rt_event_end(&run->events, result, run->e);
     result->log_bytes = rt_events_log_bytes(&run->events);
@@ -380,10 +426,10 @@ static bool run_all(Run *run, RtTrained *result) {
 }
 
 bool rt_train(const RtTrain *t, RtTrained *result, RtError *e) {
-    Run run = {.t = t, .e = e};
+    Run run = {.t = t, .e = e, .events.log = -1, .table.file = -1};
     *result = (RtTrained){.end = RT_END_STOPPED};
     rt_progress_open(&run.progress, t);
-    bool good = prepare(&run) && rt_table_open(&run.table, t, e) && rt_events_open(&run.events, t, e);
+    bool good = prepare(&run) && rt_events_open(&run.events, t, e) && rt_table_open(&run.table, t, e);
     good = good && run_all(&run, result);
     good = rt_events_close(&run.events, good ? e : NULL) && good;
     good = rt_table_close(&run.table, good ? e : NULL) && good;

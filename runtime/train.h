@@ -36,8 +36,9 @@ typedef struct {
 typedef struct {
     RtPosition position;
     int nsums;
-    const double *sums; /* of each report over the samples of the epoch at hand, all loops in order; NULL: all 0 */
-    int64_t log_bytes;  /* of the log so far: what stands behind them is of a time that a resumed run repeats */
+    const double *sums;   /* of each report over the samples of the epoch at hand, all loops in order; NULL: all 0 */
+    int64_t log_bytes;    /* of the log so far: what stands behind them is of a time that a resumed run repeats */
+    const char *log_tail; /* the last of them, which the file may lose or not have yet; may be NULL */
 } RtPoint;
 
 /** One reported value. */
@@ -93,6 +94,8 @@ typedef struct {
     const double *making;     /* seconds so far in which steps were not run but compiled; may be NULL */
 
     void *user;
+    /** What is told so far is written now (may be NULL): what the user tells beside it should be, too. */
+    void (*written)(void *user);
     /** A hash of the weights, for the event of an epoch (may be NULL). */
     const char *(*weights_hash)(void *user);
     /** After each epoch (may be NULL): checkpoints, keep_best, stop_when. RT_FAILED must fill the error. */

@@ -29,7 +29,12 @@ static int work_train(Driver *d, CommandLine *l) { return (void)l, driver_train(
 static int work_eval(Driver *d, CommandLine *l) { return (void)l, driver_train(d, true); }
 static int work_summary(Driver *d, CommandLine *l) { return (void)l, driver_summary(d); }
 static int work_bench(Driver *d, CommandLine *l) { return (void)l, driver_bench(d); }
-static int run_train(CommandLine *l) { return l->npositional > 1 ? too_many(l, 1) : with_driver(l, work_train); }
+
+static int run_train(CommandLine *l) {
+    setvbuf(stdout, NULL, _IOFBF, BUFSIZ); /* on a terminal too: lines are written when it is time, not one by one */
+    return l->npositional > 1 ? too_many(l, 1) : with_driver(l, work_train);
+}
+
 static int run_eval(CommandLine *l) { return l->npositional > 1 ? too_many(l, 1) : with_driver(l, work_eval); }
 static int run_summary(CommandLine *l) { return l->npositional > 1 ? too_many(l, 1) : with_driver(l, work_summary); }
 static int run_bench(CommandLine *l) { return l->npositional > 1 ? too_many(l, 1) : with_driver(l, work_bench); }

@@ -18,6 +18,8 @@ train whole || fail "train"
 tensors whole/checkpoint.safetensors >whole.tensors
 rows() { sed 's/,[^,]*,[^,]*$//' "$1/log.csv"; }
 rows whole >whole.rows
+epochs() { grep '"event":"epoch"' "$1/log.jsonl" | sed 's/,"samples_per_s".*//'; }
+epochs whole >whole.epochs
 
 # strike EPOCHS SECONDS FLAGS...: kills a run in run/ so long after its log has told of so many epochs.
 strike() {
@@ -54,6 +56,7 @@ for i in $(seq "${NNC_KILLS:-10}"); do
     tensors run/checkpoint.safetensors | cmp - whole.tensors || fail "kill $i: another checkpoint"
     cmp run/run.json whole/run.json || fail "kill $i: another record"
     rows run | cmp - whole.rows || fail "kill $i: another table"
+    epochs run | cmp - whole.epochs || fail "kill $i: another log"
     left=$(ls -A run | grep -v tfevents | tr '\n' ' ')
     [ "$left" = '.lock checkpoint.safetensors log.csv log.jsonl report.html run.json weights.safetensors ' ] || fail "kill $i: left behind: $left"
 done

@@ -1,6 +1,7 @@
 /* links: nnc_rt */
 /* The epoch loop: order, batches, averages, limits, events, going on where a run stopped. */
 #include "runtime/files.h"
+#include "runtime/lines.h"
 #include "runtime/train.h"
 #include <cjson/cJSON.h>
 #include <criterion/criterion.h>
@@ -26,6 +27,10 @@ typedef struct {
     RtPosition finished;
     RtPoint point; /* of finish(), its sums kept in `sums` */
     double sums[3];
+    RtPoint kept; /* of the epoch `keep`, with its sums and tail */
+    int keep;
+    double kept_sums[3];
+    char kept_tail[4096];
     double losses[MAX_CALLS]; /* the average of each whole epoch */
     int nlosses;
 } Trace;
@@ -61,6 +66,12 @@ static RtNext epoch_end(void *user, const RtEpoch *epoch, RtError *e) {
         return RT_FAILED;
     }
     cr_expect(epoch->nreports == 3);
+    if (t->ended == t->keep) {
+        t->kept = epoch->point;
+        t->kept.sums = memcpy(t->kept_sums, epoch->point.sums, sizeof t->kept_sums);
+        snprintf(t->kept_tail, sizeof t->kept_tail, "%s", epoch->point.log_tail);
+        t->kept.log_tail = t->kept_tail;
+    }
     if (epoch->whole) t->losses[t->nlosses++] = epoch->reports[0].value;
     return t->ended == t->stop_after ? RT_STOP : RT_GO_ON;
 }
@@ -281,6 +292,86 @@ Test(train, the_log_is_cut_where_a_run_goes_on) {
     free(log);
     unlink(path);
     free_rig(r);
+}
+
+/* The number of each line's epoch event, in order, "s" and "e" for start and end. */
+static void print_epochs(const char *path, char text[64]) {
+    size_t size;
+    char *log = rt_file_read(path, 1 << 20, &size, NULL);
+    cr_assert_not_null(log);
+    *text = 0;
+    for (char *line = strtok(log, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        long epoch;
+        size_t n = strlen(text);
+        if (sscanf(line, "{\"event\":\"epoch\",\"epoch\":%ld", &epoch) == 1)
+            snprintf(text + n, 64 - n, "%ld", epoch);
+        else
+            snprintf(text + n, 64 - n, "%c", line[strlen("{\"event\":\"")]);
+    }
+    free(log);
+}
+
+/* What a killed run had told and not written, or what the disk has lost of it, a checkpoint has: the log and the table
+ * go on without a gap and without telling anything twice. */
+Test(train, lost_lines_come_back_where_a_run_goes_on) {
+    static const char *const columns[] = {"loss"};
+    for (int losing = 0; losing < 2; losing++) {
+        Rig *r = new_rig();
+        char log[256], table[256], epochs[64];
+        snprintf(log, sizeof log, "/tmp/rt-train-lost-%ld.jsonl", (long)getpid());
+        snprintf(table, sizeof table, "/tmp/rt-train-lost-%ld.csv", (long)getpid());
+        r->train.log_path = log;
+        r->train.table_path = table;
+        r->train.columns = columns;
+        r->train.ncolumns = 1;
+        r->train.quiet = true;
+        r->train.epochs = 4;
+        r->trace.keep = 3;
+        cr_assert(go(r), "%s", r->e.text);
+        RtPoint kept = r->trace.kept;
+        cr_assert(*kept.log_tail && kept.position.epoch == 3, "epochs of microseconds wait to be written");
+        print_epochs(log, epochs);
+        cr_expect_str_eq(epochs, "s1234e");
+        if (losing) cr_assert(truncate(log, (off_t)(kept.log_bytes - (int64_t)strlen(kept.log_tail))) == 0);
+        if (losing) cr_assert(truncate(table, 3) == 0);
+        r->train.start = kept;
+        cr_assert(go(r), "%s", r->e.text);
+        print_epochs(log, epochs);
+        cr_expect_str_eq(epochs, "s123s4e");
+        size_t size;
+        char *rows = rt_file_read(table, 1 << 20, &size, &r->e);
+        cr_assert_not_null(rows, "%s", r->e.text);
+        cr_expect(strncmp(rows, "block,epoch,step,loss,samples_per_s,seconds\n", 43) == 0, "%s", rows);
+        for (int i = 1; i <= 4; i++) {
+            char row[64];
+            snprintf(row, sizeof row, "\n,%d,%d,4.5,", i, 3 * i);
+            cr_expect_not_null(strstr(rows, row), "no %s in %s", row, rows);
+        }
+        free(rows);
+        unlink(log);
+        unlink(table);
+        free_rig(r);
+    }
+}
+
+Test(train, numbers_and_strings_of_json) {
+    static const struct {
+        double v;
+        const char *text;
+    } numbers[] = {{0, "0"},      {-3, "-3"},         {0.1, "0.1"},   {1.0 / 3, "0.33333333333333331"}, {1e22, "1e+22"},
+                   {NAN, "null"}, {INFINITY, "null"}, {-2.5, "-2.5"}, {123456789012.0, "123456789012"}};
+    RtLines l = {0};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        rt_lines_cut(&l, 0);
+        rt_lines_add_number(&l, numbers[i].v);
+        cr_expect_str_eq(l.text, numbers[i].text);
+    }
+    rt_lines_cut(&l, 0);
+    rt_lines_add_quoted(&l, "a\"b\\c\n\td\x01\xc3\xa9");
+    cr_expect_str_eq(l.text, "\"a\\\"b\\\\c\\n\\td\\u0001\xc3\xa9\"");
+    rt_lines_drop(&l, 2);
+    cr_expect(l.text[0] == '\\');
+    rt_lines_free(&l);
 }
 
 Test(train, a_callback_stops_or_fails) {
