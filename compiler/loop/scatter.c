@@ -6,6 +6,8 @@
  *   for each chunk of columns of the tile:  out[..., chunk] = 0;  for q: vector c: out[ids[q], c] += g[q, c] */
 #include "compiler/loop/common.h"
 
+enum { FEWEST_VECTORS = 4 }; /* of a unit's columns: finding the place of a row takes as long as some vectors */
+
 typedef struct {
     Builder *b;
     const Node *n;
@@ -78,7 +80,8 @@ void loop_scatter(Builder *b, const Group *group) {
     for (int v = 0; v < s.n->scatter.ndomain; v++) ns *= (double)s.n->scatter.extents[v];
     find_free_dim(&s);
     if (s.dim >= 0) {
-        int64_t extent = s.n->dims[s.dim], parts = loop_tiles((extent + s.width - 1) / s.width, ns / s.width);
+        int64_t extent = s.n->dims[s.dim], least = FEWEST_VECTORS * s.width;
+        int64_t parts = loop_tiles((extent + least - 1) / least, ns / s.width);
         s.chunk = ((extent + parts - 1) / parts + s.width - 1) / s.width * s.width;
         s.chunk = MIN(s.chunk, extent);
         units = (extent + s.chunk - 1) / s.chunk;
