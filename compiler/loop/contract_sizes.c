@@ -5,7 +5,7 @@ enum {
     MANY = 16,      /* blocks of rows for a panel that isn't in the second cache */
     REUSE = 4,      /* blocks of rows that a packed panel must serve */
     FAR = 128,      /* bytes from one sum to the next from which a is packed: lines of the cache would be read for a few
-                       numbers */
+                       numbers; samples that a batch gathers are as far as can be */
     FARTHEST = 256, /* and up to which that makes blocks of sums shorter, where a is not packed */
     WAY = 4096,     /* bytes from which on places meet in the same lines of the first cache again */
     UNITS = 16      /* that a large contraction is cut into, for any number of threads */
@@ -106,7 +106,7 @@ static bool rows_meet(const Contract *c, int row) {
 static void choose_pack_a(Contract *c) {
     int row = c->c.nrows == 1 ? c->c.rows[0] : -1, sum = c->c.ks[c->c.nks - 1];
     int64_t along_sums = load_stride(c->b->g, c->node, c->c.a, sum);
-    bool far = along_sums < INT64_MAX && along_sums * size_of(c) >= FAR && c->c.n > c->nr && row >= 0;
+    bool far = along_sums >= FAR / size_of(c) && c->c.n > c->nr && row >= 0;
     c->pack_a = !is_load(c, c->c.a) || far || (row >= 0 && rows_meet(c, row));
     c->a_by_k = c->pack_a && row >= 0 && load_stride(c->b->g, c->node, c->c.a, row) == 1 && along_sums != 1;
 }
