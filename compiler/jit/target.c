@@ -30,6 +30,8 @@ static Arch arch_of(const char *triple) {
 
 /* ---- the machine at hand ---- */
 
+Arch target_host(void) { return arch_of(NNC_HOST_TRIPLE); }
+
 static Level host_level(void) {
 #if defined __x86_64__
     __builtin_cpu_init();
@@ -120,7 +122,7 @@ bool target_find(Nnc *nnc, const char *triple, const char *cpu, Target *out) {
     *out = (Target){.triple = triple ? backend()->triple(nnc, triple) : NNC_HOST_TRIPLE, .features = ""};
     out->arch = out->triple ? arch_of(out->triple) : ARCH_OTHER;
     if (out->arch == ARCH_OTHER) return bad_target(nnc, triple ? triple : out->triple);
-    bool at_home = arch_of(NNC_HOST_TRIPLE) == out->arch;
+    bool at_home = target_host() == out->arch;
     Level level = host_level();
     out->native = at_home && is_native(nnc, triple, cpu);
     if (!out->native && !named_cpu(nnc, cpu, out, &level)) return false;

@@ -19,6 +19,9 @@ typedef struct {
     bool runs_here; /* on the machine at hand */
 } Target;
 
+/** The architecture of the machine at hand. */
+Arch target_host(void);
+
 /** The target given by --cpu (NULL or "native": the CPU at hand; a name or level such as "x86-64-v3") for `triple`
  * (NULL: the host). False after a diagnostic. */
 bool target_find(Nnc *nnc, const char *triple, const char *cpu, Target *out);

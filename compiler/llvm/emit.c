@@ -142,6 +142,8 @@ static void emit_kernel(Emit *e, const Kernel *k, const char *symbol, bool inter
     size_t nvars = (size_t)MAX(k->nvars, 1);
     e->vars = xcalloc(nvars, sizeof(V));
     e->var_inside = xcalloc(nvars, sizeof(bool));
+    e->bound = xcalloc(nvars, sizeof *e->bound);
+    for (size_t i = 0; i < nvars; i++) e->bound[i] = 1;
     e->vars[0] = k->tiles == 1 ? l_i64(l, 0) : LLVMGetParam(f, 1);
     memset(e->bases, 0, (size_t)(BASE_FIRST_INPUT + e->unit->ninputs + e->unit->nresults) * sizeof *e->bases);
     l_at(l, LLVMAppendBasicBlockInContext(l->ctx, f, "entry"));
@@ -157,6 +159,7 @@ static void emit_kernel(Emit *e, const Kernel *k, const char *symbol, bool inter
     LLVMBuildRetVoid(l->b);
     free(e->vars);
     free(e->var_inside);
+    free(e->bound);
 }
 
 /* ---- units ---- */
@@ -191,6 +194,7 @@ void emit_kernels(const L *l, const LoopUnit *unit, const char *symbol, bool int
     free(e.reads);
     free(e.memo);
     vec_free(&e.scopes);
+    vec_free(&e.multiples);
 }
 
 typedef struct {

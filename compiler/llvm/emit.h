@@ -55,6 +55,12 @@ typedef struct {
     VEC(Accum) accums;
 } VectorLoop;
 
+/* The variable of the innermost loop times a number, counted along with it. */
+typedef struct {
+    int64_t by;
+    V v;
+} Multiple;
+
 typedef struct {
     L l;
     const LoopUnit *unit;
@@ -65,17 +71,20 @@ typedef struct {
     V *bases;            /* loaded in the entry block, NULL until needed */
     V *vars;             /* i64 values of the open loops' variables; the vector variable's is that of lane 0 */
     bool *var_inside;    /* bound inside the current vector loop */
+    uint64_t *bound;     /* when: those of outer loops before those of inner ones; above 0 */
     uint64_t *reads;     /* an expression: the buffers below it, as bits buffer % 64 */
     Memo *memo;          /* an expression */
     uint64_t stored[64]; /* when a buffer with this bit was last stored to */
     uint64_t clock, scopes_made;
     VEC(Scope) scopes;
-    VectorLoop *vector; /* the current vector loop; NULL outside */
-    int lane_var;       /* its variable; -1 where lanes == 1 */
-    int lanes;          /* 1 outside of vector loops and in a tail of one iteration */
-    int64_t lane_step;  /* the variable's value at lane 0 is a multiple of it */
-    V mask;             /* the active lanes; NULL: all */
-    bool mask_empty;    /* there may be no active lane */
+    V loop; /* the variable of the loop at run time that is open; NULL where there is none, or was one inside it */
+    VEC(Multiple) multiples; /* of `loop` */
+    VectorLoop *vector;      /* the current vector loop; NULL outside */
+    int lane_var;            /* its variable; -1 where lanes == 1 */
+    int lanes;               /* 1 outside of vector loops and in a tail of one iteration */
+    int64_t lane_step;       /* the variable's value at lane 0 is a multiple of it */
+    V mask;                  /* the active lanes; NULL: all */
+    bool mask_empty;         /* there may be no active lane */
 } Emit;
 
 /* The bit that stands for a buffer, perhaps for others too. */
@@ -100,6 +109,9 @@ void scope_close(Emit *e);
 /** min(count, limit) as an i64. */
 V emit_trip_count(Emit *e, const LoopStmt *s);
 
+/** `var`, the variable of a loop at run time, times a number of bytes. */
+V emit_times(Emit *e, V var, int64_t by);
+
 /** A loop at run time: `body` for from, from + step, ... below `to`. */
 void emit_counted(Emit *e, const LoopStmt *s, V from, V to, int64_t step, void (*body)(Emit *, const LoopStmt *, V));
 
@@ -120,6 +132,11 @@ void emit_sort(Emit *e, const LoopStmt *s);
 /** The value as an i64; that of lane 0 where it depends on the lane. */
 V emit_aff(Emit *e, const Aff *a);
 
+/** The element at `base` + a + gathered (an i64, or NULL) + more. What outer loops give is added first, so that LLVM
+ * moves it out of the inner ones; what remains there is a variable and a constant, which instructions add by
+ * themselves. */
+V emit_pointer(Emit *e, V base, LLVMTypeRef element, const Aff *a, V gathered, int64_t more);
+
 /** Whether `a` is, over the lanes, emit_aff(a) + coef * lane. */
 bool aff_in_lanes(const Emit *e, const Aff *a, int64_t *coef);
 
@@ -137,11 +154,12 @@ V emit_constant(const L *l, DType t, double f, int64_t i); /* f for float types,
 
 /* ---- emit_memory.c: loads and stores ---- */
 
-/* An element offset: first + step * lane, or one a lane. */
+/* An element offset: aff + gathered + step * lane, or one a lane. */
 typedef struct {
-    V first;
+    const Aff *aff;
+    V gathered; /* an i64, or NULL */
     int64_t step;
-    V lanes;        /* NULL, or a vector; then first and step mean nothing */
+    V lanes;        /* NULL, or a vector; then the above means nothing */
     int64_t lo, hi; /* its bounds over the whole loops; lo < 0 where they are not known */
 } Offset;
 
@@ -152,7 +170,8 @@ void emit_store(Emit *e, int buffer, const Offset *at, Val value);
 /** Declares a stack array, or registers. */
 void emit_decl(Emit *e, int buffer);
 
-V emit_address(Emit *e, int buffer, V offset); /* offset in elements */
+V emit_address(Emit *e, int buffer, const Aff *at);
+V emit_element(Emit *e, int buffer, V offset); /* its address */
 V emit_plain_load(Emit *e, int buffer, LLVMTypeRef element_in_memory, V address);
 void emit_plain_store(Emit *e, int buffer, V value, V address);
 V emit_from_memory(const L *l, DType t, V v); /* bytes to bools */

@@ -35,24 +35,86 @@ static V sum(const L *l, V total, V term, int64_t coef) {
     return total ? LLVMBuildNSWAdd(l->b, total, term, "") : term;
 }
 
+/* A term without its coefficient. */
+static V emit_atom(Emit *e, const AffTerm *t) {
+    const L *l = &e->l;
+    if (t->kind == ATOM_VAR) {
+        if (!e->vars[t->var]) bug("kernel %s: v%d is used outside of its loop", e->kernel->name, t->var);
+        return e->vars[t->var];
+    }
+    bool positive = never_negative(e, t->of);
+    V v = emit_aff(e, t->of);
+    return t->kind == ATOM_DIV ? divide(l, v, t->by, positive) : modulo(l, v, t->by, positive);
+}
+
 V emit_aff(Emit *e, const Aff *a) {
     const L *l = &e->l;
     V total = NULL;
-    for (int i = 0; i < a->nterms; i++) {
-        const AffTerm *t = &a->terms[i];
-        V v;
-        if (t->kind == ATOM_VAR) {
-            v = e->vars[t->var];
-            if (!v) bug("kernel %s: v%d is used outside of its loop", e->kernel->name, t->var);
-        } else {
-            bool positive = never_negative(e, t->of);
-            v = emit_aff(e, t->of);
-            v = t->kind == ATOM_DIV ? divide(l, v, t->by, positive) : modulo(l, v, t->by, positive);
-        }
-        total = sum(l, total, v, t->coef);
-    }
+    for (int i = 0; i < a->nterms; i++) total = sum(l, total, emit_atom(e, &a->terms[i]), a->terms[i].coef);
     if (!total) return l_i64(l, a->constant);
     return a->constant ? LLVMBuildNSWAdd(l->b, total, l_i64(l, a->constant), "") : total;
+}
+
+/* ---- addresses ---- */
+
+/* When the innermost of its variables was bound; 0 where all are constant. */
+static uint64_t bound_at(const Emit *e, const Aff *a);
+
+static uint64_t term_bound_at(const Emit *e, const AffTerm *t) {
+    if (t->kind != ATOM_VAR) return bound_at(e, t->of);
+    return e->vars[t->var] && LLVMIsConstant(e->vars[t->var]) ? 0 : e->bound[t->var];
+}
+
+static uint64_t bound_at(const Emit *e, const Aff *a) {
+    uint64_t last = 0;
+    for (int i = 0; i < a->nterms; i++) last = MAX(last, term_bound_at(e, &a->terms[i]));
+    return last;
+}
+
+/* The terms whose variables were bound first after `after`, which becomes when. Their constants go to `constant`. */
+static V next_level(Emit *e, const Aff *a, uint64_t *after, int64_t bytes, int64_t *constant) {
+    const L *l = &e->l;
+    uint64_t next = UINT64_MAX;
+    V total = NULL;
+    for (int i = 0; i < a->nterms; i++) {
+        uint64_t bound = term_bound_at(e, &a->terms[i]);
+        if (bound > *after) next = MIN(next, bound);
+    }
+    for (int i = 0; i < a->nterms; i++) {
+        const AffTerm *t = &a->terms[i];
+        if (term_bound_at(e, t) != next) continue;
+        int64_t more = 0;
+        V v = l_without_constant(emit_atom(e, t), &more);
+        *constant += t->coef * more;
+        v = emit_times(e, v, t->coef * bytes);
+        total = total ? LLVMBuildNSWAdd(l->b, total, v, "") : v;
+    }
+    *after = next;
+    return total;
+}
+
+/* The terms whose variables are all constant. */
+static int64_t constant_terms(Emit *e, const Aff *a) {
+    int64_t total = 0, known;
+    for (int i = 0; i < a->nterms; i++) {
+        if (term_bound_at(e, &a->terms[i])) continue;
+        if (!l_constant(emit_atom(e, &a->terms[i]), &known)) bug("an index of constants is not constant");
+        total += a->terms[i].coef * known;
+    }
+    return total;
+}
+
+V emit_pointer(Emit *e, V base, LLVMTypeRef element, const Aff *a, V gathered, int64_t more) {
+    const L *l = &e->l;
+    int64_t bytes = l_bits(element) / 8, constant = a->constant + constant_terms(e, a) + more;
+    uint64_t done = 0, last = bound_at(e, a);
+    while (done < last) {
+        V level = next_level(e, a, &done, bytes, &constant);
+        if (gathered && done == last) base = l_step(l, element, base, gathered);
+        base = l_step(l, l->i8, base, level);
+    }
+    if (gathered && !last) base = l_step(l, element, base, gathered);
+    return constant ? l_step(l, element, base, l_i64(l, constant)) : base;
 }
 
 /* ---- over the lanes ---- */

@@ -23,6 +23,7 @@ static void forget_stores(Emit *e, const LoopBody *body) {
 static void iteration(Emit *e, const LoopStmt *s, V value) {
     e->vars[s->loop.var] = value;
     e->var_inside[s->loop.var] = e->vector != NULL;
+    e->bound[s->loop.var] = e->scopes_made + 1;
     scope_open(e, false);
     emit_body(e, &s->loop.body);
     scope_close(e);
@@ -39,16 +40,64 @@ V emit_trip_count(Emit *e, const LoopStmt *s) {
     return l_call2(l, "llvm.smin", limit, count);
 }
 
+/* ---- loops at run time ---- */
+
+V emit_times(Emit *e, V var, int64_t by) {
+    const L *l = &e->l;
+    bool folded = by == 1 || by == 2 || by == 4 || by == 8; /* addresses multiply by these themselves */
+    if (folded || var != e->loop) return by == 1 ? var : LLVMBuildNSWMul(l->b, var, l_i64(l, by), "");
+    for (size_t i = 0; i < e->multiples.len; i++)
+        if (e->multiples.at[i].by == by) return e->multiples.at[i].v;
+    LLVMBasicBlockRef here = l_here(l);
+    LLVMPositionBuilderBefore(l->b, var);
+    V v = LLVMBuildPhi(l->b, l->i64, "times");
+    l_at(l, here);
+    vec_push(&e->multiples, (Multiple){by, v});
+    return v;
+}
+
+/* At the end of the innermost loop. */
+static void count_multiples(Emit *e, V from, int64_t step, LLVMBasicBlockRef before) {
+    const L *l = &e->l;
+    LLVMBasicBlockRef here = l_here(l);
+    for (size_t i = 0; i < e->multiples.len; i++) {
+        const Multiple *m = &e->multiples.at[i];
+        LLVMPositionBuilderBefore(l->b, LLVMGetBasicBlockTerminator(before));
+        V first = LLVMBuildNSWMul(l->b, from, l_i64(l, m->by), "");
+        l_at(l, here);
+        V next = LLVMBuildNSWAdd(l->b, m->v, l_i64(l, step * m->by), "");
+        LLVMAddIncoming(m->v, (V[]){first, next}, (LLVMBasicBlockRef[]){before, here}, 2);
+    }
+    e->multiples.len = 0;
+}
+
+/* Where a loop turns out not to be the innermost one, its multiples are computed when they are needed. */
+static void compute_multiples(Emit *e) {
+    const L *l = &e->l;
+    LLVMBasicBlockRef here = l_here(l);
+    if (e->multiples.len) LLVMPositionBuilderBefore(l->b, LLVMGetNextInstruction(e->loop));
+    for (size_t i = 0; i < e->multiples.len; i++) {
+        const Multiple *m = &e->multiples.at[i];
+        LLVMReplaceAllUsesWith(m->v, LLVMBuildNSWMul(l->b, e->loop, l_i64(l, m->by), ""));
+        LLVMInstructionEraseFromParent(m->v);
+    }
+    l_at(l, here);
+    e->multiples.len = 0;
+}
+
 void emit_counted(Emit *e, const LoopStmt *s, V from, V to, int64_t step, void (*body)(Emit *, const LoopStmt *, V)) {
     const L *l = &e->l;
     LLVMBasicBlockRef loop = l_block(l, "loop"), after = l_block(l, "loop.end");
+    compute_multiples(e);
     LLVMBuildCondBr(l->b, LLVMBuildICmp(l->b, LLVMIntSLT, from, to, ""), loop, after);
     LLVMBasicBlockRef before = l_here(l);
     l_at(l, loop);
-    V var = LLVMBuildPhi(l->b, l->i64, "v");
+    V var = e->loop = LLVMBuildPhi(l->b, l->i64, "v");
     forget_stores(e, &s->loop.body);
     body(e, s, var);
     V next = LLVMBuildNSWAdd(l->b, var, l_i64(l, step), "");
+    if (e->loop == var) count_multiples(e, from, step, before);
+    e->loop = NULL;
     LLVMAddIncoming(var, (V[]){from, next}, (LLVMBasicBlockRef[]){before, l_here(l)}, 2);
     LLVMBuildCondBr(l->b, LLVMBuildICmp(l->b, LLVMIntSLT, next, to, ""), loop, after);
     l_at(l, after);

@@ -27,9 +27,18 @@ void emit_decl(Emit *e, int buffer) {
     s->ptr = l_alloca(&e->l, l_memory_type(&e->l, b->dtype), room, 64, b->name ? b->name : "local");
 }
 
-V emit_address(Emit *e, int buffer, V offset) {
+/* at `offset` elements */
+V emit_element(Emit *e, int buffer, V offset) {
     return l_gep(&e->l, l_memory_type(&e->l, buffer_of(e, buffer)->dtype), slot_of(e, buffer)->ptr, offset);
 }
+
+/* of the element in lane `lane` */
+static V address_of(Emit *e, int buffer, const Offset *at, int lane) {
+    return emit_pointer(e, slot_of(e, buffer)->ptr, l_memory_type(&e->l, buffer_of(e, buffer)->dtype), at->aff,
+                        at->gathered, at->step * lane);
+}
+
+V emit_address(Emit *e, int buffer, const Aff *at) { return address_of(e, buffer, &(Offset){.aff = at}, 0); }
 
 static V tagged(Emit *e, int buffer, V access) {
     const Slot *s = slot_of(e, buffer);
@@ -89,12 +98,8 @@ Offset emit_offset(Emit *e, const Place *p) {
     bool simple = aff_in_lanes(e, p->aff, &step);
     Val gather = p->gather ? emit_ex(e, p->gather) : (Val){NULL, false};
     if (simple && !gather.wide) {
-        V first = emit_aff(e, p->aff);
-        Offset at = {.first = first, .step = step, .lo = -1};
-        if (gather.v)
-            at.first = LLVMBuildAdd(l->b, first, widen(e, gather.v), "");
-        else if (!aff_range(p->aff, e->kernel->extents, e->kernel->nvars, &at.lo, &at.hi))
-            at.lo = -1;
+        Offset at = {.aff = p->aff, .gathered = gather.v ? widen(e, gather.v) : NULL, .step = step, .lo = -1};
+        if (!gather.v && !aff_range(p->aff, e->kernel->extents, e->kernel->nvars, &at.lo, &at.hi)) at.lo = -1;
         return at;
     }
     V lanes = emit_aff_lanes(e, p->aff);
@@ -106,6 +111,12 @@ Offset emit_offset(Emit *e, const Place *p) {
     return (Offset){.lanes = lanes, .lo = -1};
 }
 
+/* The offset in lane 0. */
+static V first_offset(Emit *e, const Offset *at) {
+    V first = emit_aff(e, at->aff);
+    return at->gathered ? LLVMBuildAdd(e->l.b, first, at->gathered, "") : first;
+}
+
 /* The offsets of all lanes as a vector of i64, in elements of a buffer that has one copy, or a copy a lane. */
 static V offset_lanes(Emit *e, const Slot *s, const Offset *at) {
     const L *l = &e->l;
@@ -114,27 +125,28 @@ static V offset_lanes(Emit *e, const Slot *s, const Offset *at) {
     if (at->lanes)
         v = widen(e, at->lanes);
     else
-        v = LLVMBuildAdd(l->b, l_splat(l, at->first, e->lanes), LLVMBuildMul(l->b, iota, l_int(wide, at->step), ""),
-                         "");
+        v = LLVMBuildAdd(l->b, l_splat(l, first_offset(e, at), e->lanes),
+                         LLVMBuildMul(l->b, iota, l_int(wide, at->step), ""), "");
     if (s->lanes == 1) return v;
     return LLVMBuildAdd(l->b, LLVMBuildMul(l->b, v, l_int(wide, s->lanes), ""), iota, "");
 }
 
-/* Where the lanes' elements follow each other: the offset of the first. */
-static V contiguous(Emit *e, const Slot *s, const Offset *at) {
-    if (at->lanes) return NULL;
-    if (s->lanes > 1) return at->step == 0 ? LLVMBuildMul(e->l.b, at->first, l_i64(&e->l, s->lanes), "") : NULL;
-    return at->step == 1 ? at->first : NULL;
+/* Where the lanes' elements follow each other: the address of the first. */
+static V contiguous(Emit *e, int buffer, const Offset *at) {
+    const Slot *s = slot_of(e, buffer);
+    if (at->lanes || at->step != (s->lanes > 1 ? 0 : 1)) return NULL;
+    if (s->lanes == 1) return address_of(e, buffer, at, 0);
+    return emit_element(e, buffer, LLVMBuildMul(e->l.b, first_offset(e, at), l_i64(&e->l, s->lanes), ""));
 }
 
 /* ---- loads ---- */
 
 /* The same element for all lanes; where no lane is active its place may not exist, so that another is read. */
-static V load_same(Emit *e, int buffer, V offset) {
+static V load_same(Emit *e, int buffer, const Offset *at) {
     const L *l = &e->l;
-    V any = emit_any_lane(e);
-    if (any) offset = LLVMBuildSelect(l->b, any, offset, l_i64(l, 0), "");
-    return emit_plain_load(e, buffer, l_memory_type(l, buffer_of(e, buffer)->dtype), emit_address(e, buffer, offset));
+    V any = emit_any_lane(e), from = address_of(e, buffer, at, 0);
+    if (any) from = LLVMBuildSelect(l->b, any, from, slot_of(e, buffer)->ptr, "");
+    return emit_plain_load(e, buffer, l_memory_type(l, buffer_of(e, buffer)->dtype), from);
 }
 
 static V load_masked(Emit *e, int buffer, LLVMTypeRef type, V address) {
@@ -161,9 +173,8 @@ static V load_each(Emit *e, int buffer, LLVMTypeRef type, const Offset *at) {
     if (e->mask) offsets = LLVMBuildSelect(l->b, e->mask, offsets, LLVMConstNull(LLVMTypeOf(offsets)), "");
     V all = LLVMGetPoison(type);
     for (int i = 0; i < e->lanes; i++) {
-        V offset = offsets ? l_lane(l, offsets, i) : LLVMBuildNSWAdd(l->b, at->first, l_i64(l, at->step * i), "");
-        V one = emit_plain_load(e, buffer, l_element(type), emit_address(e, buffer, offset));
-        all = l_set_lane(l, all, one, i);
+        V from = offsets ? emit_element(e, buffer, l_lane(l, offsets, i)) : address_of(e, buffer, at, i);
+        all = l_set_lane(l, all, emit_plain_load(e, buffer, l_element(type), from), i);
     }
     return all;
 }
@@ -176,12 +187,12 @@ Val emit_load(Emit *e, int buffer, const Offset *at) {
     bool wide = e->lanes > 1 && (at->lanes || at->step || s->lanes > 1);
     if (b->elems == 0)
         return (Val){LLVMConstNull(wide ? l_vector(l_type(l, b->dtype), e->lanes) : l_type(l, b->dtype)), wide};
-    if (!wide) return (Val){emit_from_memory(l, b->dtype, load_same(e, buffer, at->first)), false};
-    V first = contiguous(e, s, at), v;
+    if (!wide) return (Val){emit_from_memory(l, b->dtype, load_same(e, buffer, at)), false};
+    V first = contiguous(e, buffer, at), v;
     if (first && (!e->mask || roomy(e, buffer, at)))
-        v = emit_plain_load(e, buffer, type, emit_address(e, buffer, first));
+        v = emit_plain_load(e, buffer, type, first);
     else if (first && has_masks(e, b->dtype))
-        v = load_masked(e, buffer, type, emit_address(e, buffer, first));
+        v = load_masked(e, buffer, type, first);
     else
         v = load_each(e, buffer, type, at);
     return (Val){emit_from_memory(l, b->dtype, v), true};
@@ -190,7 +201,7 @@ Val emit_load(Emit *e, int buffer, const Offset *at) {
 /* ---- stores ---- */
 
 /* Runs `store` where any lane is active. */
-static void store_same(Emit *e, int buffer, V offset, V value) {
+static void store_same(Emit *e, int buffer, const Offset *at, V value) {
     const L *l = &e->l;
     V any = emit_any_lane(e);
     LLVMBasicBlockRef after = NULL;
@@ -200,7 +211,7 @@ static void store_same(Emit *e, int buffer, V offset, V value) {
         LLVMBuildCondBr(l->b, any, then, after);
         l_at(l, then);
     }
-    emit_plain_store(e, buffer, value, emit_address(e, buffer, offset));
+    emit_plain_store(e, buffer, value, address_of(e, buffer, at, 0));
     if (!any) return;
     LLVMBuildBr(l->b, after);
     l_at(l, after);
@@ -228,7 +239,7 @@ static void store_each(Emit *e, int buffer, V value, V offsets) {
         return;
     }
     for (int i = 0; i < e->lanes; i++)
-        emit_plain_store(e, buffer, l_lane(l, value, i), emit_address(e, buffer, l_lane(l, offsets, i)));
+        emit_plain_store(e, buffer, l_lane(l, value, i), emit_element(e, buffer, l_lane(l, offsets, i)));
 }
 
 void emit_store(Emit *e, int buffer, const Offset *at, Val value) {
@@ -238,15 +249,15 @@ void emit_store(Emit *e, int buffer, const Offset *at, Val value) {
     if (buffer_of(e, buffer)->elems == 0) return;
     bool place_wide = e->lanes > 1 && (at->lanes || at->step || s->lanes > 1);
     if (!place_wide && !value.wide) {
-        store_same(e, buffer, at->first, emit_to_memory(l, t, value.v));
+        store_same(e, buffer, at, emit_to_memory(l, t, value.v));
     } else {
-        V v = emit_to_memory(l, t, emit_wide(e, value)), first = contiguous(e, s, at);
+        V v = emit_to_memory(l, t, emit_wide(e, value)), first = contiguous(e, buffer, at);
         if (!first)
             store_each(e, buffer, v, offset_lanes(e, s, at));
         else if (!e->mask)
-            emit_plain_store(e, buffer, v, emit_address(e, buffer, first));
+            emit_plain_store(e, buffer, v, first);
         else
-            store_masked(e, buffer, at, v, emit_address(e, buffer, first));
+            store_masked(e, buffer, at, v, first);
     }
     emit_stored(e, buffer);
 }

@@ -215,7 +215,7 @@ static void pack_keys(Emit *e, const LoopStmt *s, V list, LLVMTypeRef word, int6
     V at = emit_aff(e, s->sort.keys_at), i = variable(l, l_i64(l, 0));
     While w = while_begin(l);
     while_holds(l, &w, below(l, i, l_i64(l, s->sort.n)));
-    V address = emit_address(e, s->sort.keys, s_add(l, at, get(l, i)));
+    V address = emit_element(e, s->sort.keys, s_add(l, at, get(l, i)));
     V key = orderable(l, t, emit_plain_load(e, s->sort.keys, l_memory_type(l, t), address));
     if (s->sort.descending) key = s_not(l, key);
     set_word(l, list, get(l, i), pack(l, word, key, get(l, i)));
@@ -229,7 +229,7 @@ void emit_sort(Emit *e, const LoopStmt *s) {
     DType t = e->unit->buffers.at[s->sort.keys].dtype;
     LLVMTypeRef word = word_type(l, t), type;
     int64_t len = (s->sort.n + RUN - 1) / RUN * RUN;
-    V list = emit_address(e, s->sort.room, emit_aff(e, s->sort.room_at));
+    V list = emit_address(e, s->sort.room, s->sort.room_at);
     pack_keys(e, s, list, word, len);
     V f = sort_function(l, word, s->sort.k <= FEW && 2 * s->sort.k <= len, &type);
     V sorted = LLVMBuildCall2(l->b, type, f, (V[]){list, l_i64(l, len), l_i64(l, s->sort.k)}, 3, "sorted");
@@ -237,7 +237,7 @@ void emit_sort(Emit *e, const LoopStmt *s) {
     While w = while_begin(l);
     while_holds(l, &w, below(l, i, l_i64(l, s->sort.k)));
     V place = LLVMBuildTrunc(l->b, word_at(l, word, sorted, get(l, i)), l->i32, "");
-    emit_plain_store(e, s->sort.to, place, emit_address(e, s->sort.to, s_add(l, at, get(l, i))));
+    emit_plain_store(e, s->sort.to, place, emit_element(e, s->sort.to, s_add(l, at, get(l, i))));
     add_to(l, i, l_i64(l, 1));
     while_end(l, &w);
     emit_stored(e, s->sort.to);

@@ -46,7 +46,7 @@ static Accum *find_accum(Emit *e, const LoopStmt *s) {
     LLVMBasicBlockRef here = l_here(l);
     LLVMPositionBuilderBefore(l->b, v->entry);
     partial_store(l, &a, t, l_splat(l, emit_identity(l, s->store.combine, t), v->width));
-    a.place = emit_address(e, s->store.buffer, emit_aff(e, s->store.at.aff));
+    a.place = emit_address(e, s->store.buffer, s->store.at.aff);
     l_at(l, here);
     vec_push(&v->accums, a);
     return &v->accums.at[v->accums.len - 1];
@@ -172,6 +172,7 @@ static void vector_body(Emit *e, const LoopStmt *s, V base, int lanes, V mask) {
     int var = s->loop.var;
     e->vars[var] = base;
     e->var_inside[var] = true;
+    e->bound[var] = e->scopes_made + 1;
     e->lanes = lanes;
     e->lane_var = lanes > 1 ? var : -1;
     e->mask = mask;

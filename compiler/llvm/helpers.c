@@ -130,6 +130,16 @@ V l_gep(const L *l, LLVMTypeRef element, V base, V index) {
     return LLVMBuildInBoundsGEP2(l->b, element, base, &index, 1, "");
 }
 
+V l_step(const L *l, LLVMTypeRef element, V base, V index) { return LLVMBuildGEP2(l->b, element, base, &index, 1, ""); }
+
+V l_without_constant(V v, int64_t *constant) {
+    int64_t c;
+    if (!LLVMIsAInstruction(v) || LLVMGetInstructionOpcode(v) != LLVMAdd || !l_constant(LLVMGetOperand(v, 1), &c))
+        return v;
+    *constant += c;
+    return LLVMGetOperand(v, 0);
+}
+
 V l_load(const L *l, LLVMTypeRef t, V from, unsigned align) {
     V v = LLVMBuildLoad2(l->b, t, from, "");
     if (align) LLVMSetAlignment(v, align);

@@ -50,6 +50,8 @@ V l_lane(const L *l, V vector, int lane);
 V l_set_lane(const L *l, V vector, V scalar, int lane);
 V l_shuffle(const L *l, V a, V b, const int *from, int lanes); /* from[i] < 0: any value */
 V l_gep(const L *l, LLVMTypeRef element, V base, V index);
+V l_step(const L *l, LLVMTypeRef element, V base, V index);  /* the same, perhaps outside of what base points into */
+V l_without_constant(V v, int64_t *constant);                /* v, or x where v is x + c: then adds c to `constant` */
 V l_load(const L *l, LLVMTypeRef t, V from, unsigned align); /* 0: the type's own */
 V l_store(const L *l, V value, V to, unsigned align);        /* likewise */
 

@@ -91,6 +91,7 @@ bool llvm_object(Nnc *nnc, const ObjectEntry *entries, int n, const void *variab
     Target target;
     if (!target_find(nnc, triple, cpu, &target)) return false;
     target_prepare(nnc, &target);
+    module_options(target.arch);
     LLVMTargetMachineRef machine = module_machine(&target);
     L l;
     module_begin(&l, &target, machine, "nnc");
@@ -108,6 +109,7 @@ bool llvm_dump(Nnc *nnc, LoopUnit *const *units, int n, const char *cpu, EmitKin
     Target target;
     if (!target_find(nnc, NULL, cpu, &target)) return false;
     target_prepare(nnc, &target);
+    module_options(target.arch);
     LLVMTargetMachineRef machine = module_machine(&target);
     L l;
     module_begin(&l, &target, machine, "nnc");

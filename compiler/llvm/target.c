@@ -2,6 +2,7 @@
 #include "compiler/llvm/module.h"
 
 #include <llvm-c/Core.h>
+#include <llvm-c/Support.h>
 #include <llvm-c/Target.h>
 #include <string.h>
 
@@ -43,9 +44,20 @@ LLVMTargetMachineRef module_machine(const Target *t) {
     return machine;
 }
 
+void module_options(Arch arch) {
+    const char *x86[] = {"nnc", "-disable-lsr=1", "-x86-experimental-pref-innermost-loop-alignment=6",
+                         "-x86-align-branch-boundary=64", "-x86-align-branch=fused+jcc"};
+    const char *others[] = {"nnc", "-disable-lsr=0"};
+    if (arch == ARCH_X86)
+        LLVMParseCommandLineOptions(COUNT(x86), x86, NULL);
+    else
+        LLVMParseCommandLineOptions(COUNT(others), others, NULL);
+}
+
 const Backend *llvm_backend(void) {
     static const Backend table = {llvm_triple, llvm_host_cpu, llvm_host_features, llvm_kernel, llvm_object, llvm_dump};
     LLVMInitializeNativeTarget();
     LLVMInitializeNativeAsmPrinter();
+    module_options(target_host());
     return &table;
 }
