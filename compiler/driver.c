@@ -227,6 +227,7 @@ static bool lay_out_variables(Driver *d) {
 void driver_build_loops(Driver *d, Code *c, const Machine *machine) {
     double start = rt_seconds();
     c->loops = driver_loops(d, c->graph, c, c->unit->name, (int)c->unit->results.len, machine, &c->parts);
+    c->loops->once = c->once;
     driver_add_time(d, "loops", start);
     if (VERIFY) loop_verify(c->loops);
     if (dumps(d, DUMP_FUSED)) {

@@ -91,6 +91,7 @@ typedef struct {
     LoopUnit *loops;
     JitCode *jit; /* the code it is in; NULL where none is made */
     int number;   /* of the unit among those of that code */
+    bool once;    /* run once in a program */
     bool soon;    /* needed at once: the others are compiled when they are first run */
     BatchParts parts;
 } Code;

@@ -5,7 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
-Code *driver_add_init(Driver *d) { return driver_add_unit(d, program_init_unit(d->program)); }
+Code *driver_add_init(Driver *d) {
+    Code *c = driver_add_unit(d, program_init_unit(d->program));
+    if (c) c->once = true;
+    return c;
+}
 
 bool driver_init_variables(Driver *d, Code *init, int64_t seed) {
     int32_t scalars[3] = {(int32_t)seed, 0, 0}; /* seed, tick, epoch */

@@ -11,6 +11,8 @@ typedef struct {
     const char *symbol; /* C name */
 } ObjectEntry;
 
+typedef struct KernelMaker KernelMaker;
+
 typedef enum { EMIT_OBJECT, EMIT_ASM, EMIT_LLVM } EmitKind;
 
 typedef struct {
@@ -21,9 +23,13 @@ typedef struct {
     const char *(*host_cpu)(Nnc *nnc);
     const char *(*host_features)(Nnc *nnc);
 
-    /** The object, from malloc, of the one kernel in `bytes` (loop/kernel_bytes.h). Several threads may call it at
-     * once. */
-    char *(*kernel)(const Target *target, const char *bytes, size_t n, size_t *size);
+    /** What one thread makes kernels with; several may work at once. */
+    KernelMaker *(*maker)(const Target *target);
+    void (*maker_free)(KernelMaker *maker);
+
+    /** The object, from malloc, of the one kernel in `bytes` (loop/kernel_bytes.h). `plain`: it runs so little that it
+     * is made as fast as can be, about three times as fast. */
+    char *(*kernel)(KernelMaker *maker, const char *bytes, size_t n, bool plain, size_t *size);
 
     /** Writes units as an object file, assembly or LLVM IR. Each entry becomes
      *     void SYMBOL(const T0 *input0, ..., R0 *result0, ..., void *scratch);

@@ -8,16 +8,20 @@
 #include "compiler/jit/load.h"
 #include "compiler/loop/kernel_bytes.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { CACHE_BYTES = 256 << 20 };
+enum {
+    CACHE_BYTES = 256 << 20,
+    LITTLE_WORK = 1 << 21 /* operations and bytes of a kernel that takes less time to run than to be compiled well */
+};
 
 typedef void (*KernelFunction)(void *places, int64_t tile);
 
 /* The code of all kernels with the same key. */
 typedef struct {
-    Str key;      /* the identity that all share, then the kernel's bytes */
+    Str key;      /* the identity that all share, whether it is plain code, the kernel's bytes */
     char *object; /* until it is loaded */
     size_t size;
     bool wanted; /* compiled, or about to be */
@@ -62,11 +66,19 @@ static void make_slots(JitCode *j, size_t kernels) {
     j->slots = xcalloc(j->nslots, sizeof *j->slots);
 }
 
+/* How a kernel is made; in its key behind the identity. */
+enum { WELL, PLAIN };
+
 static KernelCode *add_kernel(JitCode *j, UnitCode *u, const Kernel *k) {
     Str key = {0};
     str_put(&key, j->identity.at, j->identity.len);
+    str_put(&key, &(char){WELL}, 1);
     loop_kernel_write(u->unit, k, &key, &u->places);
     size_t slot = slot_of(j, &key);
+    if (!j->slots[slot] && u->unit->once && k->flops + k->bytes < LITTLE_WORK) {
+        key.at[j->identity.len] = PLAIN;
+        slot = slot_of(j, &key);
+    }
     if (!j->slots[slot]) {
         KernelCode *c = xcalloc(1, sizeof *c);
         c->key = key;
@@ -94,15 +106,22 @@ typedef struct {
     const JitCode *jit;
     const Backend *backend;
     VEC(KernelCode *) list;
+    atomic_size_t next; /* of the list to be compiled */
 } Missing;
 
-static void compile_kernel(void *missing, int64_t number) {
-    const Missing *m = missing;
+static void compile_kernel(const Missing *m, KernelMaker *maker, KernelCode *c) {
     const JitCode *j = m->jit;
-    KernelCode *c = m->list.at[number];
-    size_t head = j->identity.len;
-    c->object = m->backend->kernel(&j->target, c->key.at + head, c->key.len - head, &c->size);
+    size_t head = j->identity.len + 1;
+    c->object = m->backend->kernel(maker, c->key.at + head, c->key.len - head, c->key.at[head - 1] == PLAIN, &c->size);
     if (j->cache) cache_keep(j->cache, &c->key, c->object, c->size);
+}
+
+static void compile_kernels(void *missing, int64_t worker) {
+    Missing *m = missing;
+    (void)worker;
+    KernelMaker *maker = m->backend->maker(&m->jit->target);
+    for (size_t i; (i = atomic_fetch_add(&m->next, 1)) < m->list.len;) compile_kernel(m, maker, m->list.at[i]);
+    m->backend->maker_free(maker);
 }
 
 static int longest_first(const void *a, const void *b) {
@@ -119,7 +138,7 @@ static void compile_missing(JitCode *j, KernelCode *const *codes, size_t n) {
     target_prepare(j->nnc, &j->target);
     qsort(m.list.at, m.list.len, sizeof *m.list.at, longest_first);
     RtPool *pool = m.list.len > 1 ? rt_pool_new(0) : NULL;
-    rt_parallel(pool, compile_kernel, &m, (int64_t)m.list.len);
+    rt_parallel(pool, compile_kernels, &m, pool ? rt_pool_threads(pool) : 1);
     rt_pool_free(pool);
     if (j->cache && cache_trim_due(j->cache)) cache_trim(j->cache, CACHE_BYTES);
     vec_free(&m.list);
@@ -238,7 +257,9 @@ JitCode *jit_new(Nnc *nnc, LoopUnit *const *units, int n, const char *cpu, bool 
     make_slots(j, kernels);
     j->units = xcalloc((size_t)n, sizeof *j->units);
     j->nunits = n;
-    for (int i = 0; i < n; i++) add_unit(j, &j->units[i], units[i]);
+    for (int once = 0; once < 2; once++) /* what others run too is made well */
+        for (int i = 0; i < n; i++)
+            if (units[i]->once == once) add_unit(j, &j->units[i], units[i]);
     return j;
 }
 

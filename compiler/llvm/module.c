@@ -7,6 +7,7 @@
 #include <llvm-c/Error.h>
 #include <llvm-c/Target.h>
 #include <llvm-c/Transforms/PassBuilder.h>
+#include <stdlib.h>
 #include <string.h>
 
 void module_begin(L *l, const Target *target, LLVMTargetMachineRef machine, const char *name) {
@@ -45,11 +46,35 @@ void module_free(L *l) {
     LLVMContextDispose(l->ctx);
 }
 
-char *llvm_kernel(const Target *target, const char *bytes, size_t n, size_t *size) {
+/* LLVM's description of the CPU takes as long to make as a small kernel. */
+struct KernelMaker {
+    const Target *target;
+    LLVMTargetMachineRef machines[2]; /* the second for plain kernels; NULL until needed */
+};
+
+KernelMaker *llvm_maker(const Target *target) {
+    KernelMaker *m = xcalloc(1, sizeof *m);
+    m->target = target;
+    return m;
+}
+
+void llvm_maker_free(KernelMaker *m) {
+    for (size_t i = 0; i < COUNT(m->machines); i++)
+        if (m->machines[i]) LLVMDisposeTargetMachine(m->machines[i]);
+    free(m);
+}
+
+static LLVMTargetMachineRef machine_of(KernelMaker *m, bool plain) {
+    LLVMTargetMachineRef *machine = &m->machines[plain];
+    if (!*machine) *machine = module_machine(m->target, plain ? LLVMCodeGenLevelNone : LLVMCodeGenLevelDefault);
+    return *machine;
+}
+
+char *llvm_kernel(KernelMaker *m, const char *bytes, size_t n, bool plain, size_t *size) {
     Nnc *nnc = nnc_new();
-    LLVMTargetMachineRef machine = module_machine(target);
+    LLVMTargetMachineRef machine = machine_of(m, plain);
     L l;
-    module_begin(&l, target, machine, "nnc");
+    module_begin(&l, m->target, machine, "nnc");
     emit_kernels(&l, loop_kernel_read(nnc, bytes, n), "kernel", false);
     module_optimize(&l, machine);
     LLVMMemoryBufferRef object;
@@ -60,7 +85,6 @@ char *llvm_kernel(const Target *target, const char *bytes, size_t n, size_t *siz
     char *copy = memcpy(xcalloc(*size, 1), LLVMGetBufferStart(object), *size);
     LLVMDisposeMemoryBuffer(object);
     module_free(&l);
-    LLVMDisposeTargetMachine(machine);
     nnc_free(nnc);
     return copy;
 }

@@ -7,7 +7,7 @@
 #include <llvm-c/TargetMachine.h>
 
 /** LLVM's own description of a target, to be given back with LLVMDisposeTargetMachine. */
-LLVMTargetMachineRef module_machine(const Target *t);
+LLVMTargetMachineRef module_machine(const Target *t, LLVMCodeGenOptLevel level);
 
 /** What LLVM takes on its command line alone, for all of the process: to be set before code is made for an
  * architecture. The addresses of loops are counted along with their variables already (emit_times()), and those of x86

@@ -92,7 +92,7 @@ bool llvm_object(Nnc *nnc, const ObjectEntry *entries, int n, const void *variab
     if (!target_find(nnc, triple, cpu, &target)) return false;
     target_prepare(nnc, &target);
     module_options(target.arch);
-    LLVMTargetMachineRef machine = module_machine(&target);
+    LLVMTargetMachineRef machine = module_machine(&target, LLVMCodeGenLevelDefault);
     L l;
     module_begin(&l, &target, machine, "nnc");
     emit_entries(&l, entries, n, constant_variables(&l, variables, variable_bytes));
@@ -110,7 +110,7 @@ bool llvm_dump(Nnc *nnc, LoopUnit *const *units, int n, const char *cpu, EmitKin
     if (!target_find(nnc, NULL, cpu, &target)) return false;
     target_prepare(nnc, &target);
     module_options(target.arch);
-    LLVMTargetMachineRef machine = module_machine(&target);
+    LLVMTargetMachineRef machine = module_machine(&target, LLVMCodeGenLevelDefault);
     L l;
     module_begin(&l, &target, machine, "nnc");
     for (int i = 0; i < n; i++) emit_whole(&l, units[i], i, false);

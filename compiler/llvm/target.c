@@ -29,7 +29,7 @@ const char *llvm_triple(Nnc *nnc, const char *triple) {
 const char *llvm_host_cpu(Nnc *nnc) { return keep(nnc, LLVMGetHostCPUName()); }
 const char *llvm_host_features(Nnc *nnc) { return keep(nnc, LLVMGetHostCPUFeatures()); }
 
-LLVMTargetMachineRef module_machine(const Target *t) {
+LLVMTargetMachineRef module_machine(const Target *t, LLVMCodeGenOptLevel level) {
     LLVMTargetRef target;
     char *why = NULL;
     if (LLVMGetTargetFromTriple(t->triple, &target, &why)) bug("target '%s': %s", t->triple, why);
@@ -37,7 +37,7 @@ LLVMTargetMachineRef module_machine(const Target *t) {
     LLVMTargetMachineOptionsSetCPU(o, t->cpu);
     LLVMTargetMachineOptionsSetFeatures(o, t->features);
     if (t->abi) LLVMTargetMachineOptionsSetABI(o, t->abi);
-    LLVMTargetMachineOptionsSetCodeGenOptLevel(o, LLVMCodeGenLevelDefault);
+    LLVMTargetMachineOptionsSetCodeGenOptLevel(o, level);
     LLVMTargetMachineOptionsSetRelocMode(o, LLVMRelocPIC);
     LLVMTargetMachineRef machine = LLVMCreateTargetMachineWithOptions(target, t->triple, o);
     LLVMDisposeTargetMachineOptions(o);
@@ -55,7 +55,8 @@ void module_options(Arch arch) {
 }
 
 const Backend *llvm_backend(void) {
-    static const Backend table = {llvm_triple, llvm_host_cpu, llvm_host_features, llvm_kernel, llvm_object, llvm_dump};
+    static const Backend table = {llvm_triple,     llvm_host_cpu, llvm_host_features, llvm_maker,
+                                  llvm_maker_free, llvm_kernel,   llvm_object,        llvm_dump};
     LLVMInitializeNativeTarget();
     LLVMInitializeNativeAsmPrinter();
     module_options(target_host());

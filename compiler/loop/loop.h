@@ -136,6 +136,7 @@ typedef struct {
     int ninputs, nresults;
     int64_t arena_bytes; /* exact size of BASE_ARENA */
     int recomputed;      /* buffers that are filled once more rather than kept */
+    bool once;           /* run once in a program: the code of small kernels is made fast rather than fast code */
 } LoopUnit;
 
 /* What the target offers, for schedules: loop/tiles.c. */
