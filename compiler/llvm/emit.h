@@ -123,6 +123,14 @@ void emit_stored(Emit *e, int buffer);
 void emit_vector_loop(Emit *e, const LoopStmt *s);
 void emit_accum(Emit *e, const LoopStmt *s);
 
+/* ---- emit_interleave.c ---- */
+
+/** Whether an unrolled loop inside the vector loop stores what its iterations compute side by side. */
+bool emit_interleaves(const Emit *e, const LoopStmt *s);
+
+/** Emits such a loop for vectors without a mask; false: it is none. */
+bool emit_interleaved(Emit *e, const LoopStmt *s);
+
 /* ---- emit_sort.c ---- */
 
 void emit_sort(Emit *e, const LoopStmt *s);

@@ -106,6 +106,7 @@ void emit_counted(Emit *e, const LoopStmt *s, V from, V to, int64_t step, void (
 /* limit and count of an unrolled loop: iterations beyond a limit that is not constant are branched around */
 static void emit_unrolled(Emit *e, const LoopStmt *s) {
     const L *l = &e->l;
+    if (emit_interleaved(e, s)) return;
     V end = emit_trip_count(e, s);
     LLVMBasicBlockRef after = NULL;
     for (int64_t i = 0; i < s->loop.count; i++) {

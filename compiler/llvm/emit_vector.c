@@ -203,7 +203,7 @@ static bool narrow_pays(const Emit *e, const LoopStmt *s) {
     if (e->l.target->machine.vector_bytes >= 64) return false; /* there masks are part of every instruction */
     for (size_t i = 0; i < s->loop.body.len; i++) {
         const LoopStmt *in = s->loop.body.at[i];
-        if (in->kind == LS_DECL) continue;
+        if (in->kind == LS_DECL || emit_interleaves(e, in)) continue;
         if (in->kind != LS_STORE && in->kind != LS_ACCUM) return false;
         if (in->kind == LS_ACCUM && in->store.fused) return false; /* the inside of a product: bound by what it adds */
         ex_walk(e->graph, in->store.value, add_cost, &cost);

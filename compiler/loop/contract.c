@@ -4,11 +4,12 @@
  *   for each unit: outer indices, np panels of nr lanes, mc rows
  *     stack tile[np, mc, nr]
  *     for each block of kc sums
- *       pack the rows: a[row, k] -> [mc, kc] or [kc, mc]       where a is more than a load, or far apart
+ *       pack the rows: a[row, k] -> [mc / mr, kc, mr]          where a is more than a load, far apart, or in one bank
  *       pack the panels: b[k, lane] -> [np, kc, nr]            where b isn't read in order anyway
  *       for each panel
  *         for each block of mr rows
- *           reg acc[mr, nr] = tile; for k: acc[r, lane] += a[r, k] * b[k, lane]; tile = acc
+ *           reg acc[mr, nr] = 0 or tile; for k: acc[r, lane] += a[r, k] * b[k, lane]; tile = acc
+ *           what follows, if that is a copy of what the last of several blocks of sums left
  *     for each row of the tile: what follows, element by element    bias, activation, gradient masks, optimizer
  *
  * How the sums are cut depends on the shapes and the machine alone, so results don't depend on threads.
@@ -56,30 +57,30 @@ static void block_of_rows(Contract *c, bool full, void *self) {
 
 /* ---- the loops of a unit ---- */
 
-/* The blocks of rows of the unit, for the current panel. */
-static void emit_rows(Contract *c, const Aff *first_block) {
+const Aff *contract_open_blocks(Contract *c, const Aff *first_block, const Aff **from) {
     AffTable *t = affs(c);
     int64_t blocks = (c->c.m + c->mr - 1) / c->mr, each = c->mc / c->mr;
     const Aff *limit = blocks % each ? aff_sub(t, aff_const(t, blocks), first_block) : NULL;
     const Aff *i = nest_var(&c->nest, nest_for(&c->nest, FOR_SERIAL, each, limit, 0));
-    const Aff *block = nest_stand(&c->nest, aff_add(t, first_block, i), blocks);
-    Block b = {.from = aff_scale(t, i, c->mr)};
+    *from = aff_scale(t, i, c->mr);
+    return nest_stand(&c->nest, aff_add(t, first_block, i), blocks);
+}
+
+/* The blocks of rows of the unit, for the current panel. */
+static void emit_rows(Contract *c, const Aff *first_block) {
+    Block b;
+    const Aff *block = contract_open_blocks(c, first_block, &b.from);
     contract_each_case(c, block, c->c.m / c->mr, c->c.m % c->mr != 0, block_of_rows, &b);
+    if (c->at_once) contract_follow(c, b.from);
     nest_close(&c->nest);
 }
 
 /* The panels of the unit, for the current block of sums. */
 static void emit_panels(Contract *c, const Aff *first_block, const Aff *first_panel) {
-    if (c->pack_a) contract_pack_a(c);
+    if (c->pack_a) contract_pack_a(c, first_block);
     if (c->pack_b == B_BLOCK) contract_pack_b(c, first_panel);
     contract_open_panels(c, first_panel);
     emit_rows(c, first_block);
-    nest_close(&c->nest);
-}
-
-static void clear_tile(Contract *c) {
-    const Aff *i = nest_var(&c->nest, nest_for(&c->nest, FOR_VECTOR, c->np * c->mc * c->nr, NULL, c->width));
-    nest_store(&c->nest, c->tile, i, ex_zero(c->b->g, c->node->dtype));
     nest_close(&c->nest);
 }
 
@@ -106,11 +107,10 @@ static int open_cuts(Contract *c) {
 }
 
 static void emit_unit(Contract *c, const Aff *first_block, const Aff *first_panel) {
-    if (c->kc < c->c.k) clear_tile(c);
     int cuts = open_cuts(c);
     emit_panels(c, first_block, first_panel);
     contract_close(c, cuts);
-    contract_epilogue(c, first_panel);
+    if (!c->at_once) contract_follow_all(c, first_panel);
 }
 
 /* ---- the kernel ---- */
@@ -160,7 +160,7 @@ void loop_contract(Builder *b, const Group *group) {
     open_units(&c, name_of(&c), &first_block, &first_panel);
     c.tile = local(&c, c.np * c.mc * c.nr);
     if (c.pack_b == B_BLOCK) c.b_pack = local(&c, c.np * c.kc * c.nr);
-    if (c.pack_a) c.a_pack = local(&c, (c.a_by_k ? c.kc : c.mc) * c.a_stride);
+    if (c.pack_a) c.a_pack = local(&c, c.mc * c.kc);
     emit_unit(&c, first_block, first_panel);
     while (c.nest.heads.len) nest_close(&c.nest);
     Kernel *k = c.nest.k;

@@ -30,11 +30,13 @@ typedef struct {
     int64_t kc;     /* sums of a block; k where it is not cut */
     int level; /* blocks are cut along ks[level]: one of each index before it, k_cut of it, all of those after it */
     int64_t k_cut;
-    bool pack_a;      /* the unit's rows of a are written to memory of its own first: [mc, a_stride] ... */
-    bool a_by_k;      /* ... or [kc, a_stride], where consecutive rows are consecutive in memory */
-    int64_t a_stride; /* a little more than kc or mc, so that neighbours don't meet in the same lines of the cache */
-    int64_t b_stride; /* B_PANELS: elements from one panel to the next, for the same reason more than k * nr */
+    bool pack_a;      /* the unit's rows of a are written to memory of its own first: [mc / mr, kc, mr] */
+    bool for_order;   /* that would only be for the order of what is read */
+    bool a_by_k;      /* consecutive rows are consecutive in memory: they are written sum by sum, else block by block */
+    int64_t b_stride; /* B_PANELS: elements from one panel to the next, a little more than k * nr, so that neighbours
+                         don't meet in the same lines of the cache */
     PackB pack_b;
+    bool at_once; /* what follows on a block of rows and a panel does so at once, not when the unit has all its sums */
 
     Nest nest;
     const Aff **outer_at;    /* per output index: its value, or phase, as an outer one */
@@ -57,6 +59,10 @@ typedef struct {
  * one. */
 typedef void ContractCase(Contract *c, bool full, void *self);
 void contract_each_case(Contract *c, const Aff *i, int64_t whole, bool rest, ContractCase *emit, void *self);
+
+/** Opens the loop over the blocks of mr rows of the unit, the first of which is number `first_block` of all; the number
+ * of the block, and its first row within the unit. */
+const Aff *contract_open_blocks(Contract *c, const Aff *first_block, const Aff **from);
 
 /* contract_sizes.c */
 void contract_sizes(Contract *c);
@@ -82,7 +88,7 @@ void contract_close(Contract *c, int loops);
 void contract_open_panels(Contract *c, const Aff *first_panel);
 
 /** Fills a_pack with the unit's rows, b_pack with its panels, for the current block of sums. */
-void contract_pack_a(Contract *c);
+void contract_pack_a(Contract *c, const Aff *first_block);
 void contract_pack_b(Contract *c, const Aff *first_panel);
 
 /** A kernel before this one that packs all panels of b, outside of the scans that b does not depend on. */
@@ -105,6 +111,10 @@ void contract_block(Contract *c, int64_t rows, const Aff *from, bool partial);
 int contract_open_where(Contract *c, int64_t rows, const Aff *from);
 
 /** What follows on all rows and panels of the unit. */
-void contract_epilogue(Contract *c, const Aff *first_panel);
+void contract_follow_all(Contract *c, const Aff *first_panel);
+
+/** What follows on a block of rows, from row `from` of the unit on, and the current panel, if these are its last sums.
+ */
+void contract_follow(Contract *c, const Aff *from);
 
 #endif

@@ -128,10 +128,24 @@ static void multiply_bands(Contract *c, const Block *b) {
     if (high[0] && several) multiply(c, b, &(Sums){high[0], high[1], low[1], true, edge});
 }
 
+/* The accumulators begin with what the blocks of sums before left in the tile. */
+static void begin_block(Contract *c, const Block *b) {
+    if (c->kc == c->c.k) {
+        move_tile(c, b->acc, b->rows, b->from, CLEAR);
+        return;
+    }
+    nest_if(&c->nest, 1, &(Cond){c->first_sum, INT64_MIN, 1});
+    move_tile(c, b->acc, b->rows, b->from, CLEAR);
+    nest_close(&c->nest);
+    nest_if(&c->nest, 1, &(Cond){c->first_sum, 1, INT64_MAX});
+    move_tile(c, b->acc, b->rows, b->from, LOAD_TILE);
+    nest_close(&c->nest);
+}
+
 void contract_block(Contract *c, int64_t rows, const Aff *from, bool partial) {
     Block b = {rows, from, loop_buffer(c->b, BUF_REG, c->node->dtype, rows * c->nr, NULL), partial};
     nest_decl(&c->nest, b.acc);
-    move_tile(c, b.acc, rows, from, c->kc < c->c.k ? LOAD_TILE : CLEAR);
+    begin_block(c, &b);
     if (c->c.nbands)
         multiply_bands(c, &b);
     else
@@ -224,15 +238,35 @@ static int epilogue_width(const Contract *c) {
     return c->vectors > 1 ? abreast * c->width : c->width;
 }
 
-void contract_epilogue(Contract *c, const Aff *first_panel) {
+/* Row number `r` of the unit, lanes of the current panel. */
+static void follow_row(Contract *c, const Aff *r) {
     AffTable *t = affs(c);
-    const Aff *row_limit = c->c.m % c->mc ? aff_sub(t, aff_const(t, c->c.m), c->first_row) : NULL;
-    const Aff *r = nest_var(&c->nest, nest_for(&c->nest, FOR_SERIAL, c->mc, row_limit, 0));
-    contract_set_row(c, aff_add(t, c->first_row, r));
-    contract_open_panels(c, first_panel);
     const Aff *lane_limit = c->c.n % c->nr ? aff_sub(t, aff_const(t, c->c.n), c->first_lane) : NULL;
     const Aff *lane = nest_var(&c->nest, nest_for(&c->nest, FOR_VECTOR, c->nr, lane_limit, epilogue_width(c)));
     c->at[c->c.lane] = nest_stand(&c->nest, aff_add(t, c->first_lane, lane), c->c.n);
     follow(c, in_tile(c, r, lane));
-    contract_close(c, 3);
+    nest_close(&c->nest);
+}
+
+/* Opens the loop over `count` rows of the unit from row `from` on; the row. */
+static const Aff *open_followed(Contract *c, int64_t count, const Aff *from) {
+    AffTable *t = affs(c);
+    const Aff *left = aff_sub(t, aff_const(t, c->c.m), aff_add(t, c->first_row, from));
+    const Aff *r = nest_var(&c->nest, nest_for(&c->nest, FOR_SERIAL, count, c->c.m % count ? left : NULL, 0));
+    r = aff_add(t, from, r);
+    contract_set_row(c, aff_add(t, c->first_row, r));
+    return r;
+}
+
+void contract_follow_all(Contract *c, const Aff *first_panel) {
+    const Aff *r = open_followed(c, c->mc, aff_const(affs(c), 0));
+    contract_open_panels(c, first_panel);
+    follow_row(c, r);
+    contract_close(c, 2);
+}
+
+void contract_follow(Contract *c, const Aff *from) {
+    nest_if(&c->nest, 1, &(Cond){c->first_sum, c->c.k - c->kc, INT64_MAX});
+    follow_row(c, open_followed(c, c->mr, from));
+    contract_close(c, 2);
 }

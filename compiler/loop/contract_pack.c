@@ -114,27 +114,45 @@ int contract_open_sums(Contract *c) { return open_sums(c, !c->pack_a, c->pack_b 
 
 /* ---- a ---- */
 
-static const Aff *in_a(const Contract *c, const Aff *row) {
+/* Rows of a block follow each other for each sum. */
+static const Aff *in_a(Contract *c, const Aff *row) {
     AffTable *t = affs(c);
-    if (c->a_by_k) return aff_add(t, aff_scale(t, c->k_in_block, c->a_stride), row);
-    return aff_add(t, aff_scale(t, row, c->a_stride), c->k_in_block);
+    const Aff *block = aff_scale(t, aff_div(t, row, c->mr), c->kc);
+    return aff_add(t, aff_scale(t, aff_add(t, block, c->k_in_block), c->mr), aff_mod(t, row, c->mr));
 }
 
-static const Aff *open_rows(Contract *c, bool vector) {
-    AffTable *t = affs(c);
-    const Aff *limit = c->c.m % c->mc ? aff_sub(t, aff_const(t, c->c.m), c->first_row) : NULL;
-    int v = nest_for(&c->nest, vector ? FOR_VECTOR : FOR_SERIAL, c->mc, limit, vector ? c->width : 0);
-    const Aff *r = nest_var(&c->nest, v);
-    contract_set_row(c, aff_add(t, c->first_row, r));
-    return r;
+typedef struct {
+    const Aff *from; /* its first row in the unit */
+    int64_t rows;
+} Block;
+
+static void store_a(Contract *c, const Block *b, const Aff *r) {
+    const Aff *row = aff_add(affs(c), b->from, r);
+    contract_set_row(c, aff_add(affs(c), c->first_row, row));
+    nest_store(&c->nest, c->a_pack, loop_index(&c->nest, in_a(c, row), NULL, 0), contract_lowered(c, c->c.a));
 }
 
-void contract_pack_a(Contract *c) {
-    const Aff *r = NULL;
-    if (!c->a_by_k) r = open_rows(c, false);
-    int loops = open_sums(c, true, false, !c->a_by_k && extent_of_sum(c, c->c.nks - 1) >= 4);
-    if (c->a_by_k) r = open_rows(c, true);
-    nest_store(&c->nest, c->a_pack, loop_index(&c->nest, in_a(c, r), NULL, 0), contract_lowered(c, c->c.a));
+/* Vectors of sums of all rows, which the store interleaves. */
+static void pack_sums(Contract *c, bool full, void *self) {
+    Block *b = self;
+    b->rows = full ? c->mr : c->c.m % c->mr;
+    int loops = open_sums(c, true, false, extent_of_sum(c, c->c.nks - 1) >= 4);
+    store_a(c, b, nest_var(&c->nest, nest_for(&c->nest, FOR_UNROLL, b->rows, NULL, 0)));
+    contract_close(c, loops + 1);
+}
+
+static void pack_rows(Contract *c, bool full, void *self) {
+    Block *b = self;
+    b->rows = full ? c->mr : c->c.m % c->mr;
+    store_a(c, b, nest_var(&c->nest, nest_for(&c->nest, FOR_VECTOR, b->rows, NULL, c->width)));
+    nest_close(&c->nest);
+}
+
+void contract_pack_a(Contract *c, const Aff *first_block) {
+    Block b;
+    int loops = c->a_by_k ? open_sums(c, true, false, false) : 0;
+    const Aff *block = contract_open_blocks(c, first_block, &b.from);
+    contract_each_case(c, block, c->c.m / c->mr, c->c.m % c->mr != 0, c->a_by_k ? pack_rows : pack_sums, &b);
     contract_close(c, loops + 1);
 }
 
@@ -180,22 +198,44 @@ Ex contract_packed_b(Contract *c, const Aff *lane) {
     return loop_fetch(c->b, c->b_pack, loop_index(&c->nest, in_b(c, lane), NULL, 0));
 }
 
-static void pack_vectors(Contract *c, bool full, void *self) {
-    (void)self;
-    const Aff *lane = nest_var(&c->nest, nest_for(&c->nest, FOR_VECTOR, c->nr, NULL, c->width));
+static void store_b(Contract *c, const Aff *lane, bool full) {
     nest_store(&c->nest, c->b_pack, loop_index(&c->nest, in_b(c, lane), NULL, 0), b_value(c, lane, full));
+}
+
+/* Vectors of lanes, for the current sum. */
+static void pack_lanes(Contract *c, bool full, void *self) {
+    (void)self;
+    store_b(c, nest_var(&c->nest, nest_for(&c->nest, FOR_VECTOR, c->nr, NULL, c->width)), full);
     nest_close(&c->nest);
 }
 
-static void pack_b(Contract *c) {
-    contract_each_case(c, c->panel, c->c.n / c->nr, c->c.n % c->nr != 0, pack_vectors, NULL);
+/* Vectors of sums of all lanes, which the store interleaves. */
+static void pack_lane_by_lane(Contract *c, bool full, void *self) {
+    (void)self;
+    if (!full) set_panel(c, aff_const(affs(c), c->c.n / c->nr));
+    int loops = open_sums(c, false, true, true);
+    store_b(c, nest_var(&c->nest, nest_for(&c->nest, FOR_UNROLL, c->nr, NULL, 0)), full);
+    contract_close(c, loops + 1);
+}
+
+/* Whether what is consecutive in b are sums, not lanes. */
+static bool b_by_sums(const Contract *c) {
+    int sum = c->c.ks[c->c.nks - 1];
+    return !c->c.unit && is_plain_load(c->b->g, c->c.b) && load_stride(c->b->g, c->node, c->c.b, sum) == 1 &&
+           c->node->comp.extents[sum] >= c->width;
+}
+
+/* Fills the current panel. */
+static void pack_panel(Contract *c, ContractCase *how) {
+    contract_each_case(c, c->panel, c->c.n / c->nr, c->c.n % c->nr != 0, how, NULL);
 }
 
 /* Sum by sum: what is read for all panels is near each other. */
 void contract_pack_b(Contract *c, const Aff *first_panel) {
-    int loops = open_sums(c, false, true, false);
+    bool by_sums = b_by_sums(c);
+    int loops = by_sums ? 0 : open_sums(c, false, true, false);
     contract_open_panels(c, first_panel);
-    pack_b(c);
+    pack_panel(c, by_sums ? pack_lane_by_lane : pack_lanes);
     contract_close(c, loops + 1);
 }
 
@@ -248,9 +288,10 @@ void contract_pack_panels(Contract *c) {
     p.whole = true;
     p.np = contract_panels(c);
     open_shares(&p, elems, loop_scan_of(b, c->c.b));
-    open_sums(&p, false, true, false);
+    bool by_sums = b_by_sums(c);
+    if (!by_sums) open_sums(&p, false, true, false);
     if (c->c.unit) contract_open_panels(&p, aff_const(b->affs, 0));
-    pack_b(&p);
+    pack_panel(&p, by_sums ? pack_lane_by_lane : pack_lanes);
     while (p.nest.heads.len) nest_close(&p.nest);
     nest_end(&p.nest);
 }

@@ -7,7 +7,7 @@ enum {
     FAR = 128,      /* bytes from one sum to the next from which a is packed: lines of the cache would be read for a few
                        numbers; samples that a batch gathers are as far as can be */
     FARTHEST = 256, /* and up to which that makes blocks of sums shorter, where a is not packed */
-    WAY = 4096,     /* bytes from which on places meet in the same lines of the first cache again */
+    PANELS = 6,     /* that a packed block of a must serve */
     UNITS = 16      /* that a large contraction is cut into, for any number of threads */
 };
 
@@ -93,21 +93,19 @@ static void cut_sums(Contract *c) {
 
 static bool is_load(const Contract *c, Ex e) { return ir_expr(c->b->g, e)->kind == EX_LOAD; }
 
-/* Whether the rows of a block would take each other's lines of the cache, half of which is b's. Copying them pays where
- * many panels read them. */
+/* Whether neighbouring rows are whole lines of the cache apart: reads of one sum of all rows then wait for each other,
+ * as they are in the same bank. */
 static bool rows_meet(const Contract *c, int row) {
-    int64_t stride = load_stride(c->b->g, c->node, c->c.a, row), lines = WAY;
-    if (stride == INT64_MAX) return false;
-    while (lines > CONTRACT_LINE && stride * size_of(c) % lines) lines /= 2;
-    return WAY / lines * (c->b->m->l1 / WAY / 2) < c->mr && c->c.k * size_of(c) >= WAY / 2 &&
-           c->c.n >= REUSE * REUSE * c->width;
+    int64_t stride = load_stride(c->b->g, c->node, c->c.a, row);
+    return stride < INT64_MAX && stride * size_of(c) % CONTRACT_LINE == 0 && contract_panels(c) >= PANELS;
 }
 
 static void choose_pack_a(Contract *c) {
     int row = c->c.nrows == 1 ? c->c.rows[0] : -1, sum = c->c.ks[c->c.nks - 1];
     int64_t along_sums = load_stride(c->b->g, c->node, c->c.a, sum);
     bool far = along_sums >= FAR / size_of(c) && c->c.n > c->nr && row >= 0;
-    c->pack_a = !is_load(c, c->c.a) || far || (row >= 0 && rows_meet(c, row));
+    c->for_order = is_load(c, c->c.a) && !far;
+    c->pack_a = !c->for_order || (row >= 0 && rows_meet(c, row));
     c->a_by_k = c->pack_a && row >= 0 && load_stride(c->b->g, c->node, c->c.a, row) == 1 && along_sums != 1;
 }
 
@@ -157,7 +155,8 @@ static void choose_unit(Contract *c) {
     int64_t wanted = MIN(loop_tiles(INT64_MAX / 2, contract_nanoseconds(c)), UNITS), outer = outer_units(c);
     int64_t mb = MIN(blocks, MAX(l2 / 4 / (c->mr * c->kc), 1)), np = panels;
     bool together = c->pack_a && !is_load(c, c->c.a), all = all_of_b(c);
-    bool far = reads_far(c), columns = mb == blocks && !all && !c->pack_a && !far, few = all || together;
+    bool far = reads_far(c), columns = mb == blocks && !all && (!c->pack_a || c->for_order) && !far,
+         few = all || together;
     int64_t room = far ? l2 / 2 : l2 / 4; /* for the tile */
     if (!columns) mb = MIN(mb, MAX(room / (c->mr * panels * c->nr), few ? 1 : far ? REUSE : MANY));
     int64_t packed = mb == blocks && !all ? c->kc : 1; /* of each panel, by the unit itself */
@@ -178,7 +177,6 @@ static void choose_unit(Contract *c) {
     }
     c->mc = even(blocks, mb) * c->mr;
     c->np = even(panels, np);
-    c->a_stride = (c->a_by_k ? c->mc : c->kc) + CONTRACT_LINE / size_of(c);
     c->b_stride = c->c.k * c->nr + CONTRACT_LINE / size_of(c);
 }
 
@@ -198,11 +196,24 @@ static void choose_pack_b(Contract *c) {
         c->pack_b = !pays ? B_DIRECT : units >= REUSE || (units > 1 && !few) ? B_PANELS : B_BLOCK;
 }
 
+static void choose_blocks(Contract *c) {
+    cut_sums(c);
+    c->at_once = c->kc < c->c.k && c->group->nmembers == 1;
+    choose_unit(c);
+}
+
+/* Rows that are packed for their order alone are read where they are if few panels use them. */
+static void read_rows_in_place(Contract *c) {
+    if (!c->pack_a || !c->for_order || c->np >= MIN(PANELS, contract_panels(c))) return;
+    c->pack_a = false;
+    choose_blocks(c);
+}
+
 void contract_sizes(Contract *c) {
     c->width = c->b->m->vector_bytes / (int)size_of(c);
     choose_tile(c);
     choose_pack_a(c);
-    cut_sums(c);
-    choose_unit(c);
+    choose_blocks(c);
+    read_rows_in_place(c);
     choose_pack_b(c);
 }

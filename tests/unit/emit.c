@@ -33,7 +33,7 @@ Test(emit, serial_and_unrolled) {
 /* y[v] = x[v] * 2 for all counts and widths */
 Test(emit, vectors_and_tails) {
     for (int count = 1; count <= 41; count += count < 20 ? 1 : 7)
-        for (int width = 2; width <= 16; width *= 2) {
+        for (int width = 4; width <= 16; width *= 2) {
             NEST;
             DType t = types[count % (int)COUNT(types)];
             int x = array(n, t, count), y = array(n, t, count);
@@ -104,6 +104,26 @@ Test(emit, strides_and_broadcasts) {
             if (stride) store(n, z, AT(first, stride, 1), ex_cast(n->g, DT_U8, ex_index(n->g, DT_I32, V(3, 2, 1))));
             agree(n, 0);
         }
+}
+
+/* Vectors stored side by side are transposed: fewer and more of them than lanes, of both sizes, with gaps between, in
+ * place of what other iterations read, and where the last vector is not whole. */
+Test(emit, interleaved_stores) {
+    const int rows[] = {3, 6, 8, 17};
+    for (size_t r = 0; r < COUNT(rows); r++)
+        for (int width = 4; width <= 16; width *= 2)
+            for (int kind = 0; kind < 4; kind++) {
+                NEST;
+                DType t = kind == 1 ? DT_F64 : DT_F32;
+                int count = 45, n_rows = rows[r], step = n_rows + (kind == 2);
+                int x = array(n, t, n_rows * count), y = array(n, t, step * count);
+                loop(n, FOR_VECTOR, 1, count, width, NULL);
+                loop(n, FOR_UNROLL, 2, n_rows, 0, NULL);
+                Ex value = times(n, fetch(n, x, AT(0, 1, 1, count, 2)), fetch(n, x, AT(0, 1, 2)));
+                if (kind == 3) value = plus(n, value, fetch(n, y, AT(0, step, 1, 1, 2)));
+                store(n, y, AT(0, step, 1, 1, 2), value);
+                agree(n, 0);
+            }
 }
 
 /* Quotients and remainders of the lane: within one multiple or across several. */

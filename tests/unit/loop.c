@@ -39,6 +39,23 @@ Test(loop, matrix_products_of_odd_sizes) {
     }
 }
 
+/* Operands whose neighbours in memory are rows instead of sums, or sums instead of lanes. */
+Test(loop, products_of_transposed_matrices) {
+    const int sizes[][3] = {{100, 50, 37}, {13, 16, 64}, {45, 130, 60}, {30, 37, 290}};
+    for (size_t i = 0; i < COUNT(sizes); i++)
+        for (int which = 1; which < 4; which++) {
+            int m = sizes[i][0], n = sizes[i][1], k = sizes[i][2];
+            bool a = which & 1, b = which & 2;
+            Str s = {0};
+            str_add(&s, "%%1 = input 0 \"a\" f32[%d, %d]\n%%2 = param 0 \"b\" f32[%d, %d]\n", a ? k : m, a ? m : k,
+                    b ? n : k, b ? k : n);
+            str_add(&s, "%%3 = f32[%d, %d] sum k0:%d of mul(%%1[%s], %%2[%s])\nresult 0 \"y\" = %%3\n", m, n, k,
+                    a ? "k0, i0" : "i0, k0", b ? "i1, k0" : "k0, i1");
+            expect_text_same(s.at);
+            vec_free(&s);
+        }
+}
+
 /* What follows on a product reads tensors of its size, which the second cache may hold or not: units differ; the lanes
  * of the last panel and the rows of the last block are fewer. */
 Test(loop, updates_that_follow_a_product) {
