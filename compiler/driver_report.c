@@ -33,6 +33,7 @@ struct Report {
     int64_t snapped; /* the last one's epoch */
     int32_t tick;    /* the block's when it was taken */
     bool complete;   /* it has gradients */
+    int32_t whole;   /* the block's tick after the last whole epoch; -1: not known */
 };
 
 /* ---- time ---- */
@@ -263,6 +264,8 @@ void report_begin(BlockRun *b) {
     r->old_curves = cJSON_GetArraySize(r->curves);
     r->stride = 1;
     r->snapped = b->start.position.epoch;
+    r->tick = b->tick;
+    r->whole = b->start.position.loop || b->start.position.batch ? -1 : b->tick;
     r->complete = true;
     r->most = MAX(4, MIN(30, REPORT_HISTOGRAMS / MAX(1, 2 * tensors_of(r->d))));
     for (size_t i = 0; i < b->loops.len; i++)
@@ -297,6 +300,7 @@ static void add_epoch(Report *r, const BlockRun *b, const RtEpoch *epoch, int64_
 void report_epoch(BlockRun *b, const RtEpoch *epoch) {
     Report *r = b->report;
     int64_t number = epoch->point.position.epoch + !epoch->whole;
+    if (epoch->whole) r->whole = b->tick;
     add_epoch(r, b, epoch, number);
     if (epoch->whole && b->is_best) keep_best_pass(b);
     if (number % r->stride == 0 && affordable(r, COST_SNAPSHOT, r->last[COST_SNAPSHOT]))
@@ -312,8 +316,9 @@ void report_tick(BlockRun *b) {
 
 void report_end(BlockRun *b, const char *state) {
     Report *r = b->report;
-    bool repeated = b->epoch - 1 == r->snapped && r->tick == b->tick && r->snapped > 0 && !r->complete;
+    int64_t number = b->epoch - 1 + (b->tick != r->whole); /* one that was begun counts */
+    bool repeated = r->tick == b->tick && r->snapped > 0 && !r->complete;
     if (repeated) cJSON_DeleteItemFromArray(r->snapshots, cJSON_GetArraySize(r->snapshots) - 1);
-    if (repeated || b->epoch - 1 > r->snapped) take_snapshot(r, b, b->epoch - 1, true);
+    if (repeated || r->tick != b->tick || number > r->snapped) take_snapshot(r, b, number, true);
     write_page(r, b, state);
 }

@@ -215,7 +215,8 @@ typedef struct {
 /* A classifier, as an evaluating loop shows it: scores that depend on parameters and labels of the data, from which the
  * scores are not computed, beside each other in the call of a metric or a loss. Labels are int[..B] and scores [..B,
  * C]; where there are no such, both have the same dims, and it is a classifier of two classes if all labels turn out to
- * be 0 or 1. NULL: none. */
+ * be 0 or 1. Where there are no integers, labels are floats, and it is one if all turn out to be numbers of classes.
+ * NULL: none. */
 typedef struct {
     Term *scores, *labels;
     bool binary;

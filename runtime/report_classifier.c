@@ -102,11 +102,14 @@ static bool are_probabilities(const RtScored *s) {
     return true;
 }
 
-/* A score for both classes is no classifier's where a label is neither 0 nor 1. */
+/* One score for two classes, or labels that are floats, is no classifier's where a label is not the number of a class.
+ */
 static bool are_classes(const RtScored *s) {
-    for (int64_t i = 0; i < labels_done(s) && s->shape.classes == 1; i++) {
+    double classes = s->shape.classes == 1 ? 2 : (double)s->shape.classes;
+    if (s->shape.classes > 1 && !rt_dtype_is_float(s->shape.labels)) return true;
+    for (int64_t i = 0; i < labels_done(s); i++) {
         double label = rt_element(s->labels, s->shape.labels, i);
-        if (label != 0 && label != 1) return false;
+        if (!(label >= 0 && label < classes && label == floor(label))) return false;
     }
     return true;
 }

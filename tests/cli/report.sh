@@ -66,6 +66,44 @@ check long/report.html "[r[0] for r in b['epochs']] == list(range(1, $epochs + 4
 accuracy=$(value accuracy <binary/log.jsonl)
 check binary/report.html 'b["classifier"]["classes"] == 2 and b["classifier"]["threshold"] == 0 and b["classifier"]["judged"] == 114' \
     "abs(b['classifier']['right'] / 114 - $accuracy) < 1e-5"
+
+# classes that the data have as floats; floats that are none
+python3 - <<'P' || fail "python"
+import array, random, struct
+random.seed(3)
+def npy(name, shape, values):
+    header = "{'descr': '<f4', 'fortran_order': False, 'shape': (%s,), }" % ", ".join(map(str, shape))
+    header += " " * (63 - (10 + len(header)) % 64) + "\n"
+    open(name, "wb").write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + array.array("f", values).tobytes())
+labels = [random.randrange(3) for _ in range(60)]
+npy("x.npy", [60, 3], [random.random() + (l == k) for l in labels for k in range(3)])
+npy("three.npy", [60], labels)
+npy("two.npy", [60], [l > 0 for l in labels])
+npy("none.npy", [60], [l / 2 for l in labels])
+P
+cat >floats.nn <<'N'
+let file = "three.npy"
+let outputs = 3
+data d = zip(npy("x.npy"), npy(file))
+model net(x: [N, 3]) -> [N, outputs] = Dense(outputs)(x)
+fn far(scores: [N, C], y: [N]) = mean(cross_entropy(scores, int(y)))
+fn far_of_two(scores: [N], y: [N]) = bce(scores, y)
+fn far_of_any(x, y) = if outputs > 1 then far(x, y) else far_of_two(x[:, 0], y)
+train {
+    for (x, y) in d { minimize far_of_any(net(x), y) using Adam(0.1) }
+    for (x, y) in d { report loss = far_of_any(net(x), y) }
+}
+N
+"$NNC" train floats.nn --quiet --out three || fail "train, three classes as floats"
+check three/report.html 'b["classifier"]["classes"] == 3 and b["classifier"]["judged"] == 60 and len(b["classifier"]["matrix"]) == 3'
+"$NNC" train floats.nn --quiet --set file=two.npy --set outputs=1 --out two_floats || fail "train, two classes as floats"
+check two_floats/report.html 'b["classifier"]["classes"] == 2 and b["classifier"]["judged"] == 60'
+"$NNC" train floats.nn --quiet --set file=none.npy --set outputs=1 --out no_classes || fail "train, floats that are no classes"
+check no_classes/report.html '"classifier" not in b'
+
+# a run that ends inside its first epoch has gradients, too
+"$NNC" train "$SOURCE/examples/digits.nn" --steps 7 --out seven --quiet || fail "train, seven steps"
+check seven/report.html 'b["snapshots"][-1]["epoch"] == 1 and "gradients" in b["snapshots"][-1] and b["snapshots"][0]["epoch"] == 0'
 yes 'to be or not to be' | head -n 40 >words.txt
 cat >letters.nn <<'N'
 data d = text("words.txt", window = 8)
