@@ -136,6 +136,9 @@ bool driver_load_weights(Driver *d, const char *path, const char *model);
 /** Writes them from `bytes`, a copy of all variables. */
 bool driver_save_weights(Driver *d, const char *path, char *bytes, RtError *e);
 
+/** Reads those of the whole program, and says so on stderr. */
+bool driver_take_weights(Driver *d, const char *path);
+
 /** The weights that run, eval and compile use: --weights, else runs/STEM/weights.safetensors, and says so on stderr;
  * fresh ones under --init. `needed`: whether any is reached. False after an error. */
 bool driver_find_weights(Driver *d, Code *init, bool needed);

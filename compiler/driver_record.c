@@ -51,6 +51,7 @@ static void add_settings(const Options *o, cJSON *record) {
     add_text(s, "stdlib", o->stdlib_dir);
     add_text(s, "cpu", o->cpu);
     add_text(s, "only", o->only);
+    add_text(s, "weights", o->weights);
     add_text(s, "float", o->float_type == DT_F64 ? "f64" : "f32");
     add_count(s, "seed", o->seed, -1);
     add_count(s, "batch", o->batch, 0);

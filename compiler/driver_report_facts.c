@@ -51,6 +51,7 @@ static void add_settings(cJSON *root, const Driver *d, const BlockRuns *runs) {
     for (int i = 0; i < o->nsets; i++) add_fact(list, "--set", "%s=%s", o->sets[i].name, o->sets[i].value);
     if (o->data_dir) add_fact(list, "--data", "%s", o->data_dir);
     if (o->only) add_fact(list, "--only", "%s", o->only);
+    if (o->weights) add_fact(list, "--weights", "%s", o->weights);
     if (o->cpu) add_fact(list, "--cpu", "%s", o->cpu);
     if (o->stdlib_dir) add_fact(list, "--stdlib", "%s", o->stdlib_dir);
     if (o->resume) add_fact(list, "--resume", "yes");

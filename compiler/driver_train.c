@@ -246,7 +246,7 @@ static bool add_blocks(Driver *d, bool evaluate, BlockRuns *runs) {
                         d->options.file);
 }
 
-static bool load_parts(BlockRun *b) {
+static bool load_parts(const BlockRun *b) {
     for (int i = 0; i < b->block->nloads; i++) {
         const char *file = driver_find_file(b->d, b->block->loads[i].at.file, b->block->loads[i].file);
         if (!driver_load_weights(b->d, file, b->block->loads[i].path)) return false;
@@ -254,12 +254,23 @@ static bool load_parts(BlockRun *b) {
     return true;
 }
 
+static void note_file(Driver *d, const char *name, const char *path) {
+    if (access(path, R_OK) == 0) /* who loads it tells where there is none */
+        vec_push(&d->files, ((DataFile){.loaded = true, .name = name, .path = path}));
+}
+
 static void note_loads(const BlockRun *b) {
     for (int i = 0; i < b->block->nloads; i++) {
-        DataFile f = {.loaded = true, .name = b->block->loads[i].file};
-        f.path = driver_find_file(b->d, b->block->loads[i].at.file, f.name);
-        if (access(f.path, R_OK) == 0) vec_push(&b->d->files, f); /* load_parts tells where there is none */
+        const char *name = b->block->loads[i].file;
+        note_file(b->d, name, driver_find_file(b->d, b->block->loads[i].at.file, name));
     }
+}
+
+/* What the first block begins with: what it loads, then what the command line names. */
+static bool load_first(const BlockRun *b) {
+    Driver *d = b->d;
+    if (!load_parts(b)) return false;
+    return !d->options.weights || driver_take_weights(d, d->options.weights);
 }
 
 /* Gets a block that starts anew ready: its first checkpoint stands before its first step, so that one of an earlier run
@@ -267,7 +278,6 @@ static void note_loads(const BlockRun *b) {
 static bool begin_block(BlockRun *b, int64_t log_bytes) {
     RtError err;
     b->start = (RtPoint){.log_bytes = log_bytes};
-    if (!load_parts(b)) return false;
     return checkpoint_save(b, &b->start, &err) || driver_error(b->d, "%s", err.text);
 }
 
@@ -285,12 +295,14 @@ static int train_blocks(Driver *d, BlockRuns *runs, const RtSignals *signals, co
         add_columns(d, b);
         note_loads(b);
     }
+    if (d->options.weights) note_file(d, d->options.weights, d->options.weights);
     if (!record_hash_files(d)) return 1;
-    if (d->options.resume && (first = checkpoint_load(d, runs, path)) < 0) return 1;
+    if (d->options.resume ? (first = checkpoint_load(d, runs, path)) < 0 : !load_first(runs->at[0])) return 1;
     if (!record_write(d, dir, NULL) || !tensorboard_begin(d, runs, first, dir)) return 1;
     for (size_t i = (size_t)first; i < runs->len && !status; i++) {
-        bool resumed = d->options.resume && i == (size_t)first;
-        if (!resumed && !begin_block(runs->at[i], result.log_bytes)) return tensorboard_end(d, false), 1;
+        BlockRun *b = runs->at[i];
+        bool resumed = d->options.resume && i == (size_t)first, loaded = i == (size_t)first || load_parts(b);
+        if (!loaded || (!resumed && !begin_block(b, result.log_bytes))) return tensorboard_end(d, false), 1;
         status = run_block(runs->at[i], false, signals, log, &result);
     }
     if (!tensorboard_end(d, !status) || driver_failed(d)) return 1;

@@ -51,6 +51,7 @@ static Options options_of(const cJSON *record, int threads, Setting *sets) {
                  .stdlib_dir = text(s, "stdlib"),
                  .cpu = text(s, "cpu"),
                  .only = text(s, "only"),
+                 .weights = text(s, "weights"),
                  .float_type = type && strcmp(type, "f64") == 0 ? DT_F64 : DT_F32,
                  .seed = number(s, "seed", -1),
                  .batch = number(s, "batch", 0),

@@ -136,6 +136,11 @@ bool driver_load_weights(Driver *d, const char *path, const char *model) {
     return ok;
 }
 
+bool driver_take_weights(Driver *d, const char *path) {
+    if (!d->options.quiet) fprintf(stderr, "weights from %s\n", path);
+    return driver_load_weights(d, path, NULL);
+}
+
 bool driver_find_weights(Driver *d, Code *init, bool needed) {
     if (!driver_init_variables(d, init, MAX(d->options.seed, 0))) return false;
     if (d->options.init || (!needed && !d->options.weights)) return true;
@@ -151,6 +156,5 @@ bool driver_find_weights(Driver *d, Code *init, bool needed) {
             return false;
         }
     }
-    if (!d->options.quiet) fprintf(stderr, "weights from %s\n", path);
-    return driver_load_weights(d, path, NULL);
+    return driver_take_weights(d, path);
 }

@@ -32,6 +32,13 @@ static int work_bench(Driver *d, CommandLine *l) { return (void)l, driver_bench(
 
 static int run_train(CommandLine *l) {
     setvbuf(stdout, NULL, _IOFBF, BUFSIZ); /* on a terminal too: lines are written when it is time, not one by one */
+    if (l->common.resume && l->common.weights) {
+        fprintf(stderr,
+                "error: '--resume' goes on with the weights of the run's checkpoint, not with those of '%s'\n"
+                "  = help: leave out '--resume' to begin a run with these weights\n",
+                l->common.weights);
+        return EXIT_USAGE;
+    }
     return l->npositional > 1 ? too_many(l, 1) : with_driver(l, work_train);
 }
 

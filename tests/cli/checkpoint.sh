@@ -71,6 +71,28 @@ program 'load net.dense3 from "plain/weights.safetensors"'
 expect_error 1 "net.dense3" "$NNC" train net.nn --quiet --out bad
 [ -e bad/checkpoint.safetensors ] && fail "a run that could not begin has left a checkpoint"
 
+# --weights: a run begins with these, also from a checkpoint; all that does not fit is listed, and what stands in the folder stays
+program
+train --out given --set rate=0.0 --epochs 1 --weights plain/weights.safetensors
+cmp given/weights.safetensors plain/weights.safetensors || fail "--weights"
+train --out given2 --set rate=0.0 --epochs 1 --weights plain/checkpoint.safetensors
+cmp given2/weights.safetensors plain/weights.safetensors || fail "--weights with a checkpoint"
+program 'load net.dense1 from "plain/weights.safetensors"'
+train --out other --epochs 2
+train --out given3 --set rate=0.0 --epochs 1 --weights other/weights.safetensors
+cmp given3/weights.safetensors other/weights.safetensors || fail "--weights where a block loads"
+"$NNC" train net.nn --out given4 --epochs 1 --weights other/weights.safetensors >out.txt 2>err.txt || fail "--weights"
+grep -q 'weights from other/weights.safetensors' err.txt || fail "--weights says nothing: $(cat err.txt)"
+program
+cp -r given kept
+expect_error 1 "'net.dense1.b' is f32[16] in the file and f32[17] in the program" \
+    "$NNC" train net.nn --quiet --out given --set width=17 --weights plain/weights.safetensors
+grep -qF "'net.dense2.w' is" err.txt || fail "not all is listed: $(cat err.txt)"
+expect_error 1 "nowhere.safetensors: cannot be opened" "$NNC" train net.nn --quiet --out given --weights nowhere.safetensors
+diff -r -x .lock kept given || fail "a run that could not begin has changed the folder"
+expect_error 2 "'--resume' goes on with the weights of the run's checkpoint" \
+    "$NNC" train net.nn --quiet --out given --resume --weights plain/weights.safetensors
+
 # refuse TEXT FLAGS...: --resume in plain is one error
 program
 cp -r plain before

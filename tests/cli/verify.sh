@@ -79,6 +79,13 @@ cp keep/checkpoint.safetensors first.safetensors
 verify 1 "the file 'first.safetensors' has changed"
 cp keep/run.json run/run.json
 
+cp run/weights.safetensors given.safetensors
+"$NNC" train net.nn --data data --out run --quiet --weights given.safetensors || fail "--weights"
+verify 0 "identical"
+cp keep/checkpoint.safetensors given.safetensors
+verify 1 "the file 'given.safetensors' has changed"
+cp keep/run.json run/run.json
+
 # a run does not go on with other data
 "$NNC" train net.nn --data data --out parts --quiet --set rate=0.02 --seed 3 --only pre --steps 13 || fail "train"
 expect_error 1 "the data file 'digits.csv' has changed since" \
