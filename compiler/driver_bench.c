@@ -1,6 +1,8 @@
 /* `nnc bench`: how long the steps of training and the exported functions take, whole and by kernel. */
 #include "compiler/driver_private.h"
 
+#include "runtime/lines.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -144,17 +146,25 @@ static void print_text(const Bench *b, const Result *r, double calls) {
 
 static void print_json(const Bench *b, const Result *r, double calls) {
     const LoopUnit *u = b->code->loops;
-    printf("{\"event\":\"bench\",\"unit\":\"%s\",\"batch\":%lld,\"seconds\":%.6g,\"samples_per_s\":%.6g,\"gflop_per_"
-           "s\":%.6g,"
-           "\"peak_gflop_per_s\":%.6g,\"arena_bytes\":%lld,\"kernels\":[",
-           r->what, (long long)b->batch, r->seconds, (double)b->batch / r->seconds, 1e-9 * r->flops / r->seconds,
-           1e-9 * r->peak, (long long)u->arena_bytes);
+    RtLines l = {0};
+    rt_lines_add(&l, "{\"event\":\"bench\",\"unit\":");
+    rt_lines_add_quoted(&l, r->what);
+    rt_lines_add(&l,
+                 ",\"batch\":%lld,\"seconds\":%.6g,\"samples_per_s\":%.6g,\"gflop_per_s\":%.6g,"
+                 "\"peak_gflop_per_s\":%.6g,\"arena_bytes\":%lld,\"kernels\":[",
+                 (long long)b->batch, r->seconds, (double)b->batch / r->seconds, 1e-9 * r->flops / r->seconds,
+                 1e-9 * r->peak, (long long)u->arena_bytes);
     for (size_t i = 0; i < u->kernels.len; i++) {
         const Kernel *k = u->kernels.at[i];
-        printf("%s{\"kernel\":\"%s\",\"seconds\":%.6g,\"flops\":%lld,\"bytes\":%lld,\"at\":\"%s\"}", i ? "," : "",
-               k->name, b->seconds[i] / calls, (long long)k->flops, (long long)k->bytes, driver_place(b->d, k->at));
+        rt_lines_add(&l, "%s{\"kernel\":", i ? "," : "");
+        rt_lines_add_quoted(&l, k->name);
+        rt_lines_add(&l, ",\"seconds\":%.6g,\"flops\":%lld,\"bytes\":%lld,\"at\":", b->seconds[i] / calls,
+                     (long long)k->flops, (long long)k->bytes);
+        rt_lines_add_quoted(&l, driver_place(b->d, k->at));
+        rt_lines_add(&l, "}");
     }
-    printf("]}\n");
+    printf("%s]}\n", l.failed ? "" : l.text);
+    rt_lines_free(&l);
 }
 
 /* ---- the command ---- */

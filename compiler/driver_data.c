@@ -136,12 +136,12 @@ static const struct {
                {"split", open_split},     {"take", open_take},     {"skip", open_skip}};
 
 static RtData *open_expr(Driver *d, const DataExpr *e) {
-    RtError err = {{0}};
+    RtError err = {.number = 0};
     for (size_t i = 0; i < COUNT(openers); i++) {
         if (strcmp(e->fn, openers[i].name) != 0) continue;
         RtData *data = openers[i].open(d, e, &err);
         Diag *told = !data && err.text[0] ? diag(d->nnc, e->at, DIAG_data_file, err.text) : NULL;
-        if (told && strstr(err.text, strerror(ENOENT)))
+        if (told && err.number == ENOENT)
             diag_help(d->nnc, told, "files are looked for beside the program, then in the folder that --data names");
         return data;
     }

@@ -48,21 +48,34 @@ static LoopUnit *build(const Wanted *w, const Graph *g) {
                              &w->d->variables.layout, w->machine, w->budget);
 }
 
-/* The best of `whole` and of what the batch in parts takes. */
+/* With the batch in parts of so many samples; NULL where something works on it as a whole. */
+static LoopUnit *build_cut(const Wanted *w, const Graph *g, int rows, BatchParts *parts, int64_t part) {
+    Batch b = batch_find(g, rows, parts->batch, part);
+    if (b.mixed) parts->mixed = ir_node(g, b.mixed)->at;
+    if (b.mixed) return NULL;
+    Graph *cut = pass_parts(w->d->nnc, &b);
+    if (VERIFY) ir_verify(cut, "parts");
+    return build(w, cut);
+}
+
+/* The best of `whole` and of what the batch in parts takes. Where `whole` does not fit, single samples, which take the
+ * least, come first: what they cannot do no other parts can. */
 static LoopUnit *build_parts(const Wanted *w, const Graph *g, LoopUnit *whole, BatchParts *parts) {
     int rows = rows_of(w->like->unit);
     LoopUnit *best = whole;
     parts->batch = rows < 0 ? 1 : driver_elements(w->like->unit->inputs.at[rows].type);
+    if (parts->batch > 2 && whole->arena_bytes > w->budget) {
+        LoopUnit *least = build_cut(w, g, rows, parts, 1);
+        if (!least) return best;
+        if (least->arena_bytes > w->budget) {
+            parts->part = least->arena_bytes < whole->arena_bytes;
+            return parts->part ? least : whole;
+        }
+    }
     for (int64_t k = 2, part = parts->batch; part > 1; k *= 2) {
         part = part_of(parts->batch, k);
-        Batch b = batch_find(g, rows, parts->batch, part);
-        if (b.mixed) {
-            parts->mixed = ir_node(g, b.mixed)->at;
-            return best;
-        }
-        Graph *cut = pass_parts(w->d->nnc, &b);
-        if (VERIFY) ir_verify(cut, "parts");
-        LoopUnit *u = build(w, cut);
+        LoopUnit *u = build_cut(w, g, rows, parts, part);
+        if (!u) return best;
         bool fits = u->arena_bytes <= w->budget, both = fits && best->arena_bytes <= w->budget;
         if (both ? time_of(u) < time_of(best) : u->arena_bytes < best->arena_bytes) {
             best = u;

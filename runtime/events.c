@@ -1,7 +1,6 @@
 /* Events as JSON lines. */
 #include "runtime/events.h"
 #include <cjson/cJSON.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
@@ -11,7 +10,7 @@
 #include <unistd.h>
 
 static bool cannot_write(const RtEvents *v, RtError *e) {
-    return rt_fail(e, "%s: cannot be written: %s", v->train->log_path, strerror(errno));
+    return rt_fail_system(e, "%s: cannot be written", v->train->log_path);
 }
 
 /* ---- the log ---- */

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 static bool fail_errno(RtError *e, const char *path, const char *what) {
-    return rt_fail(e, "%s: %s: %s", path, what, strerror(errno));
+    return rt_fail_system(e, "%s: %s", path, what);
 }
 
 /* Reads until the end into a buffer that grows: the size that stat() tells may be 0 (a pipe) or change meanwhile. */
@@ -153,7 +153,7 @@ bool rt_mkdirs(const char *path, RtError *e) {
         p[1] = '\0';
         struct stat st;
         good = mkdir(prefix, 0777) == 0 || (errno == EEXIST && stat(prefix, &st) == 0 && S_ISDIR(st.st_mode));
-        if (!good) rt_fail(e, "%s: cannot make this folder: %s", prefix, strerror(errno));
+        if (!good) rt_fail_system(e, "%s: cannot make this folder", prefix);
         p[1] = after;
     }
     free(prefix);
@@ -180,14 +180,14 @@ static void remove_temporaries(const char *path) {
 
 static bool lock_file(int fd, const char *path, RtError *e) {
     char text[32] = "";
-    if (fd < 0) return rt_fail(e, "%s: nothing can be written there: %s", path, strerror(errno));
+    if (fd < 0) return rt_fail_system(e, "%s: nothing can be written there", path);
     if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
         int n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
         bool told = ftruncate(fd, 0) == 0 && write(fd, text, (size_t)n) == n;
         (void)told; /* the number is for messages only */
         return true;
     }
-    if (errno != EWOULDBLOCK) return rt_fail(e, "%s: cannot be locked: %s", path, strerror(errno));
+    if (errno != EWOULDBLOCK) return rt_fail_system(e, "%s: cannot be locked", path);
     ssize_t n = read(fd, text, sizeof text - 1);
     long pid = n > 0 ? strtol(text, NULL, 10) : 0;
     if (pid > 0) return rt_fail(e, "%s: another run, process %ld, is at work in this folder", path, pid);

@@ -1,7 +1,6 @@
 /* Listing folders. */
 #include "runtime/folders.h"
 #include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +49,7 @@ static int by_bytes(const void *a, const void *b) { return strcmp(*(char *const 
 bool rt_folder_list(const char *path, bool folders, RtNames *names, RtError *e) {
     *names = (RtNames){0};
     DIR *dir = opendir(path);
-    if (dir == NULL) return rt_fail(e, "%s: cannot be opened as a folder: %s", path, strerror(errno));
+    if (dir == NULL) return rt_fail_system(e, "%s: cannot be opened as a folder", path);
     bool good = true;
     for (struct dirent *d; good && (d = readdir(dir)) != NULL;) {
         if (d->d_name[0] != '.' && is_kind(path, d->d_name, folders)) good = rt_names_add(names, NULL, d->d_name, e);

@@ -1,8 +1,10 @@
 /* Errors, element types, arrays. */
 #include "runtime/runtime.h"
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 bool rt_fail(RtError *e, const char *format, ...) {
@@ -11,6 +13,20 @@ bool rt_fail(RtError *e, const char *format, ...) {
     va_start(args, format);
     vsnprintf(e->text, sizeof e->text, format, args);
     va_end(args);
+    e->number = 0;
+    return false;
+}
+
+bool rt_fail_system(RtError *e, const char *format, ...) {
+    int number = errno;
+    if (e == NULL) return false;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(e->text, sizeof e->text, format, args);
+    va_end(args);
+    size_t n = strlen(e->text);
+    snprintf(e->text + n, sizeof e->text - n, ": %s", strerror(number));
+    e->number = number;
     return false;
 }
 

@@ -17,10 +17,14 @@ bool rt_dtype_is_float(RtDType t);
  */
 typedef struct {
     char text[1024];
+    int number; /* of the system's error (errno); 0: it was none */
 } RtError;
 
 /** Fills `e` (may be NULL) and returns false, so that `return rt_fail(e, …)` reads well. */
 bool rt_fail(RtError *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/** The same for what the system has refused: adds ": ", and what errno says. */
+bool rt_fail_system(RtError *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /** Seconds on a clock that only goes forward. */
 double rt_seconds(void);

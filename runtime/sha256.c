@@ -1,6 +1,5 @@
 #include "runtime/sha256.h"
 #include "runtime/signals.h"
-#include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
 #include <stdio.h>
@@ -32,7 +31,7 @@ static bool add_file(RtSha256 *h, const char *path, RtError *e) {
         if (good) rt_sha256_add(h, bytes, size);
         if (good) munmap(bytes, size);
     }
-    if (!good) rt_fail(e, "%s: cannot be read: %s", path, strerror(errno));
+    if (!good) rt_fail_system(e, "%s: cannot be read", path);
     if (fd >= 0) close(fd);
     return good;
 }
@@ -42,7 +41,7 @@ static int by_name(const FTSENT **a, const FTSENT **b) { return strcmp((*a)->fts
 static bool add_folder(RtSha256 *h, const char *path, RtError *e) {
     char *const roots[] = {(char *)path, NULL};
     FTS *walk = fts_open(roots, FTS_LOGICAL | FTS_NOCHDIR, by_name);
-    bool good = walk != NULL || rt_fail(e, "%s: cannot be read: %s", path, strerror(errno));
+    bool good = walk != NULL || rt_fail_system(e, "%s: cannot be read", path);
     for (FTSENT *f; good && (f = fts_read(walk)) != NULL;) {
         bool hidden = f->fts_level > 0 && f->fts_name[0] == '.';
         if (hidden) fts_set(walk, f, FTS_SKIP);

@@ -1,6 +1,5 @@
 /* Plain and gzip files behind one reader. zlib's own gzFile is not used: it ignores garbage after the data. */
 #include "runtime/stream.h"
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +30,7 @@ RtStream *rt_stream_open(const char *path, bool may_be_gzip, RtError *e) {
     s->file = fopen(path, "rb");
     struct stat st;
     if (s->file == NULL || fstat(fileno(s->file), &st) != 0) {
-        rt_fail(e, "%s: cannot be opened: %s", path, strerror(errno));
+        rt_fail_system(e, "%s: cannot be opened", path);
         goto failed;
     }
     if (!S_ISREG(st.st_mode)) {
@@ -66,7 +65,7 @@ void rt_stream_close(RtStream *s) {
 static bool read_some(RtStream *s, void *into, size_t n, size_t *got, RtError *e) {
     *got = fread(into, 1, n, s->file);
     s->left -= *got < s->left ? *got : s->left;
-    return !ferror(s->file) || rt_fail(e, "%s: cannot be read: %s", s->path, strerror(errno));
+    return !ferror(s->file) || rt_fail_system(e, "%s: cannot be read", s->path);
 }
 
 static bool refill(RtStream *s, RtError *e) {

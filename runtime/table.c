@@ -1,7 +1,6 @@
 #include "runtime/table.h"
 #include "runtime/events.h"
 #include "runtime/files.h"
-#include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
@@ -48,7 +47,7 @@ bool rt_table_open(RtTable *b, const RtTrain *t, RtError *e) {
     *b = (RtTable){.train = t, .file = -1};
     if (t->table_path == NULL) return true;
     b->file = open(t->table_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (b->file < 0) return rt_fail(e, "%s: cannot be written: %s", t->table_path, strerror(errno));
+    if (b->file < 0) return rt_fail_system(e, "%s: cannot be written", t->table_path);
     rt_lines_add(&b->lines, "block,epoch,step");
     for (int i = 0; i < t->ncolumns; i++) rt_lines_add(&b->lines, ",%s", t->columns[i]);
     rt_lines_add(&b->lines, ",samples_per_s,seconds\n");
@@ -61,8 +60,8 @@ void rt_table_epoch(RtTable *b, int64_t number, const RtEpoch *epoch) {
 
 bool rt_table_write(RtTable *b, RtError *e) {
     if (b->file < 0) return true;
-    bool good = rt_lines_write(&b->lines, 0, b->file) ||
-                rt_fail(e, "%s: cannot be written: %s", b->train->table_path, strerror(errno));
+    bool good =
+        rt_lines_write(&b->lines, 0, b->file) || rt_fail_system(e, "%s: cannot be written", b->train->table_path);
     rt_lines_cut(&b->lines, 0);
     return good;
 }

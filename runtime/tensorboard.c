@@ -1,7 +1,6 @@
 #include "runtime/tensorboard.h"
 #include "runtime/image.h"
 #include <dirent.h>
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,7 +162,7 @@ bool rt_tb_open(RtTensorBoard *t, const char *folder, bool again, RtError *e) {
     snprintf(t->path, room, "%s/events.out.tfevents.%.0f.nnc.%ld", folder, floor(wall_time()), (long)getpid());
     t->file = fopen(t->path, "ab");
     if (t->file != NULL) setvbuf(t->file, NULL, _IOFBF, 1 << 16);
-    if (t->file == NULL) return rt_fail(e, "%s: cannot be written: %s", t->path, strerror(errno));
+    if (t->file == NULL) return rt_fail_system(e, "%s: cannot be written", t->path);
     make_crc_table(t->crc);
     Message event = {0};
     add_double(&event, 1, wall_time());

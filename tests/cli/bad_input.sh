@@ -66,6 +66,8 @@ expect_error 1 "must be [N, 64], and this is []" "$NNC" run "$SOURCE/examples/di
 expect_error 1 "no trained weights" "$NNC" eval "$SOURCE/examples/digits.nn"
 sed 's/epochs = 30/epochs = 30; memory = 1KiB/; s|"data/|"'"$SOURCE"'/examples/data/|' "$SOURCE/examples/digits.nn" >budget.nn
 expect_error 1 "\`memory\` allows 1.00 KiB" "$NNC" train budget.nn
+nn factor.nn 'export fn f(x: [1, 8, 8, 3]) = Upsample(2, bilinear)(x)\n'
+expect_error 1 "'factor' of 'scale_factor' must be a number, not the string \"bilinear\"" "$NNC" check factor.nn
 nn warns.nn 'export fn f() {\n    let unused = 1\n    return 2\n}\n'
 "$NNC" check warns.nn 2>err.txt || fail "a warning is no error"
 grep -q "warning: 'unused' is never used" err.txt || fail "no warning: $(head -n 3 err.txt)"

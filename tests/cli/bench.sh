@@ -19,5 +19,8 @@ grep -q '"kernel":"k[0-9]*_[a-z]*","seconds":[0-9.e-]*,"flops":2457[0-9]*,"bytes
 grep -q '^peak of 1 thread: ' out.txt || fail "no peak: $(head -n 1 out.txt)"
 grep -q '% of the peak' out.txt || fail "no share of it"
 grep -q 'adam.nn:' out.txt || fail "no line that a kernel comes from"
+echo 'export fn same(a: [4]) = a + 1' >'a "b".nn'
+"$NNC" bench 'a "b".nn' --json --threads 1 | python3 -c 'import json, sys; assert [json.loads(l)["kernels"][0]["at"] for l in sys.stdin] == ["a \"b\".nn:1"]' ||
+    fail "a file whose name has quotes"
 expect_error 1 "neither a train block nor" "$NNC" bench "$SOURCE/stdlib/tensors/select.nn"
 finish

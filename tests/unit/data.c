@@ -178,7 +178,7 @@ Test(data, csv_targets) {
 }
 
 static void expect_csv_error(const char *text, const char *target, const char *part) {
-    RtError e = {""};
+    RtError e = {.number = 0};
     cr_expect_null(csv(text, target, &e), "%s", text);
     cr_expect_not_null(strstr(e.text, part), "'%s' lacks '%s'", e.text, part);
 }

@@ -50,7 +50,7 @@ static void clean(const Folder *f, const char *path) {
 /* Writes a file, making the folder that it is in. */
 static void put(const Folder *f, const char *name, const void *bytes, size_t size) {
     char path[512];
-    RtError e = {""};
+    RtError e = {.number = 0};
     in(f, name, path);
     char *slash = strrchr(path, '/');
     *slash = '\0';
@@ -63,7 +63,7 @@ static void put(const Folder *f, const char *name, const void *bytes, size_t siz
 static void put_picture(const Folder *f, const char *name, int64_t h, int64_t w, int64_t c, uint8_t level) {
     char path[512];
     RtArray a = {.dtype = RT_U8, .rank = 3, .dims = {h, w, c}};
-    RtError e = {""};
+    RtError e = {.number = 0};
     put(f, name, "", 0);
     cr_assert(rt_array_alloc(&a, "test", &e));
     memset(a.data, level, (size_t)rt_array_elements(&a));
@@ -93,7 +93,7 @@ static void fill_record(uint8_t *r, uint8_t class, int seed) {
 Test(cifar10, batches_and_test) {
     Folder f = new_folder();
     static uint8_t records[2 * RECORD];
-    RtError e = {""};
+    RtError e = {.number = 0};
     fill_record(records, 3, 0);
     fill_record(records + RECORD, 9, 7);
     put(&f, "data_batch_2.bin", records, RECORD);
@@ -120,7 +120,7 @@ Test(cifar10, batches_and_test) {
 Test(cifar10, bad_files) {
     Folder f = new_folder();
     static uint8_t record[RECORD];
-    RtError e = {""};
+    RtError e = {.number = 0};
     expect_refused(rt_data_cifar10(f.root, false, &e), &e, f.root, "data_batch_1.bin");
     put(&f, "data_batch_1.bin", "", 0);
     expect_refused(rt_data_cifar10(f.root, false, &e), &e, "data_batch_1.bin", "0 bytes");
@@ -138,7 +138,7 @@ Test(cifar10, bad_files) {
 
 Test(images, classes_are_folders) {
     Folder f = new_folder();
-    RtError e = {""};
+    RtError e = {.number = 0};
     put_picture(&f, "dog/b.png", 2, 3, 1, 40);
     put_picture(&f, "dog/a.PNG", 2, 3, 1, 30);
     put_picture(&f, "cat/z.png", 2, 3, 1, 20);
@@ -167,7 +167,7 @@ Test(images, classes_are_folders) {
 
 Test(images, bad_folders) {
     Folder f = new_folder();
-    RtError e = {""};
+    RtError e = {.number = 0};
     expect_refused(rt_data_images(f.root, NULL, &e), &e, f.root, "one for each class");
     put(&f, "empty/notes.txt", "x", 1);
     expect_refused(rt_data_images(f.root, NULL, &e), &e, "/empty", "holds no PNG or JPEG pictures");
@@ -251,7 +251,7 @@ Test(wav, formats) {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         Bytes b = wav(rows[i].format, rows[i].channels, rows[i].bits, rows[i].data, rows[i].size, rows[i].declared);
         put(&f, "a.wav", b.bytes, b.size);
-        RtError e = {""};
+        RtError e = {.number = 0};
         RtWavInfo info;
         float got[4] = {9, 9, 9, 9};
         cr_assert(rt_wav_header(in(&f, "a.wav", path), &info, &e), "row %d: %s", (int)i, e.text);
@@ -270,7 +270,7 @@ Test(wav, lies_and_damage) {
     Folder f = new_folder();
     char path[512];
     RtWavInfo info;
-    RtError e = {""};
+    RtError e = {.number = 0};
     float got[8];
     in(&f, "a.wav", path);
     Bytes more = wav(1, 1, 16, sound, 4, 5);
@@ -301,7 +301,7 @@ Test(wav, lies_and_damage) {
 
 Test(wav, data_sets) {
     Folder f = new_folder();
-    RtError e = {""};
+    RtError e = {.number = 0};
     Bytes a = wav(1, 1, 16, "\x00\x40\x00\xC0", 4, 4), b = wav(1, 1, 8, "\xC0\x80\xC0", 3, 3);
     put(&f, "yes/1.wav", a.bytes, a.size);
     put(&f, "no/1.wav", a.bytes, a.size);

@@ -25,7 +25,7 @@ static RtData *text_of(const void *bytes, size_t size, int64_t window, int64_t s
 }
 
 static RtData *text(const char *s, int64_t window, int64_t stride) {
-    RtError e = {""};
+    RtError e = {.number = 0};
     RtData *d = text_of(s, strlen(s), window, stride, &e);
     cr_assert_not_null(d, "%s", e.text);
     return d;
@@ -85,7 +85,7 @@ Test(text, characters_across_buffers_and_gzip) { /* a character of three bytes a
     for (int i = 0; i < N; i++) memcpy(bytes + 1 + 3 * i, i % 2 ? "\xE2\x82\xAC" : "\xE2\x82\xAD", 3);
     bytes[0] = 'x';
     for (int zipped = 0; zipped < 2; zipped++) {
-        RtError e = {""};
+        RtError e = {.number = 0};
         RtData *d;
         if (zipped) {
             gzFile f = gzopen(path_of(path), "wb");
@@ -116,7 +116,7 @@ Test(text, split_cuts_in_two_without_a_shared_target) {
     char got[256];
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         RtData *d = text("abcdefghijkl", rows[i].window, rows[i].stride), *parts[2];
-        RtError e = {""};
+        RtError e = {.number = 0};
         cr_assert(rt_data_split(d, 0.6, parts, &e), "%s", e.text);
         cr_expect_str_eq(samples(parts[0], 0, got), rows[i].first);
         cr_expect_str_eq(samples(parts[1], 0, got), rows[i].second);
@@ -124,7 +124,7 @@ Test(text, split_cuts_in_two_without_a_shared_target) {
         rt_data_free(d);
     }
     RtData *d = text("abcdefgh", 6, 1), *parts[2];
-    RtError e = {""};
+    RtError e = {.number = 0};
     cr_expect(!rt_data_split(d, 0.5, parts, &e) && strstr(e.text, "overlap") != NULL, "%s", e.text);
     rt_data_free(d);
 }
@@ -133,7 +133,7 @@ Test(text, views_zip_and_facts) {
     RtData *d = text("abcabcabcd", 3, 2), *skipped = rt_data_skip(d, 1, NULL), *taken = rt_data_take(d, 3, NULL);
     char got[256];
     cr_expect_str_eq(samples(skipped, 0, got), "cab|bca|abc");
-    RtError e = {""};
+    RtError e = {.number = 0};
     const RtData *pair[2] = {taken, skipped};
     RtData *both = rt_data_zip(pair, 2, &e); /* rows in different orders: windows are copied */
     cr_assert_not_null(both, "%s", e.text);
@@ -168,12 +168,12 @@ Test(text, bad_files) {
         {"abc", 3, 0, "a window and a stride of 1 or more"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        RtError e = {""};
+        RtError e = {.number = 0};
         RtData *d = text_of(rows[i].text, rows[i].size, rows[i].window, 1, &e);
         cr_expect_null(d);
         cr_expect(strstr(e.text, rows[i].error) != NULL, "%s", e.text);
     }
-    RtError e = {""};
+    RtError e = {.number = 0};
     cr_expect_null(rt_data_text("/nonexistent", &(RtTextOptions){.window = 1, .stride = 1}, &e));
     cr_expect_null(rt_data_text("/", &(RtTextOptions){.window = 1, .stride = 1}, &e));
 }

@@ -23,7 +23,7 @@ static bool exists(const char *folder, const char *name) {
 
 Test(files, a_folder_is_locked_once) {
     char folder[] = "/tmp/rt-files-XXXXXX", command[64];
-    RtError e = {""};
+    RtError e = {.number = 0};
     cr_assert_not_null(mkdtemp(folder));
     int lock = rt_lock_folder(folder, &e);
     cr_assert(lock >= 0, "%s", e.text);
@@ -45,7 +45,7 @@ Test(files, remains_of_killed_processes_are_removed) {
     static const char *const remains[] = {"w.safetensors.123-0.tmp", "log.jsonl.4-15.tmp"};
     static const char *const others[] = {"w.safetensors", "a.tmp", "123-0.tmp", "w.12a-0.tmp", ".tmp", "w.123-0.tmpx"};
     char folder[] = "/tmp/rt-files-XXXXXX", command[64];
-    RtError e = {""};
+    RtError e = {.number = 0};
     cr_assert_not_null(mkdtemp(folder));
     for (size_t i = 0; i < sizeof remains / sizeof *remains; i++) touch(folder, remains[i]);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) touch(folder, others[i]);
@@ -62,7 +62,7 @@ Test(files, remains_of_killed_processes_are_removed) {
 Test(files, hashes_on_a_thread_are_those_of_the_files) {
     char folder[] = "/tmp/rt-files-XXXXXX", path[64], missing[64], command[64];
     char texts[3][RT_SHA256_TEXT], text[RT_SHA256_TEXT];
-    RtError e = {""};
+    RtError e = {.number = 0};
     cr_assert_not_null(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/abc", folder);
     snprintf(missing, sizeof missing, "%s/missing", folder);

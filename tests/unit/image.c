@@ -39,7 +39,7 @@ static void expect_same(const RtArray *a, const RtArray *b) {
 Test(image, png_there_and_back) {
     static const int64_t shapes[][3] = {{1, 1, 1}, {1, 1, 3}, {5, 7, 1}, {16, 3, 3}};
     char path[256];
-    RtError e = {""};
+    RtError e = {.number = 0};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         RtArray a = picture(shapes[i][0], shapes[i][1], shapes[i][2], NULL), b, header;
         cr_assert(rt_image_write_png(path_of(path, ".png"), &a, &e), "%s", e.text);
@@ -94,7 +94,7 @@ Test(image, kinds_of_png) {
          {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18}},
     };
     char path[256];
-    RtError e = {""};
+    RtError e = {.number = 0};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         for (int interlace = 0; interlace < 2; interlace++) {
             write_png(path_of(path, ".png"), rows[i].colour, rows[i].depth,
@@ -114,7 +114,7 @@ Test(image, channels_as_asked) {
     static const uint8_t thrice[] = {76, 76, 76, 150, 150, 150, 29, 29, 29, 9, 9, 9};
     RtArray a = picture(2, 2, 3, colour), g = picture(2, 2, 1, grey), t = picture(2, 2, 3, thrice), b;
     char path[256];
-    RtError e = {""};
+    RtError e = {.number = 0};
     cr_assert(rt_image_write_png(path_of(path, ".png"), &a, &e) && rt_image_read(path, 1, &b, &e), "%s", e.text);
     expect_same(&g, &b);
     rt_array_free(&b);
@@ -157,7 +157,7 @@ static void write_jpeg(const char *path, bool grey, bool progressive, bool print
 
 Test(image, jpeg) {
     char path[256];
-    RtError e = {""};
+    RtError e = {.number = 0};
     RtArray a;
     for (int kind = 0; kind < 4; kind++) {
         bool grey = kind & 1;
@@ -179,7 +179,7 @@ Test(image, jpeg) {
 /* ---- damaged files ---- */
 
 static bool reads(const char *path, const char *bytes, size_t size) {
-    RtError e = {""};
+    RtError e = {.number = 0};
     RtArray a;
     FILE *file = fopen(path, "wb");
     cr_assert(file != NULL && fwrite(bytes, 1, size, file) == size && fclose(file) == 0);
@@ -193,7 +193,7 @@ static bool reads(const char *path, const char *bytes, size_t size) {
 static void damage(const char *suffix) {
     char path[256], *bytes;
     size_t size;
-    RtError e = {""};
+    RtError e = {.number = 0};
     bytes = rt_file_read(path_of(path, suffix), 1 << 20, &size, &e);
     cr_assert_not_null(bytes, "%s", e.text);
     cr_assert(reads(path, bytes, size));
@@ -213,7 +213,7 @@ static void damage(const char *suffix) {
 Test(image, damaged_png) {
     char path[256];
     RtArray a = picture(9, 11, 3, NULL);
-    RtError e = {""};
+    RtError e = {.number = 0};
     cr_assert(rt_image_write_png(path_of(path, ".png"), &a, &e), "%s", e.text);
     rt_array_free(&a);
     damage(".png");
@@ -234,7 +234,7 @@ Test(image, claims_and_other_files) {
     cr_expect(!reads(path, "", 0));
     cr_expect(!reads(path, "GIF89a", 6));
     unlink(path);
-    RtError e = {""};
+    RtError e = {.number = 0};
     RtArray a;
     cr_expect(!rt_image_read("/nonexistent.png", 0, &a, &e));
     cr_expect(!rt_image_read("/", 0, &a, &e));
@@ -256,7 +256,7 @@ Test(image, resize) {
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         RtArray a = picture(rows[i].h, rows[i].w, 1, rows[i].from), b;
-        RtError e = {""};
+        RtError e = {.number = 0};
         cr_assert(rt_image_resize(&a, rows[i].to_h, rows[i].to_w, &b, &e), "%s", e.text);
         for (int k = 0; k < rows[i].to_h * rows[i].to_w; k++) {
             int got = ((uint8_t *)b.data)[k];
@@ -290,7 +290,7 @@ Test(image, sheets) {
         RtArray a = {.dtype = RT_F32, .rank = rows[i].rank}, p = {0};
         for (int k = 0; k < 4; k++) a.dims[k] = rows[i].dims[k];
         if (a.rank == 5) a.dims[4] = 1;
-        RtError e = {""};
+        RtError e = {.number = 0};
         cr_assert(rt_array_alloc(&a, "test", &e));
         for (int64_t k = 0; k < rt_array_elements(&a); k++) ((float *)a.data)[k] = 1;
         bool good = rt_image_of_array(&a, &p, &e);
@@ -307,7 +307,7 @@ Test(image, levels) {
     float values[] = {0, 1, 0.5F, -3, 7, 0.1F, (float)NAN};
     static const uint8_t want[] = {0, 255, 128, 0, 255, 26, 0};
     RtArray a = {.dtype = RT_F32, .rank = 2, .dims = {1, 7}, .data = values}, p;
-    RtError e = {""};
+    RtError e = {.number = 0};
     cr_assert(rt_image_of_array(&a, &p, &e), "%s", e.text);
     cr_expect(memcmp(p.data, want, sizeof want) == 0);
     rt_array_free(&p);

@@ -53,6 +53,7 @@ Test(lower_nn, shapes) {
     double a[] = {1, 2, 3, 4, 5, 6};
     expect("export fn f(a: [2, 3]) = transpose(a, [1, 0])", INPUTS(a), WANT(1, 4, 2, 5, 3, 6));
     expect("export fn f(a: [2, 3]) = flatten(reshape(a, [3, 2, 1]))[1]", INPUTS(a), WANT(3, 4));
+    expect("export fn f(a: [2, 3]) = a[0, flatten(int(a[:, 0..2]) - 1)[0]]", INPUTS(a), WANT(1, 2)); /* integers stay */
     expect("export fn f(a: [2, 3]) = concat([a, a[:, 0..1]], axis = 1)", INPUTS(a), WANT(1, 2, 3, 1, 4, 5, 6, 4));
     expect("export fn f(a: [2, 3]) = stack([a[0], a[1]], axis = 1)", INPUTS(a), WANT(1, 4, 2, 5, 3, 6));
     expect("export fn f(a: [6]) = a[-1] + a[1..6 by 2]", INPUTS(a), WANT(8, 10, 12));

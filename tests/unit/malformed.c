@@ -82,7 +82,7 @@ static const char *text_of(const cJSON *row, const char *key) {
 
 Test(malformed, verdicts) {
     char dir[2048], path[4096];
-    RtError e = {""};
+    RtError e = {.number = 0};
     snprintf(path, sizeof path, "%s/index.json", folder(dir, sizeof dir));
     size_t size;
     if (access(path, R_OK) != 0) cr_skip_test("%s is not there", path);
@@ -120,7 +120,7 @@ static bool path_of(char *path, size_t room, const char *file) {
 static void expect_npy(const char *file, RtDType type, int n, const double *values) {
     char path[4096];
     if (!path_of(path, sizeof path, file)) cr_skip_test("%s is not there", path);
-    RtError e = {""};
+    RtError e = {.number = 0};
     RtArray a;
     cr_assert(rt_npy_read(path, &a, &e), "%s", e.text);
     cr_expect(a.dtype == type && rt_array_elements(&a) == n, "%s: %s", file, rt_dtype_name(a.dtype));
@@ -167,7 +167,7 @@ Test(malformed, idx_values) {
     static const char *const images[] = {"idx/good_images.idx3-ubyte", "idx/good_images.idx3-ubyte.gz",
                                          "idx/good_two_members.gz"};
     char path[4096];
-    RtError e = {""};
+    RtError e = {.number = 0};
     for (int i = 0; i < 3; i++) {
         if (!path_of(path, sizeof path, images[i])) cr_skip_test("%s is not there", path);
         expect_data(rt_data_idx(path, &e), path, 1, (int[]){9}, pixels, &e);
@@ -193,7 +193,7 @@ Test(malformed, csv_values) {
         {"csv/exponents.csv", 1, {(double)1e-3F, (double)-2.5e10F, 0.5, 5, 0, 1, 0, 1}},
     };
     char path[4096];
-    RtError e = {""};
+    RtError e = {.number = 0};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (!path_of(path, sizeof path, rows[i].file)) cr_skip_test("%s is not there", path);
         RtData *d = rt_data_csv(path, &(RtCsvOptions){.target = "y"}, &e);

@@ -22,7 +22,7 @@ static RtTensor tensor(char *name, RtDType t, int rank, int64_t a, int64_t b, vo
 Test(safetensors, round_trip) {
     char path[512];
     temp_path(path, sizeof path, "round");
-    RtError e = {""};
+    RtError e = {.number = 0};
     uint8_t flags[3] = {1, 0, 1};
     float weights[2][3] = {{1, -2, 3.5F}, {0, 1e-30F, -1e30F}};
     double scalar = 0.1;
@@ -57,7 +57,7 @@ Test(safetensors, round_trip) {
 
 Test(safetensors, bytes_do_not_depend_on_the_order) {
     char path[2][512];
-    RtError e = {""};
+    RtError e = {.number = 0};
     float a[2] = {1, 2};
     uint8_t b[3] = {3, 4, 5};
     RtTensor one[] = {tensor("a", RT_F32, 1, 2, 0, a), tensor("b", RT_U8, 1, 3, 0, b)};
@@ -89,7 +89,7 @@ static void write_raw(const char *path, const char *header, const void *data, si
 Test(safetensors, narrow_and_unsigned_types_become_wider) {
     char path[512];
     temp_path(path, sizeof path, "wide");
-    RtError e = {""};
+    RtError e = {.number = 0};
     struct {
         uint64_t d[1];
         uint32_t c[1];
@@ -120,7 +120,7 @@ Test(safetensors, narrow_and_unsigned_types_become_wider) {
 Test(safetensors, failed_write_leaves_the_old_file) {
     char path[512], below[600];
     temp_path(path, sizeof path, "old");
-    RtError e = {""};
+    RtError e = {.number = 0};
     cr_assert(rt_file_replace(path, "old", 3, &e), "%s", e.text);
     snprintf(below, sizeof below, "%s/x", path); /* a file is no folder */
     cr_expect(!rt_safetensors_write(below, NULL, 0, NULL, 0, &e));

@@ -89,7 +89,7 @@ static bool finish(void *user, const RtPoint *point, RtError *e) {
 
 static RtData *make_data(void) {
     RtArray a = {.dtype = RT_F32, .rank = 1, .dims = {SAMPLES}};
-    RtError e = {""};
+    RtError e = {.number = 0};
     cr_assert(rt_array_alloc(&a, "test", &e));
     for (int i = 0; i < SAMPLES; i++) ((float *)a.data)[i] = (float)i;
     return rt_data_from_array(&a, "x", "test", &e);
