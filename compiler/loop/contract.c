@@ -1,6 +1,6 @@
 /* Contractions: sums of products, by register tiles.
  *
- *   pack all panels of b, where many units read them: a kernel of its own
+ *   pack all rows of a, all panels of b, where many units read them: kernels of their own
  *   for each unit: outer indices, np panels of nr lanes, mc rows
  *     stack tile[np, mc, nr]
  *     for each block of kc sums
@@ -77,7 +77,7 @@ static void emit_rows(Contract *c, const Aff *first_block) {
 
 /* The panels of the unit, for the current block of sums. */
 static void emit_panels(Contract *c, const Aff *first_block, const Aff *first_panel) {
-    if (c->pack_a) contract_pack_a(c, first_block);
+    if (c->pack_a == A_BLOCK) contract_pack_a(c, first_block);
     if (c->pack_b == B_BLOCK) contract_pack_b(c, first_panel);
     contract_open_panels(c, first_panel);
     emit_rows(c, first_block);
@@ -155,12 +155,13 @@ void loop_contract(Builder *b, const Group *group) {
     c.at = ARENA_ARRAY(b->arena, const Aff *, c.node->rank + c.node->comp.nred);
     c.outer_at = ARENA_ARRAY(b->arena, const Aff *, c.node->rank + 1);
     contract_sizes(&c);
-    if (c.pack_b == B_PANELS) contract_pack_panels(&c);
+    if (c.pack_a == A_PANELS) contract_pack_all_a(&c);
+    if (c.pack_b == B_PANELS) contract_pack_all_b(&c);
     const Aff *first_block, *first_panel;
     open_units(&c, name_of(&c), &first_block, &first_panel);
     c.tile = local(&c, c.np * c.mc * c.nr);
     if (c.pack_b == B_BLOCK) c.b_pack = local(&c, c.np * c.kc * c.nr);
-    if (c.pack_a) c.a_pack = local(&c, c.mc * c.kc);
+    if (c.pack_a == A_BLOCK) c.a_pack = local(&c, c.mc * c.kc);
     emit_unit(&c, first_block, first_panel);
     while (c.nest.heads.len) nest_close(&c.nest);
     Kernel *k = c.nest.k;

@@ -7,6 +7,13 @@
 
 enum { CONTRACT_LINE = 64 }; /* bytes of a line of a cache */
 
+/* How the inner loop reads its operand a. */
+typedef enum {
+    A_DIRECT, /* where it is */
+    A_BLOCK,  /* each unit packs its rows for each block of sums: [mc / mr, kc, mr] */
+    A_PANELS  /* a kernel before this one packs all of it: [outer, block of rows, k, mr] */
+} PackA;
+
 /* How the inner loop reads its operand b. */
 typedef enum {
     B_DIRECT, /* where it is: consecutive lanes, short enough for the cache */
@@ -30,8 +37,8 @@ typedef struct {
     int64_t kc;     /* sums of a block; k where it is not cut */
     int level; /* blocks are cut along ks[level]: one of each index before it, k_cut of it, all of those after it */
     int64_t k_cut;
-    bool pack_a;      /* the unit's rows of a are written to memory of its own first: [mc / mr, kc, mr] */
-    bool for_order;   /* that would only be for the order of what is read */
+    PackA pack_a;
+    bool for_order;   /* packing a would only be for the order of what is read */
     bool a_by_k;      /* consecutive rows are consecutive in memory: they are written sum by sum, else block by block */
     int64_t b_stride; /* B_PANELS: elements from one panel to the next, a little more than k * nr, so that neighbours
                          don't meet in the same lines of the cache */
@@ -50,7 +57,8 @@ typedef struct {
     const Aff *first_row;     /* of the unit */
     int tile, a_pack, b_pack; /* buffers */
     bool whole;               /* all sums, whatever the phase */
-    const int64_t *b_outer;   /* B_PANELS: the extents of the outer indices that b uses, 1 for the others */
+    const int64_t *a_outer,
+        *b_outer; /* panels: the extents of the outer indices that the operand uses, 1 for the others */
 } Contract;
 
 /* contract.c */
@@ -91,8 +99,10 @@ void contract_open_panels(Contract *c, const Aff *first_panel);
 void contract_pack_a(Contract *c, const Aff *first_block);
 void contract_pack_b(Contract *c, const Aff *first_panel);
 
-/** A kernel before this one that packs all panels of b, outside of the scans that b does not depend on. */
-void contract_pack_panels(Contract *c);
+/** Kernels before this one that pack all rows of a, or all panels of b, outside of the scans that these do not depend
+ * on. */
+void contract_pack_all_a(Contract *c);
+void contract_pack_all_b(Contract *c);
 
 /** The packed operands: row `row` of the unit, and lane `lane` of the current panel, at the current sum. */
 Ex contract_packed_a(Contract *c, const Aff *row);

@@ -114,11 +114,27 @@ int contract_open_sums(Contract *c) { return open_sums(c, !c->pack_a, c->pack_b 
 
 /* ---- a ---- */
 
-/* Rows of a block follow each other for each sum. */
+/* Number `last` of `count` in the panels of an operand that depends on outer indices of extents `outer`. */
+static const Aff *in_outer(const Contract *c, const int64_t *outer, const Aff *last, int64_t count) {
+    AffTable *t = affs(c);
+    const Aff *at = aff_const(t, 0);
+    for (int i = 0; i < c->c.nouter; i++)
+        if (outer[i] > 1) at = aff_add(t, aff_scale(t, at, outer[i]), c->outer_at[c->c.outer[i]]);
+    return aff_add(t, aff_scale(t, at, count), last);
+}
+
+static int64_t blocks_of(const Contract *c) { return (c->c.m + c->mr - 1) / c->mr; }
+
+/* Where a row of the unit at the current sum is in a_pack: rows of a block follow each other. */
 static const Aff *in_a(Contract *c, const Aff *row) {
     AffTable *t = affs(c);
-    const Aff *block = aff_scale(t, aff_div(t, row, c->mr), c->kc);
-    return aff_add(t, aff_scale(t, aff_add(t, block, c->k_in_block), c->mr), aff_mod(t, row, c->mr));
+    const Aff *block = aff_div(t, row, c->mr), *sum = c->k_in_block;
+    if (c->pack_a == A_PANELS) {
+        block = in_outer(c, c->a_outer, aff_add(t, aff_div(t, c->first_row, c->mr), block), blocks_of(c));
+        sum = aff_add(t, c->first_sum, sum);
+    }
+    sum = aff_add(t, aff_scale(t, block, c->pack_a == A_PANELS ? c->c.k : c->kc), sum);
+    return aff_add(t, aff_scale(t, sum, c->mr), aff_mod(t, row, c->mr));
 }
 
 typedef struct {
@@ -183,10 +199,7 @@ static const Aff *in_b(const Contract *c, const Aff *lane) {
     const Aff *sum = c->k_in_block;
     if (c->pack_b == B_BLOCK) sum = aff_add(t, aff_scale(t, c->panel_inside, c->kc), sum);
     if (c->pack_b == B_PANELS) {
-        const Aff *panel = aff_const(t, 0);
-        for (int i = 0; i < c->c.nouter; i++)
-            if (c->b_outer[i] > 1) panel = aff_add(t, aff_scale(t, panel, c->b_outer[i]), c->outer_at[c->c.outer[i]]);
-        panel = aff_add(t, aff_scale(t, panel, contract_panels(c)), c->panel);
+        const Aff *panel = in_outer(c, c->b_outer, c->panel, contract_panels(c));
         sum = aff_add(t, c->first_sum, sum);
         sum = aff_add(t, aff_scale(t, sum, c->nr), aff_scale(t, panel, c->b_stride));
         return aff_add(t, sum, lane);
@@ -247,51 +260,74 @@ void contract_open_panels(Contract *c, const Aff *first_panel) {
     set_panel(c, nest_stand(&c->nest, aff_add(t, first_panel, c->panel_inside), panels));
 }
 
-/* ---- all panels, in a kernel of their own ---- */
+/* ---- all of an operand, in a kernel of its own ---- */
 
-/* Opens the loop over what the tiles of the kernel share out: the outer indices that b uses and, where b is consecutive
- * along the lanes, its first sum, so that it is read in order; else the panels. */
-static void open_shares(Contract *c, int64_t elems, int scan) {
+/* The extents of the outer indices that the operand uses, 1 for the others; *elems becomes so many times as much. */
+static const int64_t *outer_extents(const Contract *c, const bool *uses, int64_t *elems) {
+    int64_t *outer = ARENA_ARRAY(c->b->arena, int64_t, c->c.nouter + 1);
+    for (int i = 0; i < c->c.nouter; i++) {
+        outer[i] = uses[c->c.outer[i]] ? contract_outer(c, i) : 1;
+        *elems *= outer[i];
+    }
+    return outer;
+}
+
+/* Begins the kernel, and opens the loop over what its tiles share out: the outer indices and, where the operand is read
+ * sum by sum, its first sum, else one of `count` parts; that one. */
+static const Aff *open_shares(Contract *c, Ex operand, const int64_t *outer, bool by_sum, int64_t count,
+                              int64_t elems) {
     int n = c->c.nouter, first = c->c.ks[0];
     int64_t *dims = ARENA_ARRAY(c->b->arena, int64_t, n + 1), shares = 1;
     const Aff **index = ARENA_ARRAY(c->b->arena, const Aff *, n + 1);
-    for (int i = 0; i < n; i++) dims[i] = c->b_outer[i];
-    dims[n] = c->c.unit ? extent_of_sum(c, 0) : contract_panels(c);
+    c->at = ARENA_ARRAY(c->b->arena, const Aff *, c->node->rank + c->node->comp.nred);
+    c->outer_at = ARENA_ARRAY(c->b->arena, const Aff *, c->node->rank + 1);
+    c->whole = true;
+    for (int i = 0; i < n; i++) dims[i] = outer[i];
+    dims[n] = by_sum ? extent_of_sum(c, 0) : count;
     for (int i = 0; i <= n; i++) shares *= dims[i];
+    int scan = loop_scan_of(c->b, operand);
     c->nest = loop_begin_outside(c->b, scan, "pack", c->node->at, loop_tiles(shares, (double)elems));
     nest_unflatten(&c->nest, nest_units(&c->nest, shares), dims, n + 1, index);
     for (int i = 0; i < n; i++) c->at[c->c.outer[i]] = c->outer_at[c->c.outer[i]] = index[i];
     c->first_k = c->first_sum = aff_const(affs(c), 0);
-    c->level = 0;
-    if (c->c.unit) {
+    c->level = by_sum;
+    if (by_sum) {
         c->at[first] = index[n];
         c->first_sum = aff_scale(affs(c), index[n], c->c.k / extent_of_sum(c, 0));
-        c->level = 1;
-    } else {
-        set_panel(c, index[n]);
     }
     if (c->level < c->c.nks) c->k_cut = extent_of_sum(c, c->level);
+    return index[n];
 }
 
-void contract_pack_panels(Contract *c) {
-    Builder *b = c->b;
-    int64_t *outer = ARENA_ARRAY(b->arena, int64_t, c->c.nouter + 1), elems = contract_panels(c) * c->b_stride;
-    for (int i = 0; i < c->c.nouter; i++) {
-        outer[i] = c->c.b_uses[c->c.outer[i]] ? contract_outer(c, i) : 1;
-        elems *= outer[i];
-    }
-    c->b_outer = outer;
-    c->b_pack = loop_buffer(b, BUF_MEMORY, c->node->dtype, elems, NULL);
+static void close_shares(Contract *c) {
+    while (c->nest.heads.len) nest_close(&c->nest);
+    nest_end(&c->nest);
+}
+
+void contract_pack_all_a(Contract *c) {
+    const Aff *zero = aff_const(affs(c), 0);
+    int64_t elems = blocks_of(c) * c->mr * c->c.k;
+    c->a_outer = outer_extents(c, c->c.a_uses, &elems);
+    c->a_pack = loop_buffer(c->b, BUF_MEMORY, c->node->dtype, elems, NULL);
     Contract p = *c;
-    p.at = ARENA_ARRAY(b->arena, const Aff *, c->node->rank + c->node->comp.nred);
-    p.outer_at = ARENA_ARRAY(b->arena, const Aff *, c->node->rank + 1);
-    p.whole = true;
-    p.np = contract_panels(c);
-    open_shares(&p, elems, loop_scan_of(b, c->c.b));
+    const Aff *share = open_shares(&p, c->c.a, c->a_outer, c->a_by_k, blocks_of(c), elems);
+    p.mc = c->a_by_k ? blocks_of(c) * c->mr : c->mr;
+    p.first_row = c->a_by_k ? zero : aff_scale(affs(c), share, c->mr);
+    contract_pack_a(&p, c->a_by_k ? zero : share);
+    close_shares(&p);
+}
+
+void contract_pack_all_b(Contract *c) {
+    int64_t elems = contract_panels(c) * c->b_stride;
+    c->b_outer = outer_extents(c, c->c.b_uses, &elems);
+    c->b_pack = loop_buffer(c->b, BUF_MEMORY, c->node->dtype, elems, NULL);
+    Contract p = *c;
+    const Aff *share = open_shares(&p, c->c.b, c->b_outer, c->c.unit, contract_panels(c), elems);
     bool by_sums = b_by_sums(c);
+    p.np = contract_panels(c);
+    if (!c->c.unit) set_panel(&p, share);
     if (!by_sums) open_sums(&p, false, true, false);
-    if (c->c.unit) contract_open_panels(&p, aff_const(b->affs, 0));
+    if (c->c.unit) contract_open_panels(&p, aff_const(affs(c), 0));
     pack_panel(&p, by_sums ? pack_lane_by_lane : pack_lanes);
-    while (p.nest.heads.len) nest_close(&p.nest);
-    nest_end(&p.nest);
+    close_shares(&p);
 }

@@ -8,6 +8,7 @@ enum {
                        numbers; samples that a batch gathers are as far as can be */
     FARTHEST = 256, /* and up to which that makes blocks of sums shorter, where a is not packed */
     PANELS = 6,     /* that a packed block of a must serve */
+    SHARED = 2,     /* units that the same rows are packed for from which on one kernel packs them for all */
     UNITS = 16      /* that a large contraction is cut into, for any number of threads */
 };
 
@@ -105,7 +106,7 @@ static void choose_pack_a(Contract *c) {
     int64_t along_sums = load_stride(c->b->g, c->node, c->c.a, sum);
     bool far = along_sums >= FAR / size_of(c) && c->c.n > c->nr && row >= 0;
     c->for_order = is_load(c, c->c.a) && !far;
-    c->pack_a = !c->for_order || (row >= 0 && rows_meet(c, row));
+    c->pack_a = !c->for_order || (row >= 0 && rows_meet(c, row)) ? A_BLOCK : A_DIRECT;
     c->a_by_k = c->pack_a && row >= 0 && load_stride(c->b->g, c->node, c->c.a, row) == 1 && along_sums != 1;
 }
 
@@ -202,11 +203,14 @@ static void choose_blocks(Contract *c) {
     choose_unit(c);
 }
 
-/* Rows that are packed for their order alone are read where they are if few panels use them. */
-static void read_rows_in_place(Contract *c) {
-    if (!c->pack_a || !c->for_order || c->np >= MIN(PANELS, contract_panels(c))) return;
-    c->pack_a = false;
-    choose_blocks(c);
+/* Rows that several units would pack are packed before, unless there are more of them than numbers: windows that
+ * overlap. */
+static void share_rows(Contract *c) {
+    int64_t packed = c->c.m * c->c.k;
+    if (c->pack_a != A_BLOCK || !is_load(c, c->c.a) || ceil_div(contract_panels(c), c->np) < SHARED) return;
+    for (int i = 0; i < c->c.nouter; i++)
+        if (c->c.a_uses[c->c.outer[i]]) packed *= contract_outer(c, i);
+    if (packed <= ir_elements(ir_node(c->b->g, ir_expr(c->b->g, c->c.a)->load.node))) c->pack_a = A_PANELS;
 }
 
 void contract_sizes(Contract *c) {
@@ -214,6 +218,6 @@ void contract_sizes(Contract *c) {
     choose_tile(c);
     choose_pack_a(c);
     choose_blocks(c);
-    read_rows_in_place(c);
+    share_rows(c);
     choose_pack_b(c);
 }

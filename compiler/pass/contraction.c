@@ -299,6 +299,7 @@ static void sort_indices(Graph *g, const Node *n, Contraction *c, const Factor *
     for (int v = n->rank; v < n->rank + n->comp.nred; v++) c->k *= n->comp.extents[v];
     c->nks = n->comp.nred;
     c->ks = sort_sums(g, n, c->a);
+    c->a_uses = row_side;
     c->b_uses = lane_side;
     c->n = n->comp.extents[c->lane];
     c->rows = rows;

@@ -21,10 +21,10 @@ typedef struct {
     const int *outer; /* all other output indices */
     const int *ks;    /* reduction indices, as variables; both operands use them; a's nearest neighbours last */
     int nrows, nouter, nks;
-    int64_t m, n, k;    /* products of their extents; n of lane's */
-    bool unit;          /* b is a plain load, consecutive along `lane` */
-    const bool *b_uses; /* per variable: whether b depends on it */
-    Cond *where;        /* on output indices of both sides: the result is 0 where one doesn't hold */
+    int64_t m, n, k;             /* products of their extents; n of lane's */
+    bool unit;                   /* b is a plain load, consecutive along `lane` */
+    const bool *a_uses, *b_uses; /* per variable: whether a, or b, depends on it */
+    Cond *where;                 /* on output indices of both sides: the result is 0 where one doesn't hold */
     int nwhere;
 
     /* by contraction_phases: */
