@@ -263,7 +263,11 @@ static bool restore(Reader *r, BlockRun *b, const char *path) {
     read_variables(r, b, &problems);
     bool ok = !problems.len && !r->wrong;
     if (problems.len)
-        driver_error(b->d, "the checkpoint '%s' is not of this run:%s", path, problems.at);
+        driver_error(
+            b->d,
+            "the checkpoint '%s' is not of this run:%s\n  = help: without --resume a run begins anew, with --out "
+            "in another folder",
+            path, problems.at);
     else if (r->wrong)
         driver_error(b->d, "the checkpoint '%s' is damaged: its '%s' makes no sense", path, r->wrong);
     b->tick = (int32_t)b->start.position.step;

@@ -32,6 +32,8 @@ static cJSON *read_record(const char *dir) {
     const char *format = text(record, "format");
     if (!bytes) {
         driver_error(NULL, "%s", err.text);
+        if (err.number == ENOENT)
+            fputs("  = help: nnc verify takes the folder of a run, such as runs/digits\n", stderr);
     } else if (!format || strcmp(format, RECORD_FORMAT) != 0 || !text(part(record, "settings"), "file")) {
         driver_error(NULL, "'%s' is not the record of a run", path.at);
         cJSON_Delete(record);

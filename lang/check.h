@@ -387,8 +387,9 @@ Value data_fact(Checker *c, DataSet *d, const char *fact, Span at);
 
 void train_declare(Checker *c, Ast *ast);
 void train_check(Checker *c, TrainBlock *t);
-void train_stop_when(Checker *c, TrainBlock *t, Ast *a); /* check_stop.c */
-bool train_reports(Checker *c, Ast *train, Name name);   /* whether a loop seems to report it */
+void train_stop_when(Checker *c, TrainBlock *t, Ast *a);            /* check_stop.c */
+void train_report_help(Checker *c, Diag *d, Ast *train, Name name); /* where no loop does */
+bool train_reports(Checker *c, Ast *train, Name name);              /* whether a loop seems to report it */
 /* What an optimizer's body is expanded for. */
 typedef struct Minimize {
     Name prefix; /* of its states: "adam1" */

@@ -27,6 +27,26 @@ bool train_reports(Checker *c, Ast *train, Name name) {
     return train_reports(c, train, check_name(c, "%s", name + 6));
 }
 
+typedef VEC(const char *) Texts;
+
+static void list_reports(Ast *a, void *arg) {
+    Texts *names = arg;
+    if (a->kind == AST_REPORT && a->report.name.name) vec_push(names, a->report.name.name);
+    if (a->kind == AST_MINIMIZE) vec_push(names, "loss");
+    ast_each_child(a, list_reports, names);
+}
+
+void train_report_help(Checker *c, Diag *d, Ast *train, Name name) {
+    Texts names = {0};
+    list_reports(train->train.body, &names);
+    const char *near = diag_nearest(name, names.at, names.len);
+    if (near)
+        diag_help(c->nnc, d, "did you mean '%s'?", near);
+    else
+        diag_help(c->nnc, d, "a loop reports it with: report %s = ...", name);
+    vec_free(&names);
+}
+
 /* ---- conditions ---- */
 
 static StopTerm *stop_term(Checker *c, StopKind kind, Span at) {
@@ -65,7 +85,7 @@ static StopTerm *no_improvement(Checker *c, const TrainBlock *t, Ast *e) {
         return NULL;
     }
     if (!train_reports(c, t->ast, name->name)) {
-        err(c, name->at, stop_unknown, name->name);
+        train_report_help(c, err(c, name->at, stop_unknown, name->name), t->ast, name->name);
         return NULL;
     }
     Value v = eval_expr(c, c->main->scope, args->at[1].value);

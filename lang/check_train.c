@@ -16,7 +16,7 @@ static void set_keep_best(Checker *c, TrainBlock *t, Ast *e) {
     t->keep_best_less = e->kind == AST_UNARY && e->op.op == OP_AST_NEG;
     if (t->keep_best_less) e = e->op.a;
     if (e->kind == AST_NAME)
-        t->keep_best = e->name;
+        t->keep_best = e->name, t->keep_best_at = e->at;
     else
         diag_help(c->nnc, err(c, e->at, bad_keep_best),
                   "keep_best = accuracy, or keep_best = -loss where less is better");
@@ -110,7 +110,8 @@ void train_declare(Checker *c, Ast *ast) {
     NameMap given = {0};
     for (int i = 0; i < ast->train.body->list.len; i++) add_statement(c, t, &given, ast->train.body->list.at[i]);
     if (!t->loops.len) err(c, ast->at, train_empty);
-    if (t->keep_best && !train_reports(c, t->ast, t->keep_best)) err(c, ast->at, keep_best_unknown, t->keep_best);
+    if (t->keep_best && !train_reports(c, t->ast, t->keep_best))
+        train_report_help(c, err(c, t->keep_best_at, keep_best_unknown, t->keep_best), ast, t->keep_best);
     arena_push(c, &c->program->trains, t);
 }
 

@@ -283,6 +283,7 @@ typedef struct TrainBlock {
     int64_t epochs, steps, batch, seed, memory; /* 0: not set (epochs 1, batch 32, seed 0, no budget) */
     Name keep_best;                             /* or NULL; `keep_best_less`: smaller is better */
     bool keep_best_less;
+    Span keep_best_at;
     VEC(StopTerm *) stops;  /* the run ends after an epoch where any of them is true */
     VEC(Reported) reported; /* grows as units are made */
     VEC(TrainLoop) loops;

@@ -39,6 +39,10 @@ bool rt_csv_open(RtCsv *r, const char *path, RtError *e) {
     if (r->text == NULL) return false;
     r->end = r->text + size;
     rt_csv_rewind(r);
+    if (size >= 2 && memcmp(r->text, "\x1F\x8B", 2) == 0) {
+        rt_csv_close(r);
+        return rt_fail(e, "%s: is compressed by gzip: a table must be unpacked first", path);
+    }
     const char *nul = memchr(r->text, '\0', size);
     size_t valid = rt_utf8_valid_until(r->text, size);
     if (nul != NULL) {

@@ -153,7 +153,10 @@ bool rt_mkdirs(const char *path, RtError *e) {
         p[1] = '\0';
         struct stat st;
         good = mkdir(prefix, 0777) == 0 || (errno == EEXIST && stat(prefix, &st) == 0 && S_ISDIR(st.st_mode));
-        if (!good) rt_fail_system(e, "%s: cannot make this folder", prefix);
+        if (!good && errno == EEXIST)
+            rt_fail(e, "%s: a folder is to be made here, and there is a file of that name", prefix);
+        else if (!good)
+            rt_fail_system(e, "%s: cannot make this folder", prefix);
         p[1] = after;
     }
     free(prefix);

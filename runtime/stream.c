@@ -34,7 +34,7 @@ RtStream *rt_stream_open(const char *path, bool may_be_gzip, RtError *e) {
         goto failed;
     }
     if (!S_ISREG(st.st_mode)) {
-        rt_fail(e, "%s: is not a regular file", path);
+        rt_fail(e, S_ISDIR(st.st_mode) ? "%s: is a folder, not a file" : "%s: is not a regular file", path);
         goto failed;
     }
     s->left = (uint64_t)st.st_size;

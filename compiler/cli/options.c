@@ -116,8 +116,12 @@ static bool takes(const Command *c, const Option *o) { return strchr(o->commands
 static bool unknown_option(const Command *c, const char *arg) {
     const char *names[COUNT(options)];
     size_t n = 0;
-    for (size_t i = 0; i < COUNT(options); i++)
-        if (takes(c, &options[i])) names[n++] = options[i].name;
+    bool sets = false;
+    for (size_t i = 0; i < COUNT(options); i++) {
+        if (!takes(c, &options[i])) continue;
+        sets = sets || strcmp(options[i].name, "set") == 0;
+        names[n++] = options[i].name;
+    }
     char word[64] = {0};
     strncpy(word, arg + strspn(arg, "-"), sizeof word - 1);
     word[strcspn(word, "=")] = 0;
@@ -125,9 +129,26 @@ static bool unknown_option(const Command *c, const char *arg) {
     fprintf(stderr, "error: nnc %s has no option '%s'\n", c->name, arg);
     if (near)
         fprintf(stderr, "  = help: did you mean '--%s'?\n", near);
+    else if (sets)
+        fprintf(stderr,
+                "  = help: a top-level `let` of the program is given a value with --set %s=...; "
+                "nnc %s --help lists the options\n",
+                word, c->name);
     else
         fprintf(stderr, "  = help: nnc %s --help lists what it takes\n", c->name);
     return false;
+}
+
+static const char *needs(Kind kind) {
+    static const char *const texts[] = {[FLAG] = "no value",
+                                        [TEXT] = "a word",
+                                        [COUNT_OF] = "a whole number of 1 or more",
+                                        [SEED] = "a whole number of 0 or more",
+                                        [SET] = "a name and a value, as NAME=VALUE",
+                                        [COUNTS] = "whole numbers of 1 or more, with commas between them",
+                                        [FLOAT] = "f32 or f64",
+                                        [DUMPS] = "names of stages, with commas between them"};
+    return texts[kind];
 }
 
 /* One option at argv[*i]; its argument may be the next word. */
@@ -143,7 +164,8 @@ static bool parse_option(const Command *c, int argc, char **argv, int *i, Comman
         const char *value = eq ? eq + 1 : *i + 1 < argc ? argv[++*i] : NULL;
         if (!value) return usage_error(c, "a value is missing after ", arg);
         if (take(o, value, line)) return true;
-        fprintf(stderr, "error: '%s' does not fit --%s %s: %s\n", value, o->name, o->argument, o->text);
+        fprintf(stderr, "error: '--%s' needs %s, not '%s'\n  = help: --%s %s: %s\n", o->name, needs(o->kind), value,
+                o->name, o->argument, o->text);
         return false;
     }
     return unknown_option(c, arg);

@@ -8,7 +8,8 @@ loop='train {\n    for (x, y) in d {\n        minimize cross_entropy(m(x), y) us
 expect_error 2 "is not a command" "$NNC" trian x.nn
 expect_error 2 "no option '--epoch'" "$NNC" train x.nn --epoch 3
 expect_error 2 "needs a file" "$NNC" train
-expect_error 2 "does not fit --epochs" "$NNC" train x.nn --epochs none
+expect_error 2 "'--epochs' needs a whole number of 1 or more, not 'none'" "$NNC" train x.nn --epochs none
+expect_error 2 "a top-level \`let\` of the program is given a value with --set lr=" "$NNC" train x.nn --lr 0.1
 expect_error 1 "absent.nn" "$NNC" train absent.nn
 mkdir folder.nn
 expect_error 1 "is a directory" "$NNC" check folder.nn
@@ -66,6 +67,15 @@ expect_error 1 "must be [N, 64], and this is []" "$NNC" run "$SOURCE/examples/di
 expect_error 1 "no trained weights" "$NNC" eval "$SOURCE/examples/digits.nn"
 sed 's/epochs = 30/epochs = 30; memory = 1KiB/; s|"data/|"'"$SOURCE"'/examples/data/|' "$SOURCE/examples/digits.nn" >budget.nn
 expect_error 1 "\`memory\` allows 1.00 KiB" "$NNC" train budget.nn
+# where a folder, a run or a table should be, and something else is
+sed 's|"data/|"'"$SOURCE"'/examples/data/|' "$SOURCE/examples/digits.nn" >digits.nn
+expect_error 1 "digits.nn: a folder is to be made here, and there is a file of that name" "$NNC" train digits.nn --out digits.nn
+expect_error 1 "nnc verify takes the folder of a run" "$NNC" verify .
+gzip -c "$SOURCE/examples/data/digits.csv" >digits.csv.gz
+sed 's|csv("[^"]*"|csv("digits.csv.gz"|' digits.nn >packed.nn
+expect_error 1 "digits.csv.gz: is compressed by gzip: a table must be unpacked first" "$NNC" train packed.nn
+nn dot.nn 'data d = idx(".")\n'"$model$loop"
+expect_error 1 ": is a folder, not a file" "$NNC" train dot.nn
 nn factor.nn 'export fn f(x: [1, 8, 8, 3]) = Upsample(2, bilinear)(x)\n'
 expect_error 1 "'factor' of 'scale_factor' must be a number, not the string \"bilinear\"" "$NNC" check factor.nn
 nn warns.nn 'export fn f() {\n    let unused = 1\n    return 2\n}\n'
