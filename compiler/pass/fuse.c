@@ -8,7 +8,7 @@
  *
  * Which nodes disappear is decided from the last to the first, so that it is known how often a node will be evaluated:
  *  - one that only moves data (reshape, transposition, slice, broadcast) always;
- *  - any other if that is no more work than computing it once;
+ *  - any other if that is no more work than computing it once: also in a scan whose iterations read a part of it each;
  *  - a cheap one also if it is evaluated a few times more, unless it follows a reduction: then it is computed on that
  *    one's results while they are in registers, which is free. But what is as large as the one tensor that it is
  * computed from, and has to be kept as that one has, is computed again: a dear one, such as a sigmoid, where it is read
@@ -32,6 +32,7 @@ typedef struct {
     double *evaluations; /* per old node: how many points its readers load */
     int *readers;        /* per old node: how many nodes load it */
     bool *output, *follows, *inlined;
+    bool *summed;    /* per old node: a sum is over it, by way of nodes that disappear */
     const Ref *home; /* per old node: the scan whose body it is in */
     Ref *refs;       /* per old node: the new one, 0 while there is none */
     Ex *body;        /* per inlined node: its new body, over its own indices */
@@ -65,6 +66,7 @@ typedef struct {
     const Node *n;
     Ref home;
     double evaluations;
+    bool summed;
     int operations, loads, whole; /* whole: loads of as many elements as the node has */
     bool moves;                   /* nothing but loads, constants and indices */
     bool follows;
@@ -98,12 +100,27 @@ static void look(const Graph *g, Ex e, void *self) {
     l->follows |= from->comp.combine != RED_NONE || l->f->follows[x->load.node];
 }
 
+/* How often the reader's scans run it while node r is made once. */
+static double iterations(const Look *l, Ref r) {
+    double times = 1;
+    for (Ref s = l->home; s && s != l->f->home[r]; s = l->f->home[s]) times *= (double)ir_node(l->f->g, s)->scan.extent;
+    return times;
+}
+
+/* Whether iterations read no more elements than node r has, which is made outside of them: each a part, such as one
+ * time step. Sums read what is in memory, and what follows a sum is free there. */
+static bool is_piecewise(const Look *l, Ref r, double times) {
+    return !l->summed && !l->f->follows[r] && l->evaluations * times <= (double)ir_elements(ir_node(l->f->g, r));
+}
+
 static void count_load(const Graph *g, Ex e, void *self) {
     Look *l = self;
     const Expr *x = ir_expr(g, e);
     if (x->kind != EX_LOAD) return;
-    l->f->evaluations[x->load.node] += l->evaluations;
-    if (l->f->home[x->load.node] != l->home) l->f->output[x->load.node] = true; /* computed once, not each iteration */
+    double times = iterations(l, x->load.node);
+    l->f->evaluations[x->load.node] += l->evaluations * times;
+    l->f->summed[x->load.node] |= l->summed;
+    if (l->f->home[x->load.node] != l->home && !is_piecewise(l, x->load.node, times)) l->f->output[x->load.node] = true;
 }
 
 static Look look_at(Fuse *f, const Node *n) {
@@ -160,6 +177,7 @@ static void decide_all(Fuse *f) {
         if (n->kind != N_COMP && n->kind != N_SCATTER) continue;
         f->inlined[r] = decide(f, r);
         Look l = {.f = f, .home = f->home[r], .evaluations = f->inlined[r] ? f->evaluations[r] : points(n)};
+        l.summed = n->kind != N_COMP || n->comp.combine != RED_NONE || (f->inlined[r] && f->summed[r]);
         walk_node(f->g, n, count_load, &l);
     }
 }
@@ -372,6 +390,7 @@ Graph *pass_fuse(Nnc *nnc, const Graph *from) {
     f.output = ARENA_ARRAY(a, bool, f.n);
     f.follows = ARENA_ARRAY(a, bool, f.n);
     f.inlined = ARENA_ARRAY(a, bool, f.n);
+    f.summed = ARENA_ARRAY(a, bool, f.n);
     f.refs = ARENA_ARRAY(a, Ref, f.n);
     f.body = ARENA_ARRAY(a, Ex, f.n);
     f.size = ARENA_ARRAY(a, int, f.n);

@@ -2,6 +2,10 @@
 /* What becomes one kernel, what is stored, and that it still computes the same. */
 #include "tests/unit/loops.h"
 
+enum {
+    KERNELS_OF_A_SCAN = 5
+}; /* a first value, its copies into the carry and out of it, and the next value, in place */
+
 static Built built(Nnc *nnc, const char *text) {
     Graph *g = read_graph(nnc, text);
     cr_assert(g, "the graph doesn't read");
@@ -131,4 +135,22 @@ Test(fuse, a_large_function_of_a_kept_tensor_is_not_stored) {
                          "result 0 = %4\nresult 1 = %8\nresult 2 = %9\n");
     cr_expect_lt(b.unit->arena_bytes, 512 * 512 * 4);
     nnc_free(nnc);
+}
+
+/* What iterations read a part of each is made there; what each of them reads is made once before, as is what a product
+ * reads. */
+Test(fuse, parts_are_made_in_iterations) {
+    expect_kernels("%1 = input 0 f32[7, 40]\n%2 = f32[40] of 0.5\n%3 = f32[7, 40] of exp(%1[i0, i1])\n"
+                   "%4 = iteration 0\n%5 = carry 0 0 f32[40]\n%6 = f32[40] of mul(%5[i0], %3[0 + {%4}, i0])\n"
+                   "%7 = scan 0 in 7 (%2 -> %6) yields ()\n%8 = result 0 of %7\nresult 0 = %8\n",
+                   KERNELS_OF_A_SCAN);
+    expect_kernels("%1 = input 0 f32[40]\n%2 = f32[40] of 0.5\n%3 = f32[40] of exp(%1[i0])\n"
+                   "%5 = carry 0 0 f32[40]\n%6 = f32[40] of mul(%5[i0], %3[i0])\n"
+                   "%7 = scan 0 in 7 (%2 -> %6) yields ()\n%8 = result 0 of %7\nresult 0 = %8\n",
+                   KERNELS_OF_A_SCAN + 1);
+    expect_kernels("%1 = input 0 f32[7, 40]\n%2 = f32[40] of 0.5\n%3 = f32[7, 40] of exp(%1[i0, i1])\n"
+                   "%4 = iteration 0\n%5 = carry 0 0 f32[40]\n%9 = f32[] sum k0:40 of %3[0 + {%4}, k0]\n"
+                   "%6 = f32[40] of mul(%5[i0], %9)\n"
+                   "%7 = scan 0 in 7 (%2 -> %6) yields ()\n%8 = result 0 of %7\nresult 0 = %8\n",
+                   KERNELS_OF_A_SCAN + 1);
 }
