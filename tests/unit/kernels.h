@@ -236,14 +236,16 @@ static inline void compare(const Nest *n, const Compiled *c, const char *cpu, do
     }
 }
 
-/* For every CPU level that runs here; the nest is ended. */
+/* For every CPU level that runs here, for the last one as plain code too; the nest is ended. */
 static inline void agree(Nest *n, double tolerance) {
     finish(n);
     const char *cpus[4];
     int ncpus = runnable(cpus);
-    for (int i = 0; i < ncpus; i++) {
-        Compiled c = compile_for(n, cpus[i]);
-        compare(n, &c, cpus[i], tolerance);
+    for (int i = 0; i <= ncpus; i++) {
+        const char *cpu = cpus[MIN(i, ncpus - 1)];
+        n->unit.once = i == ncpus;
+        Compiled c = compile_for(n, cpu);
+        compare(n, &c, n->unit.once ? "plain code" : cpu, tolerance);
         jit_free(c.code);
     }
     nest_end(n);
