@@ -39,7 +39,7 @@ int64_t rt_events_log_bytes(const RtEvents *v) { return v->log < 0 ? 0 : v->safe
 /* Waits for the disk now and then: checkpoints keep what is not on it yet. Not every file can be. */
 static void sync_log(RtEvents *v) {
     double now = rt_seconds();
-    if (now < v->next_sync && v->written < SYNC_BYTES) return;
+    if (v->written == 0 || (now < v->next_sync && v->written < SYNC_BYTES)) return;
     fdatasync(v->log);
     v->safe += (int64_t)v->written;
     rt_lines_drop(&v->lines, v->written);
@@ -55,8 +55,13 @@ bool rt_events_write(RtEvents *v, RtError *e) {
     return true;
 }
 
+bool rt_events_save(RtEvents *v, RtError *e) {
+    v->next_sync = 0;
+    return rt_events_write(v, e);
+}
+
 bool rt_events_close(RtEvents *v, RtError *e) {
-    bool good = rt_events_write(v, e);
+    bool good = rt_events_save(v, e);
     if (v->log >= 0 && close(v->log) != 0 && good)
         good = rt_fail(e, "%s: could not be written in full", v->train->log_path);
     v->log = -1;

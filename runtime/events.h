@@ -20,6 +20,8 @@ bool rt_events_open(RtEvents *v, const RtTrain *t, RtError *e);
 int64_t rt_events_log_bytes(const RtEvents *v);
 /** Writes the log as far as it goes. */
 bool rt_events_write(RtEvents *v, RtError *e);
+/** The same, and waits until it is on the disk. */
+bool rt_events_save(RtEvents *v, RtError *e);
 /** Ends the log; false where it could not be written in full. */
 bool rt_events_close(RtEvents *v, RtError *e);
 

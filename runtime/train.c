@@ -365,7 +365,8 @@ static bool end_epoch(Run *run, RtEnd *end) {
     run->at.loop = 0;
     run->at.batch = 0;
     if (run->cut) {
-        if (!write_told(run)) return false;
+        run->failed = !write_told(run) || !rt_events_save(&run->events, run->e);
+        if (run->failed) return false;
         run->at = run->cut_at;
         run->cut_log = rt_events_log_bytes(&run->events);
     }

@@ -25,8 +25,9 @@ typedef struct {
     const RtSignals *signals;
     int stop_after, ended; /* epochs */
     RtPosition finished;
-    RtPoint point; /* of finish(), its sums kept in `sums` */
+    RtPoint point; /* of finish(), its sums and tail kept here */
     double sums[3];
+    char tail[4096];
     RtPoint kept; /* of the epoch `keep`, with its sums and tail */
     int keep;
     double kept_sums[3];
@@ -84,6 +85,8 @@ static bool finish(void *user, const RtPoint *point, RtError *e) {
     cr_assert(point->nsums == 3);
     memcpy(t->sums, point->sums, sizeof t->sums);
     t->point.sums = t->sums;
+    snprintf(t->tail, sizeof t->tail, "%s", point->log_tail != NULL ? point->log_tail : "");
+    t->point.log_tail = t->tail;
     return true;
 }
 
