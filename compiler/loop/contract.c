@@ -84,6 +84,12 @@ static void emit_panels(Contract *c, const Aff *first_block, const Aff *first_pa
     nest_close(&c->nest);
 }
 
+static void clear_tile(Contract *c) {
+    const Aff *i = nest_var(&c->nest, nest_for(&c->nest, FOR_VECTOR, c->np * c->mc * c->nr, NULL, c->width));
+    nest_store(&c->nest, c->tile, i, ex_zero(c->b->g, c->node->dtype));
+    nest_close(&c->nest);
+}
+
 /* Opens the loops over the blocks of sums; how many. */
 static int open_cuts(Contract *c) {
     AffTable *t = affs(c);
@@ -107,6 +113,7 @@ static int open_cuts(Contract *c) {
 }
 
 static void emit_unit(Contract *c, const Aff *first_block, const Aff *first_panel) {
+    if (c->kc < c->c.k && !c->at_once) clear_tile(c);
     int cuts = open_cuts(c);
     emit_panels(c, first_block, first_panel);
     contract_close(c, cuts);

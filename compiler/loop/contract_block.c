@@ -128,10 +128,12 @@ static void multiply_bands(Contract *c, const Block *b) {
     if (high[0] && several) multiply(c, b, &(Sums){high[0], high[1], low[1], true, edge});
 }
 
-/* The accumulators begin with what the blocks of sums before left in the tile. */
+/* The accumulators begin with what the blocks of sums before left in the tile. Where more follows than a copy it was
+ * cleared first: if each block asked whether it is the first one, LLVM would carry values past the inner loop, which
+ * needs all registers. */
 static void begin_block(Contract *c, const Block *b) {
-    if (c->kc == c->c.k) {
-        move_tile(c, b->acc, b->rows, b->from, CLEAR);
+    if (!c->at_once) {
+        move_tile(c, b->acc, b->rows, b->from, c->kc < c->c.k ? LOAD_TILE : CLEAR);
         return;
     }
     nest_if(&c->nest, 1, &(Cond){c->first_sum, INT64_MIN, 1});
