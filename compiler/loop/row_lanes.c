@@ -1,6 +1,7 @@
 /* Where the lanes of a row kernel come from: along the rows (an element-wise map, a column reduction), or along the
  * inside of each row (a softmax, a row sum). */
 #include "compiler/loop/row.h"
+#include "compiler/pass/contraction.h"
 
 #include <math.h>
 
@@ -32,17 +33,13 @@ static bool gathers_along(const Graph *g, Ex e, int var) {
 /* What reading or writing a vector whose elements are at `at` costs, beside one at consecutive places: 1. */
 static double access_cost(const Along *a, Ref r, const Place *at) {
     AffTable *t = a->b->affs;
-    const Node *n = ir_node(a->b->g, r);
-    const Aff *sum = aff_const(t, 0), *rest;
-    int64_t step = 1, coef;
     double apart = 1 + a->width * 0.75;
-    for (int d = n->rank - 1; d >= 0; d--) {
-        sum = aff_add(t, sum, aff_scale(t, at[d].aff, step));
-        step *= n->dims[d];
+    for (int d = 0; d < ir_node(a->b->g, r)->rank; d++)
         if (at[d].gather && gathers_along(a->b->g, at[d].gather, a->var)) return apart;
-    }
-    sum = aff_simplify(t, sum, a->n->comp.extents, a->n->rank + a->n->comp.nred);
-    if (!aff_split(t, sum, a->var, &coef, &rest)) return apart;
+    const Aff *offset = place_offset(a->b->g, r, at), *rest;
+    int64_t coef;
+    offset = aff_simplify(t, offset, a->n->comp.extents, a->n->rank + a->n->comp.nred);
+    if (!aff_split(t, offset, a->var, &coef, &rest)) return apart;
     return coef == 0 ? 0.25 : coef == 1 ? 1 : apart;
 }
 
@@ -144,15 +141,7 @@ static void merge_expr(const Graph *g, Ex e, void *self) {
     if (x->kind == EX_INDEX) m->plain = stays_plain(m, x->index);
     for (int i = 0; x->kind == EX_GUARD && i < x->guard.n; i++)
         m->plain = m->plain && stays_plain(m, x->guard.at[i].aff);
-    if (x->kind != EX_LOAD) return;
-    const Node *from = ir_node(g, x->load.node);
-    const Aff *sum = aff_const(m->b->affs, 0);
-    int64_t step = 1;
-    for (int d = from->rank - 1; d >= 0; d--) {
-        sum = aff_add(m->b->affs, sum, aff_scale(m->b->affs, x->load.at[d].aff, step));
-        step *= from->dims[d];
-    }
-    m->plain = m->plain && stays_plain(m, sum);
+    if (x->kind == EX_LOAD) m->plain = m->plain && stays_plain(m, place_offset(m->b->g, x->load.node, x->load.at));
 }
 
 /* Whether the row dims from `first` on act as one: nothing that node r reads needs their quotients. */

@@ -11,15 +11,19 @@ typedef struct {
     bool *uses; /* per variable */
 } Factor;
 
-const Aff *load_offset(Graph *g, const Expr *x, const int64_t *extents, int nvars) {
-    const Node *from = ir_node(g, x->load.node);
+const Aff *place_offset(Graph *g, Ref r, const Place *at) {
+    const Node *n = ir_node(g, r);
     const Aff *sum = aff_const(g->affs, 0);
     int64_t step = 1;
-    for (int d = from->rank - 1; d >= 0; d--) {
-        sum = aff_add(g->affs, sum, aff_scale(g->affs, x->load.at[d].aff, step));
-        step *= from->dims[d];
+    for (int d = n->rank - 1; d >= 0; d--) {
+        sum = aff_add(g->affs, sum, aff_scale(g->affs, at[d].aff, step));
+        step *= n->dims[d];
     }
-    return aff_simplify(g->affs, sum, extents, nvars);
+    return sum;
+}
+
+const Aff *load_offset(Graph *g, const Expr *x, const int64_t *extents, int nvars) {
+    return aff_simplify(g->affs, place_offset(g, x->load.node, x->load.at), extents, nvars);
 }
 
 static const Aff *offset_in(Graph *g, const Node *n, const Expr *x) {

@@ -43,8 +43,9 @@ bool contraction_of(Graph *g, Ref r, const Ref *home, Contraction *out);
 /** Splits output indices into places and phases, and finds which sums there are in each phase. */
 void contraction_phases(Graph *g, Ref r, Contraction *c);
 
-/** The element number of the place of load `x` in its row-major tensor, gathers aside, where variable v < nvars runs
- * over 0 .. extents[v]-1. */
+/** The element number of place `at` in the row-major tensor of node r, gathers aside. */
+const Aff *place_offset(Graph *g, Ref r, const Place *at);
+/** That of load `x`, simplified, where variable v < nvars runs over 0 .. extents[v]-1. */
 const Aff *load_offset(Graph *g, const Expr *x, const int64_t *extents, int nvars);
 
 /** Elements between neighbours along variable `var` of node `n` in the loads of `e`, at most; 0 where none depends on
