@@ -59,7 +59,7 @@ static void block_of_rows(Contract *c, bool full, void *self) {
 
 const Aff *contract_open_blocks(Contract *c, const Aff *first_block, const Aff **from) {
     AffTable *t = affs(c);
-    int64_t blocks = (c->c.m + c->mr - 1) / c->mr, each = c->mc / c->mr;
+    int64_t blocks = contract_blocks(c), each = c->mc / c->mr;
     const Aff *limit = blocks % each ? aff_sub(t, aff_const(t, blocks), first_block) : NULL;
     const Aff *i = nest_var(&c->nest, nest_for(&c->nest, FOR_SERIAL, each, limit, 0));
     *from = aff_scale(t, i, c->mr);

@@ -76,6 +76,7 @@ const Aff *contract_open_blocks(Contract *c, const Aff *first_block, const Aff *
 void contract_sizes(Contract *c);
 double contract_nanoseconds(const Contract *c);
 int64_t contract_panels(const Contract *c);
+int64_t contract_blocks(const Contract *c); /* of mr rows */
 
 /** How many values outer index number i takes: all, or its phases. */
 int64_t contract_outer(const Contract *c, int i);

@@ -123,14 +123,12 @@ static const Aff *in_outer(const Contract *c, const int64_t *outer, const Aff *l
     return aff_add(t, aff_scale(t, at, count), last);
 }
 
-static int64_t blocks_of(const Contract *c) { return (c->c.m + c->mr - 1) / c->mr; }
-
 /* Where a row of the unit at the current sum is in a_pack: rows of a block follow each other. */
 static const Aff *in_a(Contract *c, const Aff *row) {
     AffTable *t = affs(c);
     const Aff *block = aff_div(t, row, c->mr), *sum = c->k_in_block;
     if (c->pack_a == A_PANELS) {
-        block = in_outer(c, c->a_outer, aff_add(t, aff_div(t, c->first_row, c->mr), block), blocks_of(c));
+        block = in_outer(c, c->a_outer, aff_add(t, aff_div(t, c->first_row, c->mr), block), contract_blocks(c));
         sum = aff_add(t, c->first_sum, sum);
     }
     sum = aff_add(t, aff_scale(t, block, c->pack_a == A_PANELS ? c->c.k : c->kc), sum);
@@ -306,12 +304,12 @@ static void close_shares(Contract *c) {
 
 void contract_pack_all_a(Contract *c) {
     const Aff *zero = aff_const(affs(c), 0);
-    int64_t elems = blocks_of(c) * c->mr * c->c.k;
+    int64_t elems = contract_blocks(c) * c->mr * c->c.k;
     c->a_outer = outer_extents(c, c->c.a_uses, &elems);
     c->a_pack = loop_buffer(c->b, BUF_MEMORY, c->node->dtype, elems, NULL);
     Contract p = *c;
-    const Aff *share = open_shares(&p, c->c.a, c->a_outer, c->a_by_k, blocks_of(c), elems);
-    p.mc = c->a_by_k ? blocks_of(c) * c->mr : c->mr;
+    const Aff *share = open_shares(&p, c->c.a, c->a_outer, c->a_by_k, contract_blocks(c), elems);
+    p.mc = c->a_by_k ? contract_blocks(c) * c->mr : c->mr;
     p.first_row = c->a_by_k ? zero : aff_scale(affs(c), share, c->mr);
     contract_pack_a(&p, c->a_by_k ? zero : share);
     close_shares(&p);

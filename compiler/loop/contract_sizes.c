@@ -51,6 +51,8 @@ static int64_t even(int64_t whole, int64_t most) { return ceil_div(whole, ceil_d
 
 int64_t contract_panels(const Contract *c) { return ceil_div(c->c.n, c->nr); }
 
+int64_t contract_blocks(const Contract *c) { return ceil_div(c->c.m, c->mr); }
+
 int64_t contract_outer(const Contract *c, int i) {
     int v = c->c.outer[i];
     return c->c.step[v] > 1 ? c->c.step[v] : c->node->comp.extents[v];
@@ -120,17 +122,12 @@ typedef struct {
     bool far;
 } Reads;
 
-static bool is_member(const Group *g, Ref r) {
-    for (int i = 0; i < g->nmembers; i++)
-        if (g->members[i] == r) return true;
-    return false;
-}
-
 static void visit_read(const Graph *g, Ex e, void *self) {
     Reads *f = self;
     const Contract *c = f->c;
     const Expr *x = ir_expr(g, e);
-    if (x->kind != EX_LOAD || is_member(c->group, x->load.node)) return;
+    const int *group_of = c->b->s->group_of;
+    if (x->kind != EX_LOAD || group_of[x->load.node] == group_of[c->r]) return;
     const Node *from = ir_node(g, x->load.node);
     bool large = ir_elements(from) * (int64_t)dtype_size(from->dtype) >= c->b->m->l2 / 2;
     f->far = f->far || (large && load_stride(c->b->g, c->node, e, c->c.lane) == 1);
@@ -152,7 +149,7 @@ static bool reads_far(const Contract *c) {
  * what follows comes from far, in rows as long as they can be. Where packing a is more than copying, panels stay
  * together. */
 static void choose_unit(Contract *c) {
-    int64_t l2 = c->b->m->l2 / size_of(c), blocks = ceil_div(c->c.m, c->mr), panels = contract_panels(c);
+    int64_t l2 = c->b->m->l2 / size_of(c), blocks = contract_blocks(c), panels = contract_panels(c);
     int64_t wanted = MIN(loop_tiles(INT64_MAX / 2, contract_nanoseconds(c)), UNITS), outer = outer_units(c);
     int64_t mb = MIN(blocks, MAX(l2 / 4 / (c->mr * c->kc), 1)), np = panels;
     bool together = c->pack_a && !is_load(c, c->c.a), all = all_of_b(c);
@@ -197,12 +194,6 @@ static void choose_pack_b(Contract *c) {
         c->pack_b = !pays ? B_DIRECT : units >= REUSE || (units > 1 && !few) ? B_PANELS : B_BLOCK;
 }
 
-static void choose_blocks(Contract *c) {
-    cut_sums(c);
-    c->at_once = c->kc < c->c.k && c->group->nmembers == 1;
-    choose_unit(c);
-}
-
 /* Rows that several units would pack are packed before, unless there are more of them than numbers: windows that
  * overlap. */
 static void share_rows(Contract *c) {
@@ -217,7 +208,9 @@ void contract_sizes(Contract *c) {
     c->width = c->b->m->vector_bytes / (int)size_of(c);
     choose_tile(c);
     choose_pack_a(c);
-    choose_blocks(c);
+    cut_sums(c);
+    c->at_once = c->kc < c->c.k && c->group->nmembers == 1;
+    choose_unit(c);
     share_rows(c);
     choose_pack_b(c);
 }
