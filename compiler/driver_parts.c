@@ -62,10 +62,10 @@ static LoopUnit *build_cut(const Wanted *w, const Graph *g, int rows, BatchParts
  * least, come first: what they cannot do no other parts can. */
 static LoopUnit *build_parts(const Wanted *w, const Graph *g, LoopUnit *whole, BatchParts *parts) {
     int rows = rows_of(w->like->unit);
-    LoopUnit *best = whole;
+    LoopUnit *best = whole, *least = NULL;
     parts->batch = rows < 0 ? 1 : driver_elements(w->like->unit->inputs.at[rows].type);
     if (parts->batch > 2 && whole->arena_bytes > w->budget) {
-        LoopUnit *least = build_cut(w, g, rows, parts, 1);
+        least = build_cut(w, g, rows, parts, 1);
         if (!least) return best;
         if (least->arena_bytes > w->budget) {
             parts->part = least->arena_bytes < whole->arena_bytes;
@@ -74,7 +74,7 @@ static LoopUnit *build_parts(const Wanted *w, const Graph *g, LoopUnit *whole, B
     }
     for (int64_t k = 2, part = parts->batch; part > 1; k *= 2) {
         part = part_of(parts->batch, k);
-        LoopUnit *u = build_cut(w, g, rows, parts, part);
+        LoopUnit *u = part == 1 && least ? least : build_cut(w, g, rows, parts, part);
         if (!u) return best;
         bool fits = u->arena_bytes <= w->budget, both = fits && best->arena_bytes <= w->budget;
         if (both ? time_of(u) < time_of(best) : u->arena_bytes < best->arena_bytes) {

@@ -301,9 +301,10 @@ static int train_blocks(Driver *d, BlockRuns *runs, const RtSignals *signals, co
     if (!record_write(d, dir, NULL) || !tensorboard_begin(d, runs, first, dir)) return 1;
     for (size_t i = (size_t)first; i < runs->len && !status; i++) {
         BlockRun *b = runs->at[i];
-        bool resumed = d->options.resume && i == (size_t)first, loaded = i == (size_t)first || load_parts(b);
-        if (!loaded || (!resumed && !begin_block(b, result.log_bytes))) return tensorboard_end(d, false), 1;
-        status = run_block(runs->at[i], false, signals, log, &result);
+        bool is_first = i == (size_t)first, resumed = d->options.resume && is_first;
+        if (!is_first && !load_parts(b)) return tensorboard_end(d, false), 1;
+        if (!resumed && !begin_block(b, result.log_bytes)) return tensorboard_end(d, false), 1;
+        status = run_block(b, false, signals, log, &result);
     }
     if (!tensorboard_end(d, !status) || driver_failed(d)) return 1;
     if (!status && !record_write(d, dir, log)) return 1;

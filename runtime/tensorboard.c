@@ -161,8 +161,8 @@ bool rt_tb_open(RtTensorBoard *t, const char *folder, bool again, RtError *e) {
     /* The number is what TensorBoard orders files by. */
     snprintf(t->path, room, "%s/events.out.tfevents.%.0f.nnc.%ld", folder, floor(wall_time()), (long)getpid());
     t->file = fopen(t->path, "ab");
-    if (t->file != NULL) setvbuf(t->file, NULL, _IOFBF, 1 << 16);
     if (t->file == NULL) return rt_fail_system(e, "%s: cannot be written", t->path);
+    setvbuf(t->file, NULL, _IOFBF, 1 << 16);
     make_crc_table(t->crc);
     Message event = {0};
     add_double(&event, 1, wall_time());
