@@ -277,6 +277,35 @@ Value builtin_cast(Checker *c, BuiltinCall *b) {
     return convert(c, b, to == DT_F32 ? type_float(c) : to);
 }
 
+/* ---- words ---- */
+
+/* 'a', 'b', 'c' */
+static const char *listed(Checker *c, const char *const *words, int n) {
+    const char *text = "";
+    for (int i = 0; i < n; i++) text = arena_printf(check_arena(c), "%s%s'%s'", text, i ? ", " : "", words[i]);
+    return text;
+}
+
+Value builtin_one_of(Checker *c, BuiltinCall *b) {
+    Value word = b->args[0], list = b->args[1];
+    int n = list.kind == V_LIST ? list.list.len : 0;
+    const char **words = ARENA_ARRAY(check_arena(c), const char *, n + 1);
+    for (int i = 0; i < n; i++) {
+        if (list.list.at[i].kind != V_STRING) n = 0;
+        words[i] = n ? list.list.at[i].text : NULL;
+    }
+    if (!n) {
+        arg_bad(c, b, 1, "a list of strings");
+        return value_poison();
+    }
+    for (int i = 0; i < n && word.kind == V_STRING; i++)
+        if (strcmp(word.text, words[i]) == 0) return word;
+    Diag *d = err(c, b->places[0], not_one_of, listed(c, words, n), value_text(c, word));
+    const char *near = word.kind == V_STRING ? diag_nearest(word.text, words, (size_t)n) : NULL;
+    if (near) diag_help(c->nnc, d, "did you mean '%s'?", near);
+    return value_poison();
+}
+
 /* ---- gradients, data ---- */
 
 Value builtin_grad(Checker *c, BuiltinCall *b) {

@@ -76,7 +76,21 @@ sed 's|csv("[^"]*"|csv("digits.csv.gz"|' digits.nn >packed.nn
 expect_error 1 "digits.csv.gz: is compressed by gzip: a table must be unpacked first" "$NNC" train packed.nn
 nn dot.nn 'data d = idx(".")\n'"$model$loop"
 expect_error 1 ": is a folder, not a file" "$NNC" train dot.nn
-nn factor.nn 'export fn f(x: [1, 8, 8, 3]) = Upsample(2, bilinear)(x)\n'
+nn mode.nn 'export fn f(x: [1, 8, 8, 3]) = Upsample("bilnear", 2)(x)\n'
+expect_error 1 "'bilinear', 'trilinear', 'bicubic', 'area', not the string \"bilnear\"" "$NNC" check mode.nn
+nn bag.nn 'export fn f(x: int[1, 8]) = EmbeddingBag(8, 8, "average")(x)\n'
+expect_error 1 "this must be one of 'sum', 'mean', 'max', not the string \"average\"" "$NNC" check bag.nn
+nn edge.nn 'export fn f(x: [1, 8, 3]) = extend(x, [0, 1, 0], "wrap")\n'
+expect_error 1 "this must be one of 'reflect', 'replicate', 'circular', not the string \"wrap\"" "$NNC" check edge.nn
+nn cycle.nn 'export fn f() = cyclical(0, 1, 10, mode = "triangular3", t = 3)\n'
+expect_error 1 "this must be one of 'triangular', 'triangular2', 'exp_range', not" "$NNC" check cycle.nn
+nn one.nn 'export fn f() = one_cycle(1, 10, shape = "lineal", t = 3)\n'
+expect_error 1 "this must be one of 'cosine', 'linear', not" "$NNC" check one.nn
+for layer in 'Conv2d(3, 3' 'MaxPool2d(3' 'ConvTranspose2d(3, 3'; do
+    nn padding.nn "export fn f(x: [1, 8, 8, 3]) = $layer, padding = \"smae\")(x)\n"
+    expect_error 1 "'padding' of 'both' must be a whole number, not the string \"smae\"" "$NNC" check padding.nn
+done
+nn factor.nn 'export fn f(x: [1, 8, 8, 3]) = Upsample(factor = bilinear)(x)\n'
 expect_error 1 "'factor' of 'scale_factor' must be a number, not the string \"bilinear\"" "$NNC" check factor.nn
 nn warns.nn 'export fn f() {\n    let unused = 1\n    return 2\n}\n'
 "$NNC" check warns.nn 2>err.txt || fail "a warning is no error"
