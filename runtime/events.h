@@ -25,8 +25,8 @@ bool rt_events_save(RtEvents *v, RtError *e);
 /** Ends the log; false where it could not be written in full. */
 bool rt_events_close(RtEvents *v, RtError *e);
 
-/* One line each, which the output gets at once, the log with rt_events_write(). Values that are not finite become
- * null. */
+/* One line each, which the output gets at once, the log with rt_events_write(). NaN becomes null,
+ * infinity 1e999. */
 bool rt_event_start(RtEvents *v, RtError *e);
 bool rt_event_step(RtEvents *v, int64_t step, const RtReport *reports, int n, RtError *e);
 bool rt_event_epoch(RtEvents *v, int64_t number, const RtEpoch *epoch, RtError *e);

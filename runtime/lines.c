@@ -64,7 +64,8 @@ void rt_lines_add_quoted(RtLines *l, const char *text) {
 void rt_lines_add_number(RtLines *l, double v) {
     char text[32];
     if (!isfinite(v)) {
-        rt_lines_add_text(l, "null", 4);
+        const char *word = isnan(v) ? "null" : v > 0 ? "1e999" : "-1e999";
+        rt_lines_add_text(l, word, strlen(word));
         return;
     }
     bool whole = fabs(v) < 1e9 && v == (double)(int)v;

@@ -16,7 +16,8 @@ void rt_lines_add(RtLines *l, const char *format, ...) __attribute__((format(pri
 void rt_lines_add_text(RtLines *l, const char *text, size_t n);
 /** As a string of JSON, in its quotes. */
 void rt_lines_add_quoted(RtLines *l, const char *text);
-/** With as many digits as it takes to read the same number; null where it is not finite. */
+/** With as many digits as it takes to read the same number. JSON has no word for infinity: it is 1e999, a number that
+ * readers of JSON take for it; NaN is null. */
 void rt_lines_add_number(RtLines *l, double v);
 
 /** Keeps the first `length` bytes; drops the first n. */

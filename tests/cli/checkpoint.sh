@@ -171,6 +171,27 @@ cmp full/weights.safetensors before/weights.safetensors || fail "other weights a
 [ -e full/checkpoint.safetensors.123-0.tmp ] && fail "what a killed run has left stays"
 [ -e full/mine.tmp ] || fail "somebody else's file is removed"
 
+# the table of a run that goes on has infinities and numbers that are none as the run wrote them
+cat >far.nn <<P
+data d = csv("data/digits.csv", target = "digit")
+model net(pixels: [N, 64]) -> [N, 10] = Dense(10)(pixels / 16)
+train {
+    epochs = 2
+    for (pixels, digit) in d {
+        minimize cross_entropy(net(pixels), digit) using SGD(0.1)
+        report above = sum(pixels) / 0.0
+        report below = -sum(pixels) / 0.0
+        report none_ = sum(0 * pixels) / 0.0
+    }
+}
+P
+"$NNC" train far.nn --quiet --out far 2>err.txt || fail "train far: $(cat err.txt)"
+sed 's/,[^,]*,[^,]*$//' far/log.csv >far.csv
+[ "$(grep -c ',inf,-inf,nan$' far.csv)" = 2 ] || fail "no infinities in the table: $(cat far.csv)"
+"$NNC" train far.nn --quiet --out far --epochs 3 --resume 2>err.txt || fail "resume far: $(cat err.txt)"
+sed 's/,[^,]*,[^,]*$//' far/log.csv | head -n 3 | cmp - far.csv || fail "another table after a resume: $(cat far/log.csv)"
+python3 -c 'import json; [json.loads(l) for l in open("far/log.jsonl")]' || fail "the log is not JSON"
+
 # folders that cannot be written; two runs in one folder
 : >file
 expect_error 1 "file" "$NNC" train net.nn --quiet --out file

@@ -361,8 +361,16 @@ Test(train, numbers_and_strings_of_json) {
     static const struct {
         double v;
         const char *text;
-    } numbers[] = {{0, "0"},      {-3, "-3"},         {0.1, "0.1"},   {1.0 / 3, "0.33333333333333331"}, {1e22, "1e+22"},
-                   {NAN, "null"}, {INFINITY, "null"}, {-2.5, "-2.5"}, {123456789012.0, "123456789012"}};
+    } numbers[] = {{0, "0"},
+                   {-3, "-3"},
+                   {0.1, "0.1"},
+                   {1.0 / 3, "0.33333333333333331"},
+                   {1e22, "1e+22"},
+                   {NAN, "null"},
+                   {INFINITY, "1e999"},
+                   {-INFINITY, "-1e999"},
+                   {-2.5, "-2.5"},
+                   {123456789012.0, "123456789012"}};
     RtLines l = {0};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         rt_lines_cut(&l, 0);
