@@ -71,9 +71,10 @@ static void thin_snapshots(Report *r) {
     r->stride *= 2;
 }
 
-/* After the first epoch and at the end whatever it takes, which is a step; else where there is time for it. */
+/* After the first epoch and at the end whatever it takes, which is a step, once compiled; else where there is time for
+ * it. Who interrupts the run waits for nothing. */
 static void run_probes(Report *r, const BlockRun *b, bool must) {
-    for (size_t i = 0; i < b->loops.len; i++) {
+    for (size_t i = 0; i < b->loops.len && !rt_signals_seen(b->signals); i++) {
         LoopRun *l = b->loops.at[i];
         bool first = !l->probe;
         Probe *p = l->loop->trains ? probe_of(l) : NULL;
@@ -317,7 +318,7 @@ void report_tick(BlockRun *b) {
 void report_end(BlockRun *b, const char *state) {
     Report *r = b->report;
     int64_t number = b->epoch - 1 + (b->tick != r->whole); /* one that was begun counts */
-    bool repeated = r->tick == b->tick && r->snapped > 0 && !r->complete;
+    bool repeated = r->tick == b->tick && r->snapped > 0 && !r->complete && !rt_signals_seen(b->signals);
     if (repeated) cJSON_DeleteItemFromArray(r->snapshots, cJSON_GetArraySize(r->snapshots) - 1);
     if (repeated || r->tick != b->tick || number > r->snapped) take_snapshot(r, b, number, true);
     write_page(r, b, state);

@@ -173,6 +173,7 @@ static void add_columns(Driver *d, const BlockRun *b) {
 /* Runs one block from b->start; 0, 1, or 128 + the signal that ended it. */
 static int run_block(BlockRun *b, bool evaluate, const RtSignals *signals, const char *log_path, RtTrained *result) {
     Driver *d = b->d;
+    b->signals = signals;
     const Options *o = &d->options;
     static const char *const states[] = {"finished", "finished", "stopped", "interrupted"}; /* by RtEnd */
     const RtFact facts[] = {{"file", o->file, 0},

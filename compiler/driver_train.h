@@ -40,6 +40,7 @@ typedef struct BlockRun {
     int32_t tick, epoch; /* batches trained in the block, for random numbers; epochs count from 1 */
     const char *checkpoint, *weights, *table; /* paths; NULL while evaluating */
     struct Report *report;                    /* NULL while evaluating */
+    const RtSignals *signals;                 /* while it runs */
     RtPoint start;
     double next_weights; /* when TensorBoard gets the weights again, on rt_seconds() */
     int32_t weighed;     /* the block's tick when it got them */

@@ -228,7 +228,7 @@ static void judge_loss(BlockRun *b, const RtEpoch *epoch) {
 
 void warn_epoch(BlockRun *b, const RtEpoch *epoch) {
     bool trains = b->loops.len && b->loops.at[0]->loop->trains && epoch->nreports > 0;
-    if (b->d->options.quiet || b->start.position.step || !trains) return;
+    if (b->d->options.quiet || b->start.position.step || !trains || rt_signals_seen(b->signals)) return;
     if (!b->warned) judge_loss(b, epoch);
     for (size_t i = 0; i < b->loops.len && epoch->point.position.epoch == 1; i++) {
         LoopRun *l = b->loops.at[i];

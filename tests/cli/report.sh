@@ -56,10 +56,29 @@ wait_until grep -q '"gradients":\[' long/report.html
 kill -INT $job
 wait $job
 [ $? = 130 ] || fail "Ctrl-C: $(cat err.txt)"
-check long/report.html 'b["state"] == "interrupted" and "gradients" in b["snapshots"][-1]'
+check long/report.html 'b["state"] == "interrupted" and any("gradients" in s for s in b["snapshots"])'
 epochs=$(grep -c '"event":"epoch"' long/log.jsonl)
 "$NNC" train pictures.nn --only second --epochs $((epochs + 3)) --out long --quiet --resume || fail "resume"
 check long/report.html "[r[0] for r in b['epochs']] == list(range(1, $epochs + 4))" 'b["snapshots"][0]["epoch"] == 0 and b["state"] == "finished"'
+
+# Ctrl-C in the first epoch: no gradients are computed any more
+cat >slow.nn <<N
+data d = csv("$SOURCE/examples/data/digits.csv", target = "digit")
+model net(x: [N, 64]) -> [N, 10] = x |> Dense(2000) |> Dense(2000) |> Dense(2000) |> Dense(10)
+train {
+    epochs = 1000
+    batch = 1
+    for (x, y) in d { minimize cross_entropy(net(x), y) using SGD(0.001) }
+}
+N
+"$NNC" train slow.nn --json --log-every 1 --out slow >events.txt 2>err.txt &
+job=$!
+wait_until grep -q '"step"' events.txt
+kill -INT $job
+wait $job
+[ $? = 130 ] || fail "Ctrl-C in the first epoch: $(cat err.txt)"
+if grep -q '"epoch":1' slow/log.jsonl; then fail "the first epoch was over"; fi
+check slow/report.html 'b["state"] == "interrupted" and not any("gradients" in s for s in b["snapshots"])'
 
 # two classes by one score; the characters of a text
 "$NNC" train "$SOURCE/examples/binary.nn" --epochs 1 --out binary --quiet || fail "train, binary"
