@@ -75,14 +75,25 @@ static int64_t apart(const Contract *c) {
     return c->pack_a || stride == INT64_MAX ? 0 : MIN(stride * size_of(c), FARTHEST);
 }
 
+/* Whether all sums of a panel of b fit into `room` bytes, and the lines that a row of a is spread over into the first
+ * cache. */
+static bool sums_fit(const Contract *c, int64_t room) {
+    return c->c.k * c->nr * size_of(c) <= room && c->c.k * apart(c) <= c->b->m->l1 / 4 * 3;
+}
+
+/* All sums at once: the tile stays in registers. */
+static void whole_sums(Contract *c) {
+    c->level = 0;
+    c->kc = c->c.k;
+    c->k_cut = c->node->comp.extents[c->c.ks[0]];
+}
+
 /* Blocks of sums that leave a panel in half of the first cache, and in the other the lines that a few rows of a are
  * spread over: the next rows find them there. */
 static void cut_sums(Contract *c) {
     int64_t each = MAX(c->nr * size_of(c), apart(c)), most = c->b->m->l1 / 2 / each, inner = c->c.k;
-    c->level = 0;
-    c->kc = c->c.k;
-    c->k_cut = c->node->comp.extents[c->c.ks[0]];
-    if (c->c.k * each <= c->b->m->l1 / 4 * 3) return;
+    whole_sums(c);
+    if (sums_fit(c, c->b->m->l1 / 4 * 3)) return;
     for (c->level = 0; c->level < c->c.nks; c->level++) {
         int64_t extent = c->node->comp.extents[c->c.ks[c->level]];
         inner /= extent;
@@ -142,19 +153,31 @@ static bool reads_far(const Contract *c) {
     return f.far;
 }
 
+/* Blocks of rows of a that `room` numbers hold, at least one. */
+static int64_t rows_of_a(const Contract *c, int64_t room) {
+    return MIN(contract_blocks(c), MAX(room / (c->mr * c->kc), 1));
+}
+
 /* Rows and panels of a unit: a block of a in a quarter of the second cache and the tile in another, then fewer until
  * there are nearly enough units. If all rows fit into one unit and the panels not, units are panels, and each of b is
  * packed where it is used. Else units are rows with as many panels as they can have: what follows on the tile then goes
  * through memory in order, and panels of b that the second cache doesn't hold are read for many rows each; fewer where
- * what follows comes from far, in rows as long as they can be. Where packing a is more than copying, panels stay
- * together. */
+ * what follows comes from far, in rows as long as they can be. Their sums are not cut where a panel takes a sixth of
+ * the second cache or less: it comes from there as fast as it is needed, and the tile stays in registers. Where packing
+ * a is more than copying, panels stay together. */
 static void choose_unit(Contract *c) {
     int64_t l2 = c->b->m->l2 / size_of(c), blocks = contract_blocks(c), panels = contract_panels(c);
     int64_t wanted = MIN(loop_tiles(INT64_MAX / 2, contract_nanoseconds(c)), UNITS), outer = outer_units(c);
-    int64_t mb = MIN(blocks, MAX(l2 / 4 / (c->mr * c->kc), 1)), np = panels;
+    int64_t mb = rows_of_a(c, l2 / 4), np = panels;
     bool together = c->pack_a && !is_load(c, c->c.a), all = all_of_b(c);
-    bool far = reads_far(c), columns = mb == blocks && !all && (!c->pack_a || c->for_order) && !far,
-         few = all || together;
+    bool far = reads_far(c), columns = mb == blocks && !all && (!c->pack_a || c->for_order) && !far;
+    if (!columns && sums_fit(c, c->b->m->l2 / 6)) {
+        whole_sums(c);
+        mb = rows_of_a(c, l2 / 4);
+        all = all_of_b(c);
+        far = reads_far(c);
+    }
+    bool few = all || together;
     int64_t room = far ? l2 / 2 : l2 / 4; /* for the tile */
     if (!columns) mb = MIN(mb, MAX(room / (c->mr * panels * c->nr), few ? 1 : far ? REUSE : MANY));
     int64_t packed = mb == blocks && !all ? c->kc : 1; /* of each panel, by the unit itself */
