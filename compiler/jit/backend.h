@@ -13,6 +13,12 @@ typedef struct {
 
 typedef struct KernelMaker KernelMaker;
 
+/* A kernel as loop/kernel_bytes.h writes it. */
+typedef struct {
+    const char *at;
+    size_t len;
+} KernelBytes;
+
 typedef enum { EMIT_OBJECT, EMIT_ASM, EMIT_LLVM } EmitKind;
 
 typedef struct {
@@ -27,9 +33,9 @@ typedef struct {
     KernelMaker *(*maker)(const Target *target);
     void (*maker_free)(KernelMaker *maker);
 
-    /** The object, from malloc, of the one kernel in `bytes` (loop/kernel_bytes.h). `plain`: it runs so little that it
-     * is made as fast as can be, about three times as fast. */
-    char *(*kernel)(KernelMaker *maker, const char *bytes, size_t n, bool plain, size_t *size);
+    /** An object, from malloc, of n kernels, whose functions are named by their numbers: "0...", "1...", and so on.
+     * `plain`: they run so little that they are made as fast as can be, about three times as fast. */
+    char *(*kernels)(KernelMaker *maker, const KernelBytes *kernels, size_t n, bool plain, size_t *size);
 
     /** Writes units as an object file, assembly or LLVM IR. Each entry becomes
      *     void SYMBOL(const T0 *input0, ..., R0 *result0, ..., void *scratch);

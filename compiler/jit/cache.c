@@ -1,6 +1,7 @@
-/* An entry is one file: a header, everything that the object depends on (the key), the object. Its name is a hash of
- * the key, and the whole key is compared, so that equal hashes do no harm. Entries are written under another name and
- * renamed: a reader sees all of one or nothing; a checksum finds what a full disk or a crash left. */
+/* An entry is one file: a header, everything that the object depends on (a key for each of its functions), the object.
+ * It has a name by each key, a hash of it, and the whole key is compared, so that equal hashes do no harm. Entries are
+ * written under another name and renamed: a reader sees all of one or nothing; a checksum finds what a full disk or a
+ * crash left. */
 #include "compiler/jit/cache.h"
 
 #include "runtime/files.h"
@@ -20,11 +21,12 @@ enum { LARGEST = 256 << 20, TRIM_SECONDS = 600 };
 
 typedef struct {
     char magic[8];
-    uint64_t key_bytes, object_bytes;
-    uint64_t checksum; /* of the object */
+    uint64_t nkeys, key_bytes, object_bytes; /* keys: the length of each in front of it, zeros up to a multiple of 16 */
+    uint64_t checksum;                       /* of all the others and what is behind them */
+    uint64_t zero;
 } Header;
 
-static const char magic[8] = "nncobj2";
+static const char magic[8] = "nncobj3";
 
 char *cache_folder(void) {
     const char *own = getenv("NNC_CACHE"), *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
@@ -72,54 +74,104 @@ static char *entry_path(const char *folder, const Str *key) {
     return path.at;
 }
 
-static uint64_t checksum(const char *bytes, size_t n) {
-    return crc32_z(crc32_z(0, NULL, 0), (const unsigned char *)bytes, n);
+static uint64_t checksum(const Header *h, const char *keys, const char *object) {
+    const Header all = {.nkeys = h->nkeys, .key_bytes = h->key_bytes, .object_bytes = h->object_bytes};
+    uint64_t sum = crc32_z(crc32_z(0, NULL, 0), (const unsigned char *)&all, sizeof all);
+    sum = crc32_z(sum, (const unsigned char *)keys, h->key_bytes);
+    return crc32_z(sum, (const unsigned char *)object, h->object_bytes);
 }
 
-/* The object inside a file's bytes; NULL where they are not a whole entry of this key. */
-static const char *object_in(const char *bytes, size_t size, const Str *key, size_t *object_bytes) {
+/* ---- finding ---- */
+
+/* What stands in `bytes`: whether that is a whole entry. */
+static bool read_entry(const char *bytes, size_t size, CacheEntry *e) {
     Header h;
-    if (size < sizeof h) return NULL;
+    if (size < sizeof h) return false;
     memcpy(&h, bytes, sizeof h);
-    if (memcmp(h.magic, magic, sizeof magic) != 0 || h.key_bytes != key->len || size < sizeof h + key->len ||
-        h.object_bytes != size - sizeof h - key->len || memcmp(bytes + sizeof h, key->at, key->len) != 0)
-        return NULL;
-    const char *object = bytes + sizeof h + key->len;
-    *object_bytes = h.object_bytes;
-    return checksum(object, h.object_bytes) == h.checksum ? object : NULL;
-}
-
-char *cache_find(const char *folder, const Str *key, size_t *size) {
-    char *path = entry_path(folder, key), *found = NULL;
-    RtError error;
-    size_t all;
-    char *bytes = rt_file_read(path, LARGEST, &all, &error);
-    const char *object = bytes ? object_in(bytes, all, key, size) : NULL;
-    if (object) {
-        found = memcpy(xcalloc(*size, 1), object, *size);
-        utimensat(AT_FDCWD, path, NULL, 0); /* used now: the last to be trimmed */
+    size_t rest = size - sizeof h;
+    if (memcmp(h.magic, magic, sizeof magic) != 0 || h.zero || h.nkeys > CACHE_KEYS || h.key_bytes > rest ||
+        h.object_bytes != rest - h.key_bytes)
+        return false;
+    const char *at = bytes + sizeof h;
+    e->object = at + h.key_bytes;
+    e->size = h.object_bytes;
+    if (checksum(&h, at, e->object) != h.checksum) return false;
+    for (e->nkeys = 0; e->nkeys < h.nkeys; e->nkeys++) {
+        uint64_t length;
+        memcpy(&length, at, sizeof length);
+        at += sizeof length;
+        e->keys[e->nkeys].at = (char *)(uintptr_t)at;
+        e->keys[e->nkeys].len = length;
+        at += length;
     }
-    free(bytes);
-    free(path);
-    return found;
+    return true;
 }
 
-void cache_keep(const char *folder, const Str *key, const char *object, size_t size) {
-    Str temp = {0};
+static bool has_key(const CacheEntry *e, const Str *key) {
+    for (size_t i = 0; i < e->nkeys; i++)
+        if (e->keys[i].len == key->len && memcmp(e->keys[i].at, key->at, key->len) == 0) return true;
+    return false;
+}
+
+CacheEntry cache_find(const char *folder, const Str *key) {
     char *path = entry_path(folder, key);
-    Header h = {.key_bytes = key->len, .object_bytes = size, .checksum = checksum(object, size)};
-    memcpy(h.magic, magic, sizeof magic);
+    RtError error;
+    size_t size;
+    CacheEntry e = {.bytes = rt_file_read(path, LARGEST, &size, &error)};
+    if (e.bytes && read_entry(e.bytes, size, &e) && has_key(&e, key)) {
+        utimensat(AT_FDCWD, path, NULL, 0); /* used now: the last to be trimmed */
+    } else {
+        free(e.bytes);
+        e = (CacheEntry){0};
+    }
+    free(path);
+    return e;
+}
+
+/* ---- keeping ---- */
+
+static void write_entry(const char *path, const Header *h, const char *keys, const char *object) {
+    Str temp = {0};
     str_add(&temp, "%s.XXXXXX", path);
     int fd = mkstemp(temp.at);
     FILE *f = fd < 0 ? NULL : fdopen(fd, "wb");
     if (f) {
-        bool ok =
-            fwrite(&h, sizeof h, 1, f) == 1 && fwrite(key->at, key->len, 1, f) == 1 && fwrite(object, size, 1, f) == 1;
+        bool ok = fwrite(h, sizeof *h, 1, f) == 1 && fwrite(keys, h->key_bytes, 1, f) == 1 &&
+                  fwrite(object, h->object_bytes, 1, f) == 1;
         ok = fclose(f) == 0 && ok;
         if (!ok || rename(temp.at, path) != 0) unlink(temp.at);
     }
     vec_free(&temp);
-    free(path);
+}
+
+/* One more name for an entry. Not every file system has that. */
+static bool link_entry(const char *entry, const char *path) {
+    Str temp = {0};
+    str_add(&temp, "%s.%d", path, (int)getpid());
+    bool ok = link(entry, temp.at) == 0 && rename(temp.at, path) == 0;
+    unlink(temp.at); /* still there where both are the same entry already */
+    vec_free(&temp);
+    return ok;
+}
+
+void cache_keep(const char *folder, const Str *const *keys, size_t n, const char *object, size_t size) {
+    Str all = {0};
+    for (size_t i = 0; i < n; i++) {
+        str_put(&all, (const char *)&(uint64_t){keys[i]->len}, sizeof(uint64_t));
+        str_put(&all, keys[i]->at, keys[i]->len);
+    }
+    while (all.len % 16) str_put(&all, "", 1);
+    Header h = {.nkeys = n, .key_bytes = all.len, .object_bytes = size};
+    memcpy(h.magic, magic, sizeof magic);
+    h.checksum = checksum(&h, all.at, object);
+    char *first = entry_path(folder, keys[0]);
+    for (size_t i = 0; i < n; i++) {
+        char *path = entry_path(folder, keys[i]);
+        if (i == 0 || !link_entry(first, path)) write_entry(path, &h, all.at, object);
+        free(path);
+    }
+    free(first);
+    vec_free(&all);
 }
 
 /* ---- trimming ---- */
@@ -147,8 +199,9 @@ void cache_trim(const char *folder, int64_t limit) {
             vec_free(&path);
             continue;
         }
-        vec_push(&list, (Entry){path.at, s.st_size, s.st_mtim.tv_sec * 1000000000LL + s.st_mtim.tv_nsec});
-        total += s.st_size;
+        int64_t bytes = s.st_size / (int64_t)s.st_nlink; /* each of its names is listed */
+        vec_push(&list, (Entry){path.at, bytes, s.st_mtim.tv_sec * 1000000000LL + s.st_mtim.tv_nsec});
+        total += bytes;
     }
     closedir(dir);
     if (total > limit) qsort(list.at, list.len, sizeof *list.at, older_first);

@@ -1,6 +1,6 @@
 /* Code in memory. A unit is run by walking its kernels; each kernel is a function of the places of its memory, so that
  * kernels with equal bytes (loop/kernel_bytes.h) share one. LLVM is needed only for bytes that the cache does not have;
- * it works on several kernels at once, each in a context of its own that is gone afterwards. */
+ * it works on several groups of them at once, each in a context of its own that is gone afterwards. */
 #include "compiler/jit/jit.h"
 
 #include "compiler/jit/backend.h"
@@ -21,12 +21,24 @@ typedef void (*KernelFunction)(void *places, int64_t tile);
 
 /* The code of all kernels with the same key. */
 typedef struct {
-    Str key;      /* the identity that all share, whether it is plain code, the kernel's bytes */
-    char *object; /* until it is loaded */
-    size_t size;
+    Str key;     /* the identity that all share, whether it is plain code, the kernel's bytes */
     bool wanted; /* compiled, or about to be */
+    bool placed; /* in an object */
     KernelFunction run;
 } KernelCode;
+
+typedef VEC(KernelCode *) KernelCodes;
+
+/* Kernels that are compiled together: what LLVM does for an object, it does once for all of them. */
+typedef struct {
+    KernelCode *codes[CACHE_KEYS]; /* of its functions; NULL: of a kernel that is not here */
+    size_t n;
+    char *bytes; /* from malloc: the object is all of it or its end; NULL: to be compiled */
+    const char *object;
+    size_t size;
+} KernelObject;
+
+typedef VEC(KernelObject) KernelObjects;
 
 typedef struct {
     const LoopUnit *unit;
@@ -44,7 +56,7 @@ struct JitCode {
     char *cache;  /* its folder, or NULL */
     UnitCode *units;
     int nunits;
-    VEC(KernelCode *) codes;
+    KernelCodes codes;
     size_t *slots, nslots; /* a hash table of codes: number + 1; a power of two */
     VEC(LoadedCode) loaded;
 };
@@ -100,27 +112,59 @@ static void add_unit(JitCode *j, UnitCode *u, const LoopUnit *unit) {
     u->addresses = xcalloc(u->places.len, sizeof *u->addresses);
 }
 
+/* ---- what earlier runs have kept ---- */
+
+/* An entry's object, for all of its kernels that this program has. */
+static void add_kept(JitCode *j, const CacheEntry *e, KernelObjects *objects) {
+    KernelObject o = {.n = e->nkeys, .bytes = e->bytes, .object = e->object, .size = e->size};
+    for (size_t i = 0; i < e->nkeys; i++) {
+        size_t slot = j->slots[slot_of(j, &e->keys[i])];
+        KernelCode *c = slot ? j->codes.at[slot - 1] : NULL;
+        if (!c || c->placed) continue;
+        c->wanted = c->placed = true;
+        o.codes[i] = c;
+    }
+    vec_push(objects, o);
+}
+
+static void find_kept(JitCode *j, const KernelCodes *codes, KernelObjects *objects) {
+    for (size_t i = 0; i < codes->len && j->cache; i++) {
+        if (codes->at[i]->placed) continue;
+        CacheEntry e = cache_find(j->cache, &codes->at[i]->key);
+        if (e.bytes) add_kept(j, &e, objects);
+    }
+}
+
 /* ---- compiling ---- */
+
+static bool is_plain(const JitCode *j, const KernelCode *c) { return c->key.at[j->identity.len] == PLAIN; }
 
 typedef struct {
     const JitCode *jit;
     const Backend *backend;
-    VEC(KernelCode *) list;
-    atomic_size_t next; /* of the list to be compiled */
+    KernelObjects *objects;
+    atomic_size_t next; /* of the objects to be compiled */
 } Missing;
 
-static void compile_kernel(const Missing *m, KernelMaker *maker, KernelCode *c) {
+static void compile_object(const Missing *m, KernelMaker *maker, KernelObject *o) {
     const JitCode *j = m->jit;
     size_t head = j->identity.len + 1;
-    c->object = m->backend->kernel(maker, c->key.at + head, c->key.len - head, c->key.at[head - 1] == PLAIN, &c->size);
-    if (j->cache) cache_keep(j->cache, &c->key, c->object, c->size);
+    KernelBytes kernels[CACHE_KEYS];
+    const Str *keys[CACHE_KEYS];
+    for (size_t i = 0; i < o->n; i++) {
+        keys[i] = &o->codes[i]->key;
+        kernels[i] = (KernelBytes){keys[i]->at + head, keys[i]->len - head};
+    }
+    o->object = o->bytes = m->backend->kernels(maker, kernels, o->n, is_plain(j, o->codes[0]), &o->size);
+    if (j->cache) cache_keep(j->cache, keys, o->n, o->object, o->size);
 }
 
-static void compile_kernels(void *missing, int64_t worker) {
+static void compile_objects(void *missing, int64_t worker) {
     Missing *m = missing;
     (void)worker;
     KernelMaker *maker = m->backend->maker(&m->jit->target);
-    for (size_t i; (i = atomic_fetch_add(&m->next, 1)) < m->list.len;) compile_kernel(m, maker, m->list.at[i]);
+    for (size_t i; (i = atomic_fetch_add(&m->next, 1)) < m->objects->len;)
+        if (!m->objects->at[i].bytes) compile_object(m, maker, &m->objects->at[i]);
     m->backend->maker_free(maker);
 }
 
@@ -129,35 +173,70 @@ static int longest_first(const void *a, const void *b) {
     return (x < y) - (x > y);
 }
 
-static void compile_missing(JitCode *j, KernelCode *const *codes, size_t n) {
-    Missing m = {.jit = j};
-    for (size_t i = 0; i < n; i++)
-        if (!codes[i]->object) vec_push(&m.list, codes[i]);
-    if (!m.list.len) return;
-    m.backend = backend();
-    target_prepare(j->nnc, &j->target);
-    qsort(m.list.at, m.list.len, sizeof *m.list.at, longest_first);
-    RtPool *pool = m.list.len > 1 ? rt_pool_new(0) : NULL;
-    rt_parallel(pool, compile_kernels, &m, pool ? rt_pool_threads(pool) : 1);
-    rt_pool_free(pool);
-    if (j->cache && cache_trim_due(j->cache)) cache_trim(j->cache, CACHE_BYTES);
-    vec_free(&m.list);
+/* Shares out kernels that follow each other over objects: each is a part of what is left, so that all threads end at
+ * about the same time. */
+static void group(JitCode *j, const KernelCodes *codes, int threads, KernelObjects *objects) {
+    size_t left = 0, share = 0;
+    KernelObject *o = NULL;
+    for (size_t i = 0; i < codes->len; i++) left += codes->at[i]->key.len - j->identity.len;
+    for (size_t i = 0, taken = 0; i < codes->len; i++) {
+        KernelCode *c = codes->at[i];
+        size_t bytes = c->key.len - j->identity.len;
+        if (!o || o->n == CACHE_KEYS || taken + bytes > share || is_plain(j, c) != is_plain(j, o->codes[0])) {
+            vec_push(objects, (KernelObject){0});
+            o = &objects->at[objects->len - 1];
+            share = left / (size_t)(2 * threads);
+            taken = 0;
+        }
+        o->codes[o->n++] = c;
+        c->placed = true;
+        taken += bytes;
+        left -= bytes;
+    }
 }
 
-static void load(JitCode *j, KernelCode *const *codes, size_t n) {
-    LoadObject *objects = xcalloc(n, sizeof *objects);
-    for (size_t i = 0; i < n; i++) objects[i] = (LoadObject){.bytes = codes[i]->object, .size = codes[i]->size};
-    vec_push(&j->loaded, load_objects(objects, n));
-    for (size_t i = 0; i < n; i++) {
-        codes[i]->run = (KernelFunction)(uintptr_t)objects[i].function;
-        free(codes[i]->object);
-        codes[i]->object = NULL;
+/* Those of `codes` that are in no object yet. */
+static void compile_missing(JitCode *j, const KernelCodes *codes, KernelObjects *objects) {
+    KernelCodes missing = {0};
+    for (int plain = 0; plain < 2; plain++) {
+        size_t from = missing.len;
+        for (size_t i = 0; i < codes->len; i++)
+            if (!codes->at[i]->placed && is_plain(j, codes->at[i]) == plain) vec_push(&missing, codes->at[i]);
+        if (missing.len > from) qsort(missing.at + from, missing.len - from, sizeof *missing.at, longest_first);
     }
-    free(objects);
+    if (!missing.len) return;
+    RtPool *pool = missing.len > 1 ? rt_pool_new(0) : NULL;
+    int threads = pool ? rt_pool_threads(pool) : 1;
+    group(j, &missing, threads, objects);
+    target_prepare(j->nnc, &j->target);
+    Missing m = {.jit = j, .backend = backend(), .objects = objects};
+    rt_parallel(pool, compile_objects, &m, threads);
+    rt_pool_free(pool);
+    if (j->cache && cache_trim_due(j->cache)) cache_trim(j->cache, CACHE_BYTES);
+    vec_free(&missing);
+}
+
+static void load(JitCode *j, const KernelObjects *objects) {
+    LoadObject *load = xcalloc(objects->len, sizeof *load);
+    void *(*functions)[CACHE_KEYS] = xcalloc(objects->len, sizeof *functions);
+    for (size_t i = 0; i < objects->len; i++) {
+        const KernelObject *o = &objects->at[i];
+        load[i] = (LoadObject){.bytes = o->object, .size = o->size, .nfunctions = o->n, .functions = functions[i]};
+    }
+    vec_push(&j->loaded, load_objects(load, objects->len));
+    for (size_t i = 0; i < objects->len; i++) {
+        KernelCode *const *codes = objects->at[i].codes;
+        for (size_t k = 0; k < objects->at[i].n; k++)
+            if (codes[k]) codes[k]->run = (KernelFunction)(uintptr_t)functions[i][k];
+        free(objects->at[i].bytes);
+    }
+    free(functions);
+    free(load);
 }
 
 void jit_make(JitCode *j, const bool *wanted) {
-    VEC(KernelCode *) list = {0};
+    KernelCodes codes = {0};
+    KernelObjects objects = {0};
     for (int i = 0; i < j->nunits; i++) {
         UnitCode *u = &j->units[i];
         if (!wanted[i] || u->made) continue;
@@ -165,15 +244,14 @@ void jit_make(JitCode *j, const bool *wanted) {
         for (size_t k = 0; k < u->unit->kernels.len; k++) {
             if (!u->codes[k] || u->codes[k]->wanted) continue;
             u->codes[k]->wanted = true;
-            vec_push(&list, u->codes[k]);
+            vec_push(&codes, u->codes[k]);
         }
     }
-    if (!list.len) return;
-    for (size_t i = 0; i < list.len && j->cache; i++)
-        list.at[i]->object = cache_find(j->cache, &list.at[i]->key, &list.at[i]->size);
-    compile_missing(j, list.at, list.len);
-    load(j, list.at, list.len);
-    vec_free(&list);
+    find_kept(j, &codes, &objects);
+    compile_missing(j, &codes, &objects);
+    if (objects.len) load(j, &objects);
+    vec_free(&objects);
+    vec_free(&codes);
 }
 
 /* ---- running ---- */
@@ -273,7 +351,6 @@ void jit_free(JitCode *j) {
     }
     for (size_t i = 0; i < j->codes.len; i++) {
         vec_free(&j->codes.at[i]->key);
-        free(j->codes.at[i]->object);
         free(j->codes.at[i]);
     }
     for (size_t i = 0; i < j->loaded.len; i++) load_free(j->loaded.at[i]);

@@ -162,7 +162,20 @@ static void relocate_section(const Object *x, const Elf64_Shdr *s) {
 
 /* ---- the whole ---- */
 
-static void *copy_object(const Object *x) {
+static void find_functions(const Object *x, LoadObject *o) {
+    size_t found = 0;
+    for (size_t i = 0; i < x->nsymbols; i++) {
+        const Elf64_Sym *s = &x->symbols[i];
+        if (ELF64_ST_TYPE(s->st_info) != STT_FUNC || ELF64_ST_BIND(s->st_info) != STB_GLOBAL || outside(s)) continue;
+        size_t number = strtoul(x->names + s->st_name, NULL, 10);
+        if (number >= o->nfunctions) bug("an object has a function number %zu", number);
+        o->functions[number] = (void *)(uintptr_t)address(x, s);
+        found++;
+    }
+    if (found != o->nfunctions) bug("an object has %zu functions for %zu kernels", found, o->nfunctions);
+}
+
+static void copy_object(const Object *x) {
     for (int i = 0; i < x->head->e_shnum; i++) {
         const Elf64_Shdr *s = &x->sections[i];
         if (s->sh_flags & SHF_ALLOC && s->sh_type != SHT_NOBITS)
@@ -170,12 +183,6 @@ static void *copy_object(const Object *x) {
     }
     for (int i = 0; i < x->head->e_shnum; i++)
         if (x->sections[i].sh_type == SHT_RELA) relocate_section(x, &x->sections[i]);
-    for (size_t i = 0; i < x->nsymbols; i++) {
-        const Elf64_Sym *s = &x->symbols[i];
-        if (ELF64_ST_TYPE(s->st_info) == STT_FUNC && ELF64_ST_BIND(s->st_info) == STB_GLOBAL && !outside(s))
-            return (void *)(uintptr_t)address(x, s);
-    }
-    bug("an object without a function");
 }
 
 LoadedCode load_objects(LoadObject *objects, size_t n) {
@@ -191,7 +198,8 @@ LoadedCode load_objects(LoadObject *objects, size_t n) {
     if (code.at == MAP_FAILED) bug("no memory for compiled code");
     for (size_t i = 0; i < n; i++) {
         all[i].base = code.at;
-        objects[i].function = copy_object(&all[i]);
+        copy_object(&all[i]);
+        find_functions(&all[i], &objects[i]);
         free(all[i].at);
     }
     if (size && mprotect(code.at, size, PROT_READ | PROT_EXEC) != 0) bug("the system does not let compiled code run");

@@ -1,4 +1,5 @@
-/* Objects from memory to code that can be called: what a linker and a loader do, for objects of one function. */
+/* Objects from memory to code that can be called: what a linker and a loader do, for objects of some
+ * functions each. */
 #ifndef JIT_LOAD_H
 #define JIT_LOAD_H
 
@@ -7,7 +8,8 @@
 typedef struct {
     const char *bytes; /* an ELF object, position independent, for the machine at hand */
     size_t size;
-    void *function; /* out: its one global function */
+    size_t nfunctions; /* global ones, which are named by their numbers: "0...", "1...", and so on */
+    void **functions;  /* out */
 } LoadObject;
 
 /* Pages of code. */

@@ -11,7 +11,7 @@ const char *llvm_host_cpu(Nnc *nnc);
 const char *llvm_host_features(Nnc *nnc);
 KernelMaker *llvm_maker(const Target *target);
 void llvm_maker_free(KernelMaker *maker);
-char *llvm_kernel(KernelMaker *maker, const char *bytes, size_t n, bool plain, size_t *size);
+char *llvm_kernels(KernelMaker *maker, const KernelBytes *kernels, size_t n, bool plain, size_t *size);
 bool llvm_object(Nnc *nnc, const ObjectEntry *entries, int n, const void *variables, int64_t variable_bytes,
                  const char *triple, const char *cpu, EmitKind kind, const char *path);
 bool llvm_dump(Nnc *nnc, LoopUnit *const *units, int n, const char *cpu, EmitKind kind, FILE *out);

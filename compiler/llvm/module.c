@@ -70,12 +70,15 @@ static LLVMTargetMachineRef machine_of(KernelMaker *m, bool plain) {
     return *machine;
 }
 
-char *llvm_kernel(KernelMaker *m, const char *bytes, size_t n, bool plain, size_t *size) {
+char *llvm_kernels(KernelMaker *m, const KernelBytes *kernels, size_t n, bool plain, size_t *size) {
     Nnc *nnc = nnc_new();
     LLVMTargetMachineRef machine = machine_of(m, plain);
     L l;
     module_begin(&l, m->target, machine, "nnc");
-    emit_kernels(&l, loop_kernel_read(nnc, bytes, n), "kernel", false);
+    LLVMContextSetDiscardValueNames(l.ctx, true);
+    for (size_t i = 0; i < n; i++)
+        emit_kernels(&l, loop_kernel_read(nnc, kernels[i].at, kernels[i].len), arena_printf(nnc->arena, "%zu", i),
+                     false);
     module_optimize(&l, machine);
     LLVMMemoryBufferRef object;
     char *why = NULL;

@@ -56,7 +56,7 @@ void module_options(Arch arch) {
 
 const Backend *llvm_backend(void) {
     static const Backend table = {llvm_triple,     llvm_host_cpu, llvm_host_features, llvm_maker,
-                                  llvm_maker_free, llvm_kernel,   llvm_object,        llvm_dump};
+                                  llvm_maker_free, llvm_kernels,  llvm_object,        llvm_dump};
     LLVMInitializeNativeTarget();
     LLVMInitializeNativeAsmPrinter();
     module_options(target_host());

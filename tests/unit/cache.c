@@ -16,19 +16,25 @@ static Str key_of(const char *text) {
     return key;
 }
 
-static void keep(const char *folder, const char *key, const char *object) {
-    Str k = key_of(key);
-    cache_keep(folder, &k, object, strlen(object));
-    vec_free(&k);
+static void keep_all(const char *folder, const char *const *keys, size_t n, const char *object) {
+    Str k[CACHE_KEYS];
+    const Str *each[CACHE_KEYS];
+    for (size_t i = 0; i < n; i++) {
+        k[i] = key_of(keys[i]);
+        each[i] = &k[i];
+    }
+    cache_keep(folder, each, n, object, strlen(object));
+    for (size_t i = 0; i < n; i++) vec_free(&k[i]);
 }
+
+static void keep(const char *folder, const char *key, const char *object) { keep_all(folder, &key, 1, object); }
 
 static bool finds(const char *folder, const char *key, const char *object) {
     Str k = key_of(key);
-    size_t size;
-    char *found = cache_find(folder, &k, &size);
-    bool same = found && size == strlen(object) && memcmp(found, object, size) == 0;
-    cr_expect(!found || same, "another object is found under '%s'", key);
-    free(found);
+    CacheEntry e = cache_find(folder, &k);
+    bool same = e.bytes && e.size == strlen(object) && memcmp(e.object, object, e.size) == 0;
+    cr_expect(!e.bytes || same, "another object is found under '%s'", key);
+    free(e.bytes);
     vec_free(&k);
     return same;
 }
@@ -64,6 +70,40 @@ Test(cache, an_object_is_found_by_its_key) {
     cr_expect(!finds(f.path, "c", "5"));
     keep(f.path, "a", "67");
     cr_expect(finds(f.path, "a", "67"), "replaced");
+    remove_folder(&f);
+}
+
+Test(cache, an_object_is_found_by_each_of_its_keys) {
+    Folder f = new_folder();
+    static const char *const keys[] = {"first", "second, which is longer", "3", "4", "5", "6", "7", "8"};
+    keep(f.path, keys[2], "old");
+    keep_all(f.path, keys, CACHE_KEYS, "object");
+    for (size_t i = 0; i < CACHE_KEYS; i++) {
+        cr_expect(finds(f.path, keys[i], "object"), "%zu", i);
+        Str k = key_of(keys[i]);
+        CacheEntry e = cache_find(f.path, &k);
+        cr_assert_eq(e.nkeys, CACHE_KEYS);
+        cr_expect_eq((uintptr_t)(e.object - e.bytes) % 16, 0);
+        for (size_t j = 0; j < e.nkeys; j++)
+            cr_expect(e.keys[j].len == strlen(keys[j]) && memcmp(e.keys[j].at, keys[j], e.keys[j].len) == 0, "%zu", j);
+        free(e.bytes);
+        vec_free(&k);
+    }
+    keep(f.path, keys[1], "new"); /* one of its names now belongs to another */
+    cr_expect(finds(f.path, keys[1], "new"));
+    cr_expect(finds(f.path, keys[0], "object"));
+    remove_folder(&f);
+}
+
+/* What a hash alone would mistake for it. */
+Test(cache, a_file_without_the_key_is_not_its_entry) {
+    Folder f = new_folder();
+    char from[128], to[128];
+    keep(f.path, "a", "1234");
+    path_of(f.path, "a", from, sizeof from);
+    path_of(f.path, "b", to, sizeof to);
+    cr_assert(rename(from, to) == 0);
+    cr_expect(!finds(f.path, "b", "1234"));
     remove_folder(&f);
 }
 
@@ -121,6 +161,22 @@ Test(cache, those_used_longest_ago_go_first) {
     cr_expect(!finds(f.path, "b", object));
     cr_expect(finds(f.path, "a", object));
     cr_expect(finds(f.path, "c", object));
+    remove_folder(&f);
+}
+
+Test(cache, an_object_of_many_keys_takes_its_room_once) {
+    Folder f = new_folder();
+    static const char *const keys[] = {"a", "b", "c"};
+    char object[1001] = "", path[128];
+    memset(object, 'x', 1000);
+    keep_all(f.path, keys, 3, object);
+    path_of(f.path, "a", path, sizeof path);
+    struct stat s;
+    cr_assert(stat(path, &s) == 0);
+    cache_trim(f.path, s.st_size);
+    for (int i = 0; i < 3; i++) cr_expect(finds(f.path, keys[i], object), "%s fits", keys[i]);
+    cache_trim(f.path, 0);
+    for (int i = 0; i < 3; i++) cr_expect(!finds(f.path, keys[i], object), "%s is gone", keys[i]);
     remove_folder(&f);
 }
 
