@@ -9,6 +9,7 @@ enum {
     FARTHEST = 256, /* and up to which that makes blocks of sums shorter, where a is not packed */
     PANELS = 6,     /* that a packed block of a must serve */
     SHARED = 2,     /* units that the same rows are packed for from which on one kernel packs them for all */
+    ABREAST = 8,    /* sums that a large b is read for at a time, which few rows need: rows of it, each in order */
     UNITS = 16      /* that a large contraction is cut into, for any number of threads */
 };
 
@@ -105,13 +106,21 @@ static void cut_sums(Contract *c) {
     bug("a contraction of %lld sums has no innermost index", (long long)c->c.k);
 }
 
+/* Where most of the time is reading b, it is read in the order in which it lies: a few sums for all panels, not all
+ * sums for a panel. In a scan it is packed in panels, which are in order anyway. */
+static void cut_streamed(Contract *c) {
+    if (!c->c.streams || c->b->scan) return;
+    c->level = c->c.nks - 1;
+    c->kc = c->k_cut = even(c->node->comp.extents[c->c.ks[c->level]], ABREAST);
+}
+
 static bool is_load(const Contract *c, Ex e) { return ir_expr(c->b->g, e)->kind == EX_LOAD; }
 
 /* Whether neighbouring rows are whole lines of the cache apart: reads of one sum of all rows then wait for each other,
  * as they are in the same bank. */
 static bool rows_meet(const Contract *c, int row) {
     int64_t stride = load_stride(c->b->g, c->node, c->c.a, row);
-    return stride < INT64_MAX && stride * size_of(c) % CONTRACT_LINE == 0 && contract_panels(c) >= PANELS;
+    return c->c.m > 1 && stride < INT64_MAX && stride * size_of(c) % CONTRACT_LINE == 0 && contract_panels(c) >= PANELS;
 }
 
 static void choose_pack_a(Contract *c) {
@@ -232,6 +241,7 @@ void contract_sizes(Contract *c) {
     choose_tile(c);
     choose_pack_a(c);
     cut_sums(c);
+    cut_streamed(c);
     c->at_once = c->kc < c->c.k && c->group->nmembers == 1;
     choose_unit(c);
     share_rows(c);

@@ -3,7 +3,10 @@
 enum {
     FACTORS = 8,
     SMALLEST = 2048, /* multiplications; below this a row kernel does as well */
-    SHORTEST = 4     /* of rows, lanes and sums */
+    SHORTEST = 4,    /* of rows, lanes and sums */
+    FEW = 8,         /* rows up to which reading a large b is most of the time */
+    LARGE = 1 << 17, /* elements of such a b: it comes from the second cache or from farther away */
+    WIDE = 64        /* its fewest lanes */
 };
 
 typedef struct {
@@ -184,21 +187,28 @@ static bool within(const bool *a, const bool *b, int n) {
     return true;
 }
 
-/* Gathers the factors into two: each joins a side that already uses its indices. */
-static bool two_sides(Graph *g, Factor *f, int n, int nvars, Factor *a, Factor *b) {
-    int first = 0, second = -1;
-    for (int i = 1; i < n; i++)
-        if (count(f[i].uses, nvars) > count(f[first].uses, nvars)) first = i;
+/* The factor with the most indices, of those that have some that `but` has not, unless `all` are looked at; -1. */
+static int most_uses(const Factor *f, int n, int nvars, int but, bool all) {
+    int most = -1;
     for (int i = 0; i < n; i++) {
-        if (i == first || within(f[i].uses, f[first].uses, nvars)) continue;
-        if (second < 0 || count(f[i].uses, nvars) > count(f[second].uses, nvars)) second = i;
+        if (i == but || (!all && within(f[i].uses, f[but].uses, nvars))) continue;
+        if (most < 0 || count(f[i].uses, nvars) > count(f[most].uses, nvars)) most = i;
     }
-    if (second < 0) return false;
+    return most;
+}
+
+/* Gathers the factors into two: each joins a side that already uses its indices. Where one factor has all indices, as
+ * the matrix has in its product with a vector, the other side is what has the most of the rest. */
+static bool two_sides(Graph *g, Factor *f, int n, int nvars, Factor *a, Factor *b) {
+    int first = most_uses(f, n, nvars, -1, true), second = most_uses(f, n, nvars, first, false);
+    bool matrix = second < 0;
+    if (matrix) second = most_uses(f, n, nvars, first, true);
     *a = f[first];
     *b = f[second];
     for (int i = 0; i < n; i++) {
         if (i == first || i == second) continue;
-        Factor *side = within(f[i].uses, a->uses, nvars) ? a : within(f[i].uses, b->uses, nvars) ? b : NULL;
+        bool fits_a = within(f[i].uses, a->uses, nvars), fits_b = within(f[i].uses, b->uses, nvars);
+        Factor *side = fits_a && !(matrix && fits_b) ? a : fits_b ? b : NULL;
         if (!side) return false;
         side->e = ex_op(g, EX_MUL, side->e, f[i].e, 0);
     }
@@ -310,6 +320,12 @@ static void sort_indices(Graph *g, const Node *n, Contraction *c, const Factor *
     c->outer = outer;
 }
 
+/* Whether the time goes into reading b once, which lies in memory row by row of lanes. */
+static bool streams(const Graph *g, const Contraction *c) {
+    if (!c->unit || c->m > FEW || c->n < WIDE) return false;
+    return ir_elements(ir_node(g, ir_expr(g, c->b)->load.node)) >= LARGE;
+}
+
 bool contraction_of(Graph *g, Ref r, const Ref *home, Contraction *c) {
     const Node *n = ir_node(g, r);
     Factor f[FACTORS], a, b;
@@ -331,5 +347,6 @@ bool contraction_of(Graph *g, Ref r, const Ref *home, Contraction *c) {
     if (!choose_lane(g, r, home, c, &a, &b)) return false;
     sort_indices(g, n, c, &a, &b);
     c->unit = unit_along(g, n, c->b, c->lane);
-    return c->m >= SHORTEST && c->k >= SHORTEST && c->m * c->n * c->k >= SMALLEST;
+    c->streams = streams(g, c);
+    return (c->m >= SHORTEST || c->streams) && c->k >= SHORTEST && c->m * c->n * c->k >= SMALLEST;
 }

@@ -23,6 +23,7 @@ typedef struct {
     int nrows, nouter, nks;
     int64_t m, n, k;             /* products of their extents; n of lane's */
     bool unit;                   /* b is a plain load, consecutive along `lane` */
+    bool streams;                /* ... and large beside few rows: to read it is most of the time */
     const bool *a_uses, *b_uses; /* per variable: whether a, or b, depends on it */
     Cond *where;                 /* on output indices of both sides: the result is 0 where one doesn't hold */
     int nwhere;

@@ -14,7 +14,9 @@ enum {
     PART_WORK = 1 << 15, /* points that a part should have at least */
     ENOUGH = 32,         /* parts, or independent groups of results, that keep the threads busy */
     GROUP = 96,          /* results that one register tile computes */
-    TILE = 1 << 15       /* most results of a contraction that one unit can sum up: they stay in its second cache */
+    TILE = 1 << 15,      /* most results of a contraction that one unit can sum up: they stay in its second cache */
+    STREAMED = 64        /* sums of a part, times rows, where reading an operand is most of the time: what the parts
+                            leave to be summed up is little beside it */
 };
 
 typedef struct {
@@ -46,7 +48,8 @@ static void count_elements(const Graph *g, Ex e, void *self) {
 
 /* Parts of a product's sums. Units that share the results would each read the operands, all of them again and again;
  * those that share the sums read each once, for partial results that are written and read: no more of those than of the
- * operands, and of sums that are long beside the rows and lanes. */
+ * operands, and of sums that are long beside the rows and lanes. Units that share a large matrix for few rows read it
+ * in order where each has some of the sums, for all lanes. */
 static double product_parts(Graph *g, Ref r, const Ref *home) {
     Contraction c;
     double a = 0, b = 0, results = (double)ir_elements(ir_node(g, r));
@@ -54,6 +57,7 @@ static double product_parts(Graph *g, Ref r, const Ref *home) {
     ex_walk(g, c.a, count_elements, &a);
     ex_walk(g, c.b, count_elements, &b);
     double sums = results * (double)c.k, wanted = (double)ENOUGH * (double)(c.m * c.n) / results;
+    if (c.streams) return MIN(wanted, (double)(c.k / (STREAMED * c.m)));
     double operands = MIN(a, sums / (double)c.n) + MIN(b, sums / (double)c.m);
     double want = MIN(wanted, MIN(operands / (2 * results), 2 * (double)c.k / (double)MAX(c.m, c.n)));
     return want >= wanted / 2 ? want : 0;

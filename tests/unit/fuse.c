@@ -88,6 +88,14 @@ static const char *const mlp_step =
     "result 0 \"loss\" = %20\nparam 0 = %30\nparam 1 = %31\nparam 2 = %32\nparam 3 = %33\nstate 0 = %28\nstate 1 = "
     "%29\n";
 
+/* A vector times a large matrix: some of the sums at a time for all lanes, then what follows on what these come to. */
+Test(fuse, vector_times_matrix) {
+    expect_kernels("%1 = input 0 f32[1024]\n%2 = param 0 f32[1024, 600]\n"
+                   "%3 = f32[600] sum k0:1024 of mul(%1[k0], %2[k0, i0])\n"
+                   "%4 = f32[600] of max(0.0, %3[i0])\nresult 0 = %4\n",
+                   2);
+}
+
 Test(fuse, a_training_step) { expect_kernels(mlp_step, 8); }
 
 /* The largest buffer of the arena, in elements. */

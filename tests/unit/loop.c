@@ -197,6 +197,23 @@ Test(loop, vectors_and_matrices) {
                      "%5 = f32[70] sum k0:90 of mul(%1[i0, k0], %3[k0])\nresult 0 = %4\nresult 1 = %5\n");
 }
 
+/* Few rows of a large matrix, which is read in order: vectors, some rows, what follows, sums that are cut unevenly and
+ * a number that is a factor of each. */
+Test(loop, few_rows_and_a_large_matrix) {
+    const int sizes[][3] = {{1, 500, 784}, {2, 400, 331}, {3, 2100, 70}, {8, 64, 2100}};
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        int m = sizes[i][0], n = sizes[i][1], k = sizes[i][2];
+        Str s = {0};
+        str_add(&s, "%%1 = input 0 \"a\" f32[%d, %d]\n%%2 = param 0 \"b\" f32[%d, %d]\n", m, k, k, n);
+        str_add(&s, "%%3 = input 1 \"c\" f32[%d]\n%%4 = input 2 \"x\" f32[]\n", n);
+        str_add(&s, "%%5 = f32[%d, %d] sum k0:%d of mul(mul(%%1[i0, k0], %%2[k0, i1]), %%4)\n", m, n, k);
+        str_add(&s, "%%6 = f32[%d, %d] of max(0.0, add(%%5[i0, i1], %%3[i1]))\nresult 0 = %%6\n", m, n);
+        str_add(&s, "%%7 = f32[%d] sum k0:%d of mul(%%2[k0, i0], %%1[0, k0])\nresult 1 = %%7\n", n, k);
+        expect_text_same(s.at);
+        vec_free(&s);
+    }
+}
+
 Test(loop, products_of_many_factors) {
     expect_text_same(
         "%1 = input 0 \"x\" f32[20, 30]\n%2 = input 1 \"y\" f32[30, 20]\n"
