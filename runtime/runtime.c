@@ -7,26 +7,29 @@
 #include <string.h>
 #include <time.h>
 
+/* `number` is that of an error of the system, which the text ends with; 0: there is none. */
+static void set_error(RtError *e, int number, const char *format, va_list args) {
+    if (e == NULL) return;
+    vsnprintf(e->text, sizeof e->text, format, args);
+    size_t n = strlen(e->text);
+    if (number != 0) snprintf(e->text + n, sizeof e->text - n, ": %s", strerror(number));
+    e->number = number;
+}
+
 bool rt_fail(RtError *e, const char *format, ...) {
-    if (e == NULL) return false;
     va_list args;
     va_start(args, format);
-    vsnprintf(e->text, sizeof e->text, format, args);
+    set_error(e, 0, format, args);
     va_end(args);
-    e->number = 0;
     return false;
 }
 
 bool rt_fail_system(RtError *e, const char *format, ...) {
     int number = errno;
-    if (e == NULL) return false;
     va_list args;
     va_start(args, format);
-    vsnprintf(e->text, sizeof e->text, format, args);
+    set_error(e, number, format, args);
     va_end(args);
-    size_t n = strlen(e->text);
-    snprintf(e->text + n, sizeof e->text - n, ": %s", strerror(number));
-    e->number = number;
     return false;
 }
 

@@ -286,6 +286,9 @@ Ex ex_renamed(Graph *g, Ex e, const int *buffers);
 /** Calls `visit` once for every distinct expression below `e`, operands first. */
 void ex_walk(const Graph *g, Ex e, void (*visit)(const Graph *g, Ex e, void *self), void *self);
 
+/** Marks the variables (below n) that the indices in `e` use. */
+void ex_used(const Graph *g, Ex e, bool *used, int n);
+
 /** Copies node `r` of `from` into `to`, loads going through refs[]; the new node's number. */
 Ref ir_copy(Graph *to, const Graph *from, Ref r, const Ref *refs);
 

@@ -83,9 +83,6 @@ typedef struct {
 Ex ex_rebuild(const Rebuild *r, Ex e);
 const Aff *aff_rebuild(const Rebuild *r, const Aff *a);
 
-/** Marks the variables (below n) that an expression's indices use. */
-void ex_used(const Graph *g, Ex e, bool *used, int n);
-
 /** Adds a node, whose arrays are copied; or finds an equal one: node.c. */
 Ref ir_append(Graph *g, const Node *n);
 Ref ir_share(Graph *g, const Node *n);

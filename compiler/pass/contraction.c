@@ -70,22 +70,6 @@ int64_t load_stride(Graph *g, const Node *n, Ex e, int var) {
 
 /* ---- factors ---- */
 
-typedef struct {
-    bool *uses;
-    int n;
-} Uses;
-
-static void mark_aff(const Uses *u, const Aff *a) {
-    for (int v = 0; v < u->n; v++) u->uses[v] |= aff_uses(a, v);
-}
-
-static void mark(const Graph *g, Ex e, void *self) {
-    const Expr *x = ir_expr(g, e);
-    if (x->kind == EX_INDEX) mark_aff(self, x->index);
-    for (int d = 0; x->kind == EX_LOAD && d < x->load.rank; d++) mark_aff(self, x->load.at[d].aff);
-    for (int i = 0; x->kind == EX_GUARD && i < x->guard.n; i++) mark_aff(self, x->guard.at[i].aff);
-}
-
 /* The factors of `e` from number n on, fewer than `most` in all; what is after the last one. */
 static int split_factors(Graph *g, Ex e, Factor *to, int n, int most) {
     const Expr *x = ir_expr(g, e);
@@ -337,8 +321,7 @@ bool contraction_of(Graph *g, Ref r, const Ref *home, Contraction *c) {
     if (nf < 2) return false;
     for (int i = 0; i < nf; i++) {
         f[i].uses = ARENA_ARRAY(g->nnc->arena, bool, nvars + 1);
-        Uses u = {f[i].uses, nvars};
-        ex_walk(g, f[i].e, mark, &u);
+        ex_used(g, f[i].e, f[i].uses, nvars);
     }
     if (guarded && !move_conditions(g, n, &body, f, nf, c)) return false;
     if (!two_sides(g, f, nf, nvars, &a, &b)) return false;

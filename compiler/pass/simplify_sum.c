@@ -152,21 +152,6 @@ static void separate(Graph *g, Sum *s) {
 
 /* ---- factors ---- */
 
-typedef struct {
-    int first; /* the first reduction index */
-    bool varies;
-} Varies;
-
-static void visit_varies(const Graph *g, Ex e, void *self) {
-    Varies *v = self;
-    const Expr *x = ir_expr(g, e);
-    if (x->kind == EX_INDEX) v->varies = v->varies || uses_from(x->index, v->first);
-    if (x->kind == EX_GUARD)
-        for (int i = 0; i < x->guard.n; i++) v->varies = v->varies || uses_from(x->guard.at[i].aff, v->first);
-    if (x->kind == EX_LOAD)
-        for (int r = 0; r < x->load.rank; r++) v->varies = v->varies || uses_from(x->load.at[r].aff, v->first);
-}
-
 /* Whether the conditions hold for the first points of all sums, or for the last ones: none is empty. */
 static bool has_points(const Graph *g, const Sum *s, bool last) {
     int n = s->rank + s->nred;
@@ -207,9 +192,11 @@ static bool may_leave(const Graph *g, const Sum *s, Ex e) {
 
 static bool invariant(const Graph *g, const Sum *s, Ex e) {
     if (ir_expr(g, e)->kind == EX_CONST) return true;
-    Varies v = {s->rank, false};
-    ex_walk(g, e, visit_varies, &v);
-    return !v.varies && may_leave(g, s, e);
+    bool *used = ARENA_ARRAY(g->nnc->arena, bool, s->rank + s->nred);
+    ex_used(g, e, used, s->rank + s->nred);
+    for (int v = s->rank; v < s->rank + s->nred; v++)
+        if (used[v]) return false;
+    return may_leave(g, s, e);
 }
 
 /* e = varying * times / over; 0 stands for 1 */
