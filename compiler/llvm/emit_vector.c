@@ -308,20 +308,46 @@ static bool in_whole_vectors(const LoopStmt *s) {
     return rest == 0;
 }
 
+/* Whether a limit below the count can be but one number above 0: what a whole has over, cut into shares of the count.
+ */
+static bool one_rest(const LoopStmt *s, int64_t *rest) {
+    const Aff *limit = s->loop.limit;
+    for (int i = 0; i < limit->nterms; i++)
+        if (limit->terms[i].coef % s->loop.count) return false;
+    *rest = (limit->constant % s->loop.count + s->loop.count) % s->loop.count;
+    return true;
+}
+
+/* iterations up to `end`, which is below the loop's count; known ones need masks for the last vector at most */
+static void short_part(Emit *e, const LoopStmt *s, V end) {
+    const L *l = &e->l;
+    int64_t rest;
+    if (!one_rest(s, &rest)) {
+        short_limited(e, s, end);
+        return;
+    }
+    LLVMBasicBlockRef some = l_block(l, "rest"), after = l_block(l, "rest.end");
+    LLVMBuildCondBr(l->b, LLVMBuildICmp(l->b, LLVMIntSGT, end, l_i64(l, 0), ""), some, after);
+    l_at(l, some);
+    constant_count(e, s, rest);
+    LLVMBuildBr(l->b, after);
+    l_at(l, after);
+}
+
 static void limited_count(Emit *e, const LoopStmt *s, V end) {
     const L *l = &e->l;
     if (in_whole_vectors(s) && !uses_registers(e, &s->loop.body, s->loop.var)) {
         emit_counted(e, s, l_i64(l, 0), end, e->vector->width, whole_vector);
         return;
     }
-    if (is_short(e, s, s->loop.count)) { /* the whole loop where the limit does not matter, else with masks */
+    if (is_short(e, s, s->loop.count)) { /* the whole loop where the limit does not matter, else a part of it */
         LLVMBasicBlockRef all = l_block(l, "all"), part = l_block(l, "part"), after = l_block(l, "vector.end");
         LLVMBuildCondBr(l->b, LLVMBuildICmp(l->b, LLVMIntSLT, end, l_i64(l, s->loop.count), ""), part, all);
         l_at(l, all);
         constant_count(e, s, s->loop.count);
         LLVMBuildBr(l->b, after);
         l_at(l, part);
-        short_limited(e, s, end);
+        short_part(e, s, end);
         LLVMBuildBr(l->b, after);
         l_at(l, after);
         return;
