@@ -1,4 +1,5 @@
 """What the measurements share: running nnc, peers that answer requests, tables."""
+import functools
 import json
 import os
 import pathlib
@@ -9,7 +10,7 @@ import tempfile
 
 from workloads import HERE, write_data
 
-# what holds the peers' libraries to a level of nnc's --cpu
+# what holds the peers' libraries to a level of nnc's --cpu; at x86-64 see `held_mkl`, too
 LEVELS = {
     "x86-64": dict(ATEN_CPU_CAPABILITY="default", ONEDNN_MAX_CPU_ISA="SSE41", MKL_ENABLE_INSTRUCTIONS="SSE4_2",
                    XLA_FLAGS="--xla_cpu_max_isa=SSE4_2", OPENBLAS_CORETYPE="Nehalem"),
@@ -18,10 +19,27 @@ LEVELS = {
 }
 
 
+@functools.cache
+def shim_folder():
+    return tempfile.TemporaryDirectory()
+
+
+def held_mkl():
+    """MKL honours MKL_ENABLE_INSTRUCTIONS on Intel's processors alone; on others it runs kernels for AVX2. A library loaded before
+    it says that this is one: products then take its kernels for SSE4.2. Where no compiler is at hand, its slower ones for SSE2."""
+    source, library = (pathlib.Path(shim_folder().name) / name for name in ("intel.c", "intel.so"))
+    source.write_text("int mkl_serv_intel_cpu_true(void) { return 1; }\n")
+    try:
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return {"MKL_CBWR": "COMPATIBLE"}
+    return {"LD_PRELOAD": " ".join(filter(None, (os.environ.get("LD_PRELOAD"), str(library))))}
+
+
 def environment(threads, cpu=None):
     t = str(threads)
     return {**os.environ, "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": t, "OPENBLAS_NUM_THREADS": t, "MKL_NUM_THREADS": t,
-            **LEVELS.get(cpu, {})}
+            **LEVELS.get(cpu, {}), **(held_mkl() if cpu == "x86-64" else {})}
 
 
 class Nnc:

@@ -96,6 +96,7 @@ static void set_facts(Target *t, Level level, bool host) {
         .l1 = host ? cache_size(_SC_LEVEL1_DCACHE_SIZE, 32 << 10) : 32 << 10,
         .l2 = host ? cache_size(_SC_LEVEL2_CACHE_SIZE, 512 << 10) : 512 << 10,
         .fma = level == AVX2 || level == AVX512 || level == NEON || level == RV64,
+        .broadcast = !x86 || level >= AVX,
     };
     t->rounding = (x86 && level >= SSE4) || level == NEON || level == SIMD128;
     t->halves = level == AVX2 || level == AVX512 || level == NEON;

@@ -168,7 +168,7 @@ void loop_contract(Builder *b, const Group *group) {
     open_units(&c, name_of(&c), &first_block, &first_panel);
     c.tile = local(&c, c.np * c.mc * c.nr);
     if (c.pack_b == B_BLOCK) c.b_pack = local(&c, c.np * c.kc * c.nr);
-    if (c.pack_a == A_BLOCK) c.a_pack = local(&c, c.mc * c.kc);
+    if (c.pack_a == A_BLOCK) c.a_pack = local(&c, c.mc * c.kc * c.copies);
     emit_unit(&c, first_block, first_panel);
     while (c.nest.heads.len) nest_close(&c.nest);
     Kernel *k = c.nest.k;

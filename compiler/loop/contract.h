@@ -10,8 +10,8 @@ enum { CONTRACT_LINE = 64 }; /* bytes of a line of a cache */
 /* How the inner loop reads its operand a. */
 typedef enum {
     A_DIRECT, /* where it is */
-    A_BLOCK,  /* each unit packs its rows for each block of sums: [mc / mr, kc, mr] */
-    A_PANELS  /* a kernel before this one packs all of it: [outer, block of rows, k, mr] */
+    A_BLOCK,  /* each unit packs its rows for each block of sums: [mc / mr, kc, mr, copies] */
+    A_PANELS  /* a kernel before this one packs all of it: [outer, block of rows, k, mr, copies] */
 } PackA;
 
 /* How the inner loop reads its operand b. */
@@ -38,8 +38,10 @@ typedef struct {
     int level; /* blocks are cut along ks[level]: one of each index before it, k_cut of it, all of those after it */
     int64_t k_cut;
     PackA pack_a;
-    bool for_order;   /* packing a would only be for the order of what is read */
-    bool a_by_k;      /* consecutive rows are consecutive in memory: they are written sum by sum, else block by block */
+    int64_t copies; /* of each number of a_pack, next to each other: as many as a vector has lanes where no instruction
+                       makes that vector from one, else 1 */
+    bool for_order; /* packing a would only be for the order of what is read */
+    bool a_by_k;    /* consecutive rows are consecutive in memory: they are written sum by sum, else block by block */
     int64_t b_stride; /* B_PANELS: elements from one panel to the next, a little more than k * nr, so that neighbours
                          don't meet in the same lines of the cache */
     PackB pack_b;
@@ -105,8 +107,10 @@ void contract_pack_b(Contract *c, const Aff *first_panel);
 void contract_pack_all_a(Contract *c);
 void contract_pack_all_b(Contract *c);
 
-/** The packed operands: row `row` of the unit, and lane `lane` of the current panel, at the current sum. */
-Ex contract_packed_a(Contract *c, const Aff *row);
+/** The packed operands, at the current sum: row `row` of the unit for lane `lane`, and lane `lane` of the current
+ * panel.
+ */
+Ex contract_packed_a(Contract *c, const Aff *row, const Aff *lane);
 Ex contract_packed_b(Contract *c, const Aff *lane);
 
 /** Bound number i on the sums of row number `row`. */

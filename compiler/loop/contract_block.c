@@ -93,7 +93,7 @@ static void multiply(Contract *c, const Block *b, const Sums *s) {
     if (s->each) open_row(c, s, aff_add(t, c->first_row, row));
     const Aff *lane = open_lanes(c, b->partial && c->pack_b == B_DIRECT);
     if (!c->pack_a) contract_set_row(c, aff_add(t, c->first_row, row));
-    Ex x = c->pack_a ? contract_packed_a(c, row) : contract_lowered(c, c->c.a);
+    Ex x = c->pack_a ? contract_packed_a(c, row, lane) : contract_lowered(c, c->c.a);
     Ex y = c->pack_b == B_DIRECT ? contract_lowered(c, c->c.b) : contract_packed_b(c, lane);
     nest_accum(&c->nest, RED_SUM, b->acc, in_registers(c, r, lane), ex_op(c->b->g, EX_MUL, x, y, 0));
     contract_close(c, 3 + loops + s->each);

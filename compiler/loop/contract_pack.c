@@ -123,8 +123,8 @@ static const Aff *in_outer(const Contract *c, const int64_t *outer, const Aff *l
     return aff_add(t, aff_scale(t, at, count), last);
 }
 
-/* Where a row of the unit at the current sum is in a_pack: rows of a block follow each other. */
-static const Aff *in_a(Contract *c, const Aff *row) {
+/* Where copy number `copy` of a row of the unit at the current sum is in a_pack: rows of a block follow each other. */
+static const Aff *in_a(Contract *c, const Aff *row, const Aff *copy) {
     AffTable *t = affs(c);
     const Aff *block = aff_div(t, row, c->mr), *sum = c->k_in_block;
     if (c->pack_a == A_PANELS) {
@@ -132,7 +132,8 @@ static const Aff *in_a(Contract *c, const Aff *row) {
         sum = aff_add(t, c->first_sum, sum);
     }
     sum = aff_add(t, aff_scale(t, block, c->pack_a == A_PANELS ? c->c.k : c->kc), sum);
-    return aff_add(t, aff_scale(t, sum, c->mr), aff_mod(t, row, c->mr));
+    sum = aff_add(t, aff_scale(t, sum, c->mr), aff_mod(t, row, c->mr));
+    return loop_index(&c->nest, aff_add(t, aff_scale(t, sum, c->copies), copy), NULL, 0);
 }
 
 typedef struct {
@@ -141,9 +142,11 @@ typedef struct {
 } Block;
 
 static void store_a(Contract *c, const Block *b, const Aff *r) {
-    const Aff *row = aff_add(affs(c), b->from, r);
+    const Aff *row = aff_add(affs(c), b->from, r), *copy = aff_const(affs(c), 0);
     contract_set_row(c, aff_add(affs(c), c->first_row, row));
-    nest_store(&c->nest, c->a_pack, loop_index(&c->nest, in_a(c, row), NULL, 0), contract_lowered(c, c->c.a));
+    if (c->copies > 1) copy = nest_var(&c->nest, nest_for(&c->nest, FOR_UNROLL, c->copies, NULL, 0));
+    nest_store(&c->nest, c->a_pack, in_a(c, row, copy), contract_lowered(c, c->c.a));
+    contract_close(c, c->copies > 1);
 }
 
 /* Vectors of sums of all rows, which the store interleaves. */
@@ -170,8 +173,8 @@ void contract_pack_a(Contract *c, const Aff *first_block) {
     contract_close(c, loops + 1);
 }
 
-Ex contract_packed_a(Contract *c, const Aff *row) {
-    return loop_fetch(c->b, c->a_pack, loop_index(&c->nest, in_a(c, row), NULL, 0));
+Ex contract_packed_a(Contract *c, const Aff *row, const Aff *lane) {
+    return loop_fetch(c->b, c->a_pack, in_a(c, row, aff_mod(affs(c), lane, c->copies)));
 }
 
 /* ---- b ---- */
@@ -304,7 +307,7 @@ static void close_shares(Contract *c) {
 
 void contract_pack_all_a(Contract *c) {
     const Aff *zero = aff_const(affs(c), 0);
-    int64_t elems = contract_blocks(c) * c->mr * c->c.k;
+    int64_t elems = contract_blocks(c) * c->mr * c->c.k * c->copies;
     c->a_outer = outer_extents(c, c->c.a_uses, &elems);
     c->a_pack = loop_buffer(c->b, BUF_MEMORY, c->node->dtype, elems, NULL);
     Contract p = *c;

@@ -10,6 +10,7 @@ enum {
     PANELS = 6,     /* that a packed block of a must serve */
     SHARED = 2,     /* units that the same rows are packed for from which on one kernel packs them for all */
     ABREAST = 8,    /* sums that a large b is read for at a time, which few rows need: rows of it, each in order */
+    COPIED = 8,     /* vectors of lanes from which on it pays to pack a number of a once for each lane */
     UNITS = 16      /* that a large contraction is cut into, for any number of threads */
 };
 
@@ -21,10 +22,22 @@ static int64_t most_rows(const Machine *m, int vectors) {
 }
 
 /* Cycles of a block for one step of the sum: two multiplications, two loads at a time, and the latency of an addition.
+ * Where products are instructions of their own they overwrite an operand: a copy or a load, a multiplication and an
+ * addition for each, six instructions at a time. What puts a number into all lanes takes the place of multiplications.
  */
-static double step_cost(int64_t rows, int vectors) {
+static double step_cost(const Contract *c, int64_t rows, int vectors) {
     double fma = 0.5 * (double)rows * vectors, loads = 0.5 * (double)(rows + vectors);
+    if (!c->b->m->broadcast) {
+        if (c->copies == 1) return MAX(fma + 0.7 * (double)rows, 3.0) + 0.25;
+        return MAX(MAX((double)(3 * rows * vectors + vectors) / 6, 0.75 * (double)(rows + vectors)), 3.0) + 0.5;
+    }
     return MAX(MAX(fma, loads), 4.0) + 0.25;
+}
+
+/* Whether a vector with a number of a in all lanes is loaded as such: making it at each use would take longer. */
+static void choose_copies(Contract *c) {
+    bool pays = !c->b->m->broadcast && c->c.m > 1 && !c->c.streams && c->c.n >= (int64_t)COPIED * c->width;
+    c->copies = pays ? c->width : 1;
 }
 
 static void choose_tile(Contract *c) {
@@ -32,8 +45,8 @@ static void choose_tile(Contract *c) {
     for (int v = 1; v <= 4; v++) {
         int64_t nr = (int64_t)v * c->width, most = most_rows(c->b->m, v);
         for (int64_t mr = most; mr >= 1; mr--) {
-            double rest = c->c.m % mr ? step_cost(c->c.m % mr, v) : 0;
-            double cost = (double)((c->c.n + nr - 1) / nr) * ((double)(c->c.m / mr) * step_cost(mr, v) + rest);
+            double rest = c->c.m % mr ? step_cost(c, c->c.m % mr, v) : 0;
+            double cost = (double)((c->c.n + nr - 1) / nr) * ((double)(c->c.m / mr) * step_cost(c, mr, v) + rest);
             if (c->mr && cost >= least * 0.999) continue;
             least = cost;
             c->mr = mr;
@@ -70,8 +83,10 @@ double contract_nanoseconds(const Contract *c) {
     return work * (double)outer_units(c) / c->width * 0.25;
 }
 
-/* Bytes between a's neighbours along the sums, where it is read where it is: as far as blocks become short by that. */
+/* Bytes between a's neighbours along the sums, where it is read where it is: as far as blocks become short by that.
+ * Half of those between copies for all lanes: most of a block of rows then stays in the first cache. */
 static int64_t apart(const Contract *c) {
+    if (c->copies > 1) return c->mr * c->copies * size_of(c) / 2;
     int64_t stride = load_stride(c->b->g, c->node, c->c.a, c->c.ks[c->c.nks - 1]);
     return c->pack_a || stride == INT64_MAX ? 0 : MIN(stride * size_of(c), FARTHEST);
 }
@@ -127,7 +142,7 @@ static void choose_pack_a(Contract *c) {
     int row = c->c.nrows == 1 ? c->c.rows[0] : -1, sum = c->c.ks[c->c.nks - 1];
     int64_t along_sums = load_stride(c->b->g, c->node, c->c.a, sum);
     bool far = along_sums >= FAR / size_of(c) && c->c.n > c->nr && row >= 0;
-    c->for_order = is_load(c, c->c.a) && !far;
+    c->for_order = is_load(c, c->c.a) && !far && c->copies == 1;
     c->pack_a = !c->for_order || (row >= 0 && rows_meet(c, row)) ? A_BLOCK : A_DIRECT;
     c->a_by_k = c->pack_a && row >= 0 && load_stride(c->b->g, c->node, c->c.a, row) == 1 && along_sums != 1;
 }
@@ -162,9 +177,10 @@ static bool reads_far(const Contract *c) {
     return f.far;
 }
 
-/* Blocks of rows of a that `room` numbers hold, at least one. */
-static int64_t rows_of_a(const Contract *c, int64_t room) {
-    return MIN(contract_blocks(c), MAX(room / (c->mr * c->kc), 1));
+/* Blocks of rows of a that a quarter of the second cache holds, half of it where these are copies; at least one. */
+static int64_t rows_of_a(const Contract *c) {
+    int64_t room = c->b->m->l2 / size_of(c) / (c->copies > 1 ? 2 : 4);
+    return MIN(contract_blocks(c), MAX(room / (c->mr * c->kc * c->copies), 1));
 }
 
 /* Rows and panels of a unit: a block of a in a quarter of the second cache and the tile in another, then fewer until
@@ -177,12 +193,12 @@ static int64_t rows_of_a(const Contract *c, int64_t room) {
 static void choose_unit(Contract *c) {
     int64_t l2 = c->b->m->l2 / size_of(c), blocks = contract_blocks(c), panels = contract_panels(c);
     int64_t wanted = MIN(loop_tiles(INT64_MAX / 2, contract_nanoseconds(c)), UNITS), outer = outer_units(c);
-    int64_t mb = rows_of_a(c, l2 / 4), np = panels;
+    int64_t mb = rows_of_a(c), np = panels;
     bool together = c->pack_a && !is_load(c, c->c.a), all = all_of_b(c);
     bool far = reads_far(c), columns = mb == blocks && !all && (!c->pack_a || c->for_order) && !far;
     if (!columns && sums_fit(c, c->b->m->l2 / 6)) {
         whole_sums(c);
-        mb = rows_of_a(c, l2 / 4);
+        mb = rows_of_a(c);
         all = all_of_b(c);
         far = reads_far(c);
     }
@@ -231,6 +247,7 @@ static void choose_pack_b(Contract *c) {
 static void share_rows(Contract *c) {
     int64_t packed = c->c.m * c->c.k;
     if (c->pack_a != A_BLOCK || !is_load(c, c->c.a) || ceil_div(contract_panels(c), c->np) < SHARED) return;
+    if (c->copies > 1 && c->np >= MANY) return; /* a unit's own copies are near, and pay */
     for (int i = 0; i < c->c.nouter; i++)
         if (c->c.a_uses[c->c.outer[i]]) packed *= contract_outer(c, i);
     if (packed <= ir_elements(ir_node(c->b->g, ir_expr(c->b->g, c->c.a)->load.node))) c->pack_a = A_PANELS;
@@ -238,6 +255,7 @@ static void share_rows(Contract *c) {
 
 void contract_sizes(Contract *c) {
     c->width = c->b->m->vector_bytes / (int)size_of(c);
+    choose_copies(c);
     choose_tile(c);
     choose_pack_a(c);
     cut_sums(c);

@@ -145,6 +145,7 @@ typedef struct {
     int registers;    /* vector registers: 16 or 32 */
     int64_t l1, l2;   /* bytes */
     bool fma;
+    bool broadcast; /* a number in memory is loaded into all lanes by one instruction */
 } Machine;
 
 /* Where each parameter and state lives in BASE_VARIABLES, in bytes; -1: not in this unit. */

@@ -16,9 +16,12 @@
 #include <string.h>
 
 static const Machine sse = {.vector_bytes = 16, .registers = 16, .l1 = 32 << 10, .l2 = 256 << 10, .fma = false};
-static const Machine avx2 = {.vector_bytes = 32, .registers = 16, .l1 = 32 << 10, .l2 = 512 << 10, .fma = true};
-static const Machine tight = {.vector_bytes = 32, .registers = 16, .l1 = 4 << 10, .l2 = 32 << 10, .fma = true};
-static const Machine avx512 = {.vector_bytes = 64, .registers = 32, .l1 = 48 << 10, .l2 = 1 << 20, .fma = true};
+static const Machine avx2 = {
+    .vector_bytes = 32, .registers = 16, .l1 = 32 << 10, .l2 = 512 << 10, .fma = true, .broadcast = true};
+static const Machine tight = {
+    .vector_bytes = 32, .registers = 16, .l1 = 4 << 10, .l2 = 32 << 10, .fma = true, .broadcast = true};
+static const Machine avx512 = {
+    .vector_bytes = 64, .registers = 32, .l1 = 48 << 10, .l2 = 1 << 20, .fma = true, .broadcast = true};
 
 enum { SLOTS = 256 };
 

@@ -15,12 +15,17 @@ Test(target, machines) {
     static const struct {
         const char *triple, *cpu;
         int bytes, registers;
-        bool fma;
+        bool fma, broadcast;
     } rows[] = {
-        {"x86_64-linux-gnu", NULL, 16, 16, false},       {"x86_64-linux-gnu", "x86-64-v3", 32, 16, true},
-        {"x86_64-linux-gnu", "x86-64-v4", 64, 32, true}, {"x86_64-linux-gnu", "skylake-avx512", 64, 32, true},
-        {"aarch64-linux-gnu", NULL, 16, 32, true},       {"aarch64-apple-darwin", "apple-m1", 16, 32, true},
-        {"riscv64-linux-gnu", NULL, 16, 32, true},       {"wasm32-wasi", NULL, 16, 32, false},
+        {"x86_64-linux-gnu", NULL, 16, 16, false, false},
+        {"x86_64-linux-gnu", "x86-64-v2", 16, 16, false, false},
+        {"x86_64-linux-gnu", "x86-64-v3", 32, 16, true, true},
+        {"x86_64-linux-gnu", "x86-64-v4", 64, 32, true, true},
+        {"x86_64-linux-gnu", "skylake-avx512", 64, 32, true, true},
+        {"aarch64-linux-gnu", NULL, 16, 32, true, true},
+        {"aarch64-apple-darwin", "apple-m1", 16, 32, true, true},
+        {"riscv64-linux-gnu", NULL, 16, 32, true, true},
+        {"wasm32-wasi", NULL, 16, 32, false, true},
     };
     Nnc *nnc = nnc_new();
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -29,6 +34,7 @@ Test(target, machines) {
         cr_expect_eq(m.vector_bytes, rows[i].bytes, "%s %d", rows[i].triple, m.vector_bytes);
         cr_expect_eq(m.registers, rows[i].registers, "%s %d", rows[i].triple, m.registers);
         cr_expect_eq(m.fma, rows[i].fma);
+        cr_expect_eq(m.broadcast, rows[i].broadcast);
         cr_expect(m.l1 >= 1 << 13 && m.l2 >= m.l1);
     }
     nnc_free(nnc);
