@@ -178,6 +178,7 @@ typedef struct {
     const char *out;    /* NULL: STEM.o */
     const char *emit;   /* obj asm llvm lib shared exe, or NULL: from the suffix */
     const char *target; /* triple, or NULL */
+    const char *cpu;    /* of the target, or NULL; the weights are found on the CPU at hand */
     const char *prefix; /* of C names, or NULL */
     const int64_t *batches;
     int nbatches;

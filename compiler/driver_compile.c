@@ -132,7 +132,7 @@ static bool emit(Driver *d, const CompileOptions *c, Functions *list) {
     EmitKind kind;
     Machine machine;
     if (!choose_kind(d, c, &kind)) return false;
-    const char *cpu = d->options.cpu ? d->options.cpu : c->target ? "generic" : "x86-64";
+    const char *cpu = c->cpu ? c->cpu : c->target ? "generic" : "x86-64";
     if (!target_facts(d->nnc, c->target, cpu, &machine)) return false;
     ObjectEntry *entries = ARENA_ARRAY(d->nnc->arena, ObjectEntry, list->len);
     for (size_t i = 0; i < list->len; i++) {

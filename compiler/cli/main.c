@@ -70,7 +70,8 @@ static int work_compile(Driver *d, CommandLine *l) { return driver_compile(d, &l
 
 static int run_compile(CommandLine *l) {
     l->compile.out = l->common.out;
-    l->common.out = NULL;
+    l->compile.cpu = l->common.cpu;
+    l->common.out = l->common.cpu = NULL;
     l->compile.batches = l->batches.at;
     l->compile.nbatches = (int)l->batches.len;
     return l->npositional > 1 ? too_many(l, 1) : with_driver(l, work_compile);
