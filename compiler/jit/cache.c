@@ -98,8 +98,10 @@ static bool read_entry(const char *bytes, size_t size, CacheEntry *e) {
     if (checksum(&h, at, e->object) != h.checksum) return false;
     for (e->nkeys = 0; e->nkeys < h.nkeys; e->nkeys++) {
         uint64_t length;
+        if ((size_t)(e->object - at) < sizeof length) return false;
         memcpy(&length, at, sizeof length);
         at += sizeof length;
+        if (length > (size_t)(e->object - at)) return false;
         e->keys[e->nkeys].at = (char *)(uintptr_t)at;
         e->keys[e->nkeys].len = length;
         at += length;
