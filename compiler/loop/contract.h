@@ -45,6 +45,7 @@ typedef struct {
     int64_t b_stride; /* B_PANELS: elements from one panel to the next, a little more than k * nr, so that neighbours
                          don't meet in the same lines of the cache */
     PackB pack_b;
+    bool columns; /* units are panels with all rows, not rows with as many panels as they can have */
     bool at_once; /* what follows on a block of rows and a panel does so at once, not when the unit has all its sums */
 
     Nest nest;

@@ -121,14 +121,6 @@ static void cut_sums(Contract *c) {
     bug("a contraction of %lld sums has no innermost index", (long long)c->c.k);
 }
 
-/* Where most of the time is reading b, it is read in the order in which it lies: a few sums for all panels, not all
- * sums for a panel. In a scan it is packed in panels, which are in order anyway. */
-static void cut_streamed(Contract *c) {
-    if (!c->c.streams || c->b->scan) return;
-    c->level = c->c.nks - 1;
-    c->kc = c->k_cut = even(c->node->comp.extents[c->c.ks[c->level]], ABREAST);
-}
-
 static bool is_load(const Contract *c, Ex e) { return ir_expr(c->b->g, e)->kind == EX_LOAD; }
 
 /* Whether neighbouring rows are whole lines of the cache apart: reads of one sum of all rows then wait for each other,
@@ -183,28 +175,40 @@ static int64_t rows_of_a(const Contract *c) {
     return MIN(contract_blocks(c), MAX(room / (c->mr * c->kc * c->copies), 1));
 }
 
+/* Where most of the time is reading b, it is read in the order in which it lies: a few sums for all panels, not all
+ * sums for a panel. In a scan it is packed in panels, which are in order anyway. */
+static bool is_streamed(const Contract *c) { return c->c.streams && !c->b->scan; }
+
+static void cut_streamed(Contract *c) {
+    c->level = c->c.nks - 1;
+    c->kc = c->k_cut = even(c->node->comp.extents[c->c.ks[c->level]], ABREAST);
+}
+
+/* Blocks of sums. Where units are not columns, sums are not cut if a panel takes a sixth of the second cache or less:
+ * it comes from there as fast as it is needed, and the tile stays in registers. */
+static void choose_cut(Contract *c) {
+    cut_sums(c);
+    if (is_streamed(c)) cut_streamed(c);
+    bool fit = rows_of_a(c) == contract_blocks(c) && !all_of_b(c);
+    c->columns = fit && (!c->pack_a || c->for_order) && !reads_far(c);
+    if (!c->columns && !is_streamed(c) && sums_fit(c, c->b->m->l2 / 6)) whole_sums(c);
+    c->at_once = c->kc < c->c.k && c->group->nmembers == 1;
+}
+
 /* Rows and panels of a unit: a block of a in a quarter of the second cache and the tile in another, then fewer until
  * there are nearly enough units. If all rows fit into one unit and the panels not, units are panels, and each of b is
  * packed where it is used. Else units are rows with as many panels as they can have: what follows on the tile then goes
  * through memory in order, and panels of b that the second cache doesn't hold are read for many rows each; fewer where
- * what follows comes from far, in rows as long as they can be. Their sums are not cut where a panel takes a sixth of
- * the second cache or less: it comes from there as fast as it is needed, and the tile stays in registers. Where packing
- * a is more than copying, panels stay together. */
+ * what follows comes from far, in rows as long as they can be. Where packing a is more than copying, panels stay
+ * together. */
 static void choose_unit(Contract *c) {
     int64_t l2 = c->b->m->l2 / size_of(c), blocks = contract_blocks(c), panels = contract_panels(c);
     int64_t wanted = MIN(loop_tiles(INT64_MAX / 2, contract_nanoseconds(c)), UNITS), outer = outer_units(c);
     int64_t mb = rows_of_a(c), np = panels;
-    bool together = c->pack_a && !is_load(c, c->c.a), all = all_of_b(c);
-    bool far = reads_far(c), columns = mb == blocks && !all && (!c->pack_a || c->for_order) && !far;
-    if (!columns && sums_fit(c, c->b->m->l2 / 6)) {
-        whole_sums(c);
-        mb = rows_of_a(c);
-        all = all_of_b(c);
-        far = reads_far(c);
-    }
+    bool together = c->pack_a && !is_load(c, c->c.a), all = all_of_b(c), far = reads_far(c);
     bool few = all || together;
     int64_t room = far ? l2 / 2 : l2 / 4; /* for the tile */
-    if (!columns) mb = MIN(mb, MAX(room / (c->mr * panels * c->nr), few ? 1 : far ? REUSE : MANY));
+    if (!c->columns) mb = MIN(mb, MAX(room / (c->mr * panels * c->nr), few ? 1 : far ? REUSE : MANY));
     int64_t packed = mb == blocks && !all ? c->kc : 1; /* of each panel, by the unit itself */
     np = MIN(np, MAX((far ? l2 : room) / (MAX(mb * c->mr, packed) * c->nr), 1));
     int64_t half = c->b->m->l1 / 2 / size_of(c), row = panels * c->nr;
@@ -214,7 +218,7 @@ static void choose_unit(Contract *c) {
         few = true;
     }
     while (outer * ceil_div(blocks, mb) * ceil_div(panels, np) < wanted * 3 / 4) {
-        bool rows = mb > 1 && (np == 1 || (!columns && mb > (few ? REUSE : MANY / 2)));
+        bool rows = mb > 1 && (np == 1 || (!c->columns && mb > (few ? REUSE : MANY / 2)));
         if (!rows && np == 1) break;
         if (rows)
             mb = ceil_div(mb, 2);
@@ -258,9 +262,7 @@ void contract_sizes(Contract *c) {
     choose_copies(c);
     choose_tile(c);
     choose_pack_a(c);
-    cut_sums(c);
-    cut_streamed(c);
-    c->at_once = c->kc < c->c.k && c->group->nmembers == 1;
+    choose_cut(c);
     choose_unit(c);
     share_rows(c);
     choose_pack_b(c);
