@@ -18,6 +18,11 @@ enum { GATE_INSIDE = 0xFFFF, GATE_OPEN = 1 << 16, GATE_CALLER_PARKED = 1 << 17, 
    long as a small kernel, another process that wants the processor gets it. */
 enum { SPINS = 1500, YIELDS = 300 };
 
+/* Seconds of a yield after which a thread parks at once: another ran meanwhile. Two of a pool that yield to each other
+   would share one processor for long beside an idle one, as the system moves none that ran a moment ago; one that is
+   woken is put where there is room. */
+static const double LONG_YIELD = 20e-6;
+
 /* A thread's share of the job, on a cache line of its own: whose it is mostly has it to itself. */
 typedef struct {
     _Alignas(64) _Atomic int64_t next; /* the first tile that nobody has taken */
@@ -47,14 +52,17 @@ struct RtPool {
     Worker workers[];
 };
 
-/* Between look number `i` and the next. */
-static void relax(int i) {
-    if (i >= SPINS) sched_yield();
+/* After look number `i`: whether there should be another. */
+static bool relax(int i) {
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
 #elif defined(__aarch64__)
     __asm__ volatile("yield");
 #endif
+    if (i < SPINS) return true;
+    double start = rt_seconds();
+    sched_yield();
+    return i < SPINS + YIELDS && rt_seconds() - start < LONG_YIELD;
 }
 
 /* Works on the tiles of one share, then of those after it in turn. */
@@ -95,7 +103,8 @@ static void *work(void *worker) {
     RtPool *p = w->pool;
     uint32_t seen = 0;
     for (;;) {
-        for (int i = 0; i < SPINS + YIELDS && idle(p, seen); i++) relax(i);
+        int looks = 0;
+        while (idle(p, seen) && relax(looks)) looks++;
         if (idle(p, seen)) {
             pthread_mutex_lock(&p->lock);
             /* First say that we park, then look again; rt_parallel() publishes first and looks for parked ones
@@ -132,10 +141,10 @@ static void publish(RtPool *p, int64_t tiles) {
 /* Closes the gate and waits until nobody is inside. */
 static void await(RtPool *p) {
     atomic_fetch_and_explicit(&p->gate, ~(uint32_t)GATE_OPEN, memory_order_relaxed);
-    for (int i = 0; i < SPINS + YIELDS; i++) {
+    int looks = 0;
+    do {
         if (atomic_load_explicit(&p->gate, memory_order_acquire) == 0) return;
-        relax(i);
-    }
+    } while (relax(looks++));
     pthread_mutex_lock(&p->lock);
     atomic_fetch_or_explicit(&p->gate, GATE_CALLER_PARKED, memory_order_relaxed);
     while ((atomic_load_explicit(&p->gate, memory_order_acquire) & GATE_INSIDE) != 0) {
