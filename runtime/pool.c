@@ -18,11 +18,6 @@ enum { GATE_INSIDE = 0xFFFF, GATE_OPEN = 1 << 16, GATE_CALLER_PARKED = 1 << 17, 
    long as a small kernel, another process that wants the processor gets it. */
 enum { SPINS = 1500, YIELDS = 300 };
 
-/* Seconds of a yield after which a thread parks at once: another ran meanwhile. Two of a pool that yield to each other
-   would share one processor for long beside an idle one, as the system moves none that ran a moment ago; one that is
-   woken is put where there is room. */
-static const double LONG_YIELD = 20e-6;
-
 /* A thread's share of the job, on a cache line of its own: whose it is mostly has it to itself. */
 typedef struct {
     _Alignas(64) _Atomic int64_t next; /* the first tile that nobody has taken */
@@ -45,6 +40,7 @@ struct RtPool {
     _Alignas(64) _Atomic uint32_t jobs; /* published so far: what an idle worker watches */
     _Atomic int parked;                 /* idle workers that need a signal */
     _Atomic bool quit;
+    _Atomic int processor; /* that the caller published its last job on; -1: not known */
 
     pthread_mutex_t lock;
     pthread_cond_t work, done;
@@ -52,17 +48,30 @@ struct RtPool {
     Worker workers[];
 };
 
-/* After look number `i`: whether there should be another. */
-static bool relax(int i) {
+/* Waits a little after look number `i`. */
+static void relax(int i) {
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
 #elif defined(__aarch64__)
     __asm__ volatile("yield");
 #endif
-    if (i < SPINS) return true;
-    double start = rt_seconds();
-    sched_yield();
-    return i < SPINS + YIELDS && rt_seconds() - start < LONG_YIELD;
+    if (i >= SPINS) sched_yield();
+}
+
+/* The number of the processor that the thread is on; -1 where no system call tells. */
+static int processor(void) {
+#ifdef __linux__
+    return sched_getcpu();
+#else
+    return -1;
+#endif
+}
+
+/* Whether the thread shares a processor with the caller. The system would leave them there for long, as it moves no
+   thread that ran a moment ago, and these yield to each other; one that is woken is put where there is room. */
+static bool beside_caller(RtPool *p) {
+    int caller = atomic_load_explicit(&p->processor, memory_order_relaxed);
+    return caller >= 0 && caller == processor();
 }
 
 /* Works on the tiles of one share, then of those after it in turn. */
@@ -103,8 +112,10 @@ static void *work(void *worker) {
     RtPool *p = w->pool;
     uint32_t seen = 0;
     for (;;) {
-        int looks = 0;
-        while (idle(p, seen) && relax(looks)) looks++;
+        for (int i = 0; i < SPINS + YIELDS && idle(p, seen); i++) {
+            relax(i);
+            if (i >= SPINS && beside_caller(p)) break;
+        }
         if (idle(p, seen)) {
             pthread_mutex_lock(&p->lock);
             /* First say that we park, then look again; rt_parallel() publishes first and looks for parked ones
@@ -126,6 +137,7 @@ static void publish(RtPool *p, int64_t tiles) {
         atomic_store_explicit(&p->shares[i].next, next, memory_order_relaxed);
         p->shares[i].end = next += each + (i < more);
     }
+    atomic_store_explicit(&p->processor, processor(), memory_order_relaxed);
     atomic_store_explicit(&p->gate, GATE_OPEN, memory_order_release);
     atomic_fetch_add(&p->jobs, 1);
     if (atomic_load(&p->parked) == 0) return;
@@ -141,10 +153,10 @@ static void publish(RtPool *p, int64_t tiles) {
 /* Closes the gate and waits until nobody is inside. */
 static void await(RtPool *p) {
     atomic_fetch_and_explicit(&p->gate, ~(uint32_t)GATE_OPEN, memory_order_relaxed);
-    int looks = 0;
-    do {
+    for (int i = 0; i < SPINS + YIELDS; i++) {
         if (atomic_load_explicit(&p->gate, memory_order_acquire) == 0) return;
-    } while (relax(looks++));
+        relax(i);
+    }
     pthread_mutex_lock(&p->lock);
     atomic_fetch_or_explicit(&p->gate, GATE_CALLER_PARKED, memory_order_relaxed);
     while ((atomic_load_explicit(&p->gate, memory_order_acquire) & GATE_INSIDE) != 0) {
@@ -191,6 +203,7 @@ RtPool *rt_pool_new(int threads) {
     atomic_init(&p->jobs, 0);
     atomic_init(&p->parked, 0);
     atomic_init(&p->quit, false);
+    atomic_init(&p->processor, -1);
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->work, NULL);
     pthread_cond_init(&p->done, NULL);
