@@ -81,8 +81,6 @@ static Ex load(Graph *g, Ref r, const int *vars) {
     return ex_load(g, r, at);
 }
 
-static void reach(Ref used, void *live) { ((bool *)live)[used] = true; }
-
 /* The last parameter that a node is computed from. */
 static Name last_parameter(const Graph *g, Ref r) {
     bool *live = xcalloc(g->nodes.len, sizeof *live);
@@ -92,7 +90,7 @@ static Name last_parameter(const Graph *g, Ref r) {
         const Node *n = ir_node(g, r);
         if (!live[r]) continue;
         if (n->kind == N_LEAF && n->leaf.kind == LEAF_PARAM) found = n->name;
-        ir_uses(g, r, reach, live);
+        ir_mark_uses(g, r, live);
     }
     free(live);
     return found;

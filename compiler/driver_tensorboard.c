@@ -85,7 +85,7 @@ static void add_graph(Driver *d, const LoopRun *l) {
     RtTbNode *nodes = ARENA_ARRAY(a, RtTbNode, g->nodes.len);
     for (int i = 0; i < l->full->unit->nlosses; i++) needed[g->outputs.at[i].node] = true;
     for (size_t r = g->nodes.len; r-- > 1;)
-        if (needed[r]) ir_mark_uses(g, (Ref)r, needed);
+        if (needed[r]) ir_mark_live(g, (Ref)r, needed);
     for (Ref r = 1; r < g->nodes.len; r++) {
         const Node *node = ir_node(g, r);
         int inputs = 0;

@@ -276,6 +276,16 @@ bool aff_uses(const Aff *a, int var) {
     return false;
 }
 
+void aff_mark_uses(const Aff *a, bool *used, int n) {
+    for (int i = 0; i < a->nterms; i++) {
+        const AffTerm *x = &a->terms[i];
+        if (x->kind != ATOM_VAR)
+            aff_mark_uses(x->of, used, n);
+        else if (x->var < n)
+            used[x->var] = true;
+    }
+}
+
 bool aff_split(AffTable *t, const Aff *a, int var, int64_t *coef, const Aff **rest) {
     int found = -1;
     for (int i = 0; i < a->nterms; i++) {

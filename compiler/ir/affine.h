@@ -53,8 +53,9 @@ bool aff_range(const Aff *a, const int64_t *extent, int n, int64_t *lo, int64_t 
 const Aff *aff_simplify(AffTable *t, const Aff *a, const int64_t *extent, int n);
 
 bool aff_is_const(const Aff *a, int64_t *value);
-bool aff_is_var(const Aff *a, int *var); /* exactly one variable, coefficient 1, no constant */
-bool aff_uses(const Aff *a, int var);    /* inside quotients and remainders too */
+bool aff_is_var(const Aff *a, int *var);             /* exactly one variable, coefficient 1, no constant */
+bool aff_uses(const Aff *a, int var);                /* inside quotients and remainders too */
+void aff_mark_uses(const Aff *a, bool *used, int n); /* the variables below n, likewise */
 
 /** If `a` is coef*var + rest, with `rest` free of `var`: true. (false where var is inside a quotient or remainder). */
 bool aff_split(AffTable *t, const Aff *a, int var, int64_t *coef, const Aff **rest);

@@ -62,25 +62,17 @@ void ex_walk(const Graph *g, Ex e, void (*visit)(const Graph *g, Ex e, void *sel
     vec_free(&list);
 }
 
-static void mark_used(const Aff *a, bool *used, int n) {
-    for (int i = 0; i < a->nterms; i++) {
-        const AffTerm *x = &a->terms[i];
-        if (x->kind != ATOM_VAR)
-            mark_used(x->of, used, n);
-        else if (x->var < n)
-            used[x->var] = true;
-    }
+void ex_used_by(const Graph *g, Ex e, bool *used, int n) {
+    const Expr *x = ir_expr(g, e);
+    if (x->kind == EX_INDEX) aff_mark_uses(x->index, used, n);
+    if (x->kind == EX_FETCH) aff_mark_uses(x->fetch.at.aff, used, n);
+    for (int i = 0; x->kind == EX_LOAD && i < x->load.rank; i++) aff_mark_uses(x->load.at[i].aff, used, n);
+    for (int i = 0; x->kind == EX_GUARD && i < x->guard.n; i++) aff_mark_uses(x->guard.at[i].aff, used, n);
 }
 
 void ex_used(const Graph *g, Ex e, bool *used, int n) {
     ExList list = ex_below(g, &e, 1);
-    for (size_t k = 0; k < list.len; k++) {
-        const Expr *x = ir_expr(g, list.at[k]);
-        if (x->kind == EX_INDEX) mark_used(x->index, used, n);
-        if (x->kind == EX_FETCH) mark_used(x->fetch.at.aff, used, n);
-        for (int i = 0; x->kind == EX_LOAD && i < x->load.rank; i++) mark_used(x->load.at[i].aff, used, n);
-        for (int i = 0; x->kind == EX_GUARD && i < x->guard.n; i++) mark_used(x->guard.at[i].aff, used, n);
-    }
+    for (size_t k = 0; k < list.len; k++) ex_used_by(g, list.at[k], used, n);
     vec_free(&list);
 }
 
@@ -301,7 +293,7 @@ Graph *ir_compact(const Graph *g, Ref *refs) {
     Ref *fresh = refs ? refs : xcalloc(g->nodes.len, sizeof *fresh);
     for (size_t i = 0; i < g->outputs.len; i++) needed[g->outputs.at[i].node] = true;
     for (size_t i = g->nodes.len; i-- > 1;)
-        if (needed[i]) ir_mark_uses(g, (Ref)i, needed);
+        if (needed[i]) ir_mark_live(g, (Ref)i, needed);
     Graph *to = ir_graph_new(g->nnc);
     fresh[0] = 0;
     for (size_t i = 1; i < g->nodes.len; i++) fresh[i] = needed[i] ? ir_copy(to, g, (Ref)i, fresh) : 0;

@@ -233,9 +233,12 @@ Ref ir_stacked(Graph *g, Ref scan, Ref node);
  */
 void ir_uses(const Graph *g, Ref r, void (*visit)(Ref used, void *self), void *self);
 
+/** Marks what ir_uses() visits. */
+void ir_mark_uses(const Graph *g, Ref r, bool *used);
+
 /** Marks what live node r is computed from. All users of r have been looked at: a yield that none of them takes is left
  * out. */
-void ir_mark_uses(const Graph *g, Ref r, bool *live);
+void ir_mark_live(const Graph *g, Ref r, bool *live);
 
 /** The same for a loop, without its carries. */
 void ir_mark_loop(const Graph *g, Ref r, bool *live);
@@ -288,6 +291,9 @@ void ex_walk(const Graph *g, Ex e, void (*visit)(const Graph *g, Ex e, void *sel
 
 /** Marks the variables (below n) that the indices in `e` use. */
 void ex_used(const Graph *g, Ex e, bool *used, int n);
+
+/** The same without the expressions below it. */
+void ex_used_by(const Graph *g, Ex e, bool *used, int n);
 
 /** Copies node `r` of `from` into `to`, loads going through refs[]; the new node's number. */
 Ref ir_copy(Graph *to, const Graph *from, Ref r, const Ref *refs);

@@ -116,12 +116,14 @@ void ir_uses(const Graph *g, Ref r, void (*visit)(Ref used, void *self), void *s
     }
 }
 
-static void mark(Ref used, void *live) { ((bool *)live)[used] = true; }
+static void mark(Ref r, void *used) { ((bool *)used)[r] = true; }
 
-void ir_mark_uses(const Graph *g, Ref r, bool *live) {
+void ir_mark_uses(const Graph *g, Ref r, bool *used) { ir_uses(g, r, mark, used); }
+
+void ir_mark_live(const Graph *g, Ref r, bool *live) {
     const Node *n = ir_node(g, r);
     if (n->kind != N_SCAN) {
-        ir_uses(g, r, mark, live);
+        ir_mark_uses(g, r, live);
         return;
     }
     for (int k = 0; k < n->scan.ncarry; k++) live[n->scan.init[k]] = live[n->scan.next[k]] = true;
@@ -196,7 +198,7 @@ const bool *ir_deciders(const Graph *g, const Ref *home) {
         for (Ref r = x->scan.cond; r > 0; r--) {
             if (!needed[r] || !runs_in(home, home[r], loop)) continue;
             decides[r] = decides[r] || home[r] == loop;
-            ir_uses(g, r, mark, needed);
+            ir_mark_uses(g, r, needed);
         }
     }
     free(needed);

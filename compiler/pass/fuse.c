@@ -162,8 +162,6 @@ static bool decide(Fuse *f, Ref r) {
     return evaluations < (double)FEW * elements && (!f->follows[r] || kept_anyway(f, n, l.source));
 }
 
-static void mark_output(Ref used, void *output) { ((bool *)output)[used] = true; }
-
 static void count_reader(Ref used, void *readers) { ((int *)readers)[used]++; }
 
 static void decide_all(Fuse *f) {
@@ -173,7 +171,7 @@ static void decide_all(Fuse *f) {
             f->follows[r] = look_at(f, ir_node(f->g, r)).follows;
     for (Ref r = (Ref)f->n - 1; r > 0; r--) {
         const Node *n = ir_node(f->g, r);
-        if (n->kind == N_SCAN || n->kind == N_SORT) ir_uses(f->g, r, mark_output, f->output);
+        if (n->kind == N_SCAN || n->kind == N_SORT) ir_mark_uses(f->g, r, f->output);
         if (n->kind != N_COMP && n->kind != N_SCATTER) continue;
         f->inlined[r] = decide(f, r);
         Look l = {.f = f, .home = f->home[r], .evaluations = f->inlined[r] ? f->evaluations[r] : points(n)};

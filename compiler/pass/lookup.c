@@ -36,36 +36,15 @@ typedef struct {
     Lookup of;
     int *at;   /* per dim of the lookup: if it is a row, the reader's dim that is the index there; -1: not known yet */
     bool *row; /* per variable of the reader: it is one of them */
+    bool *not_row; /* per variable of the reader: it is used for something else */
     bool fits;
     const Wanted *wanted;
 } Reader;
 
-/* ---- which variables an expression uses ---- */
-
-typedef struct {
-    const bool *in; /* per variable: looked for */
-    int n;
-    const Lookup *but; /* not as a row of this one; or NULL */
-    bool found;
-} Uses;
-
-static void find_in_aff(Uses *u, const Aff *a) {
-    for (int v = 0; v < u->n; v++) u->found = u->found || (u->in[v] && aff_uses(a, v));
-}
-
-static void find_uses(const Graph *g, Ex e, void *self) {
-    Uses *u = self;
-    const Expr *x = ir_expr(g, e);
-    if (x->kind == EX_INDEX) find_in_aff(u, x->index);
-    for (int i = 0; x->kind == EX_GUARD && i < x->guard.n; i++) find_in_aff(u, x->guard.at[i].aff);
-    for (int d = 0; x->kind == EX_LOAD && d < x->load.rank; d++)
-        if (!u->but || x->load.node != u->but->node || !u->but->row[d]) find_in_aff(u, x->load.at[d].aff);
-}
-
-static bool uses(const Graph *g, Ex e, const bool *in, int n, const Lookup *but) {
-    Uses u = {in, n, but, false};
-    ex_walk(g, e, find_uses, &u);
-    return u.found;
+static bool meet(const bool *a, const bool *b, int n) {
+    for (int v = 0; v < n; v++)
+        if (a[v] && b[v]) return true;
+    return false;
 }
 
 /* ---- what is a lookup ---- */
@@ -73,6 +52,12 @@ static bool uses(const Graph *g, Ex e, const bool *in, int n, const Lookup *but)
 static bool is_nan(const Graph *g, Ex e) {
     const Expr *x = ir_expr(g, e);
     return x->kind == EX_CONST && dtype_is_float(x->dtype) && isnan(x->f);
+}
+
+static bool uses(const Graph *g, Ex e, const bool *vars, int n) {
+    bool *used = ARENA_ARRAY(g->nnc->arena, bool, n + 1);
+    ex_used(g, e, used, n);
+    return meet(used, vars, n);
 }
 
 /* The dim of the table with the number, all others being indices of the node, marked in other[]; -1: there is none. */
@@ -104,8 +89,8 @@ static bool find_lookup(const Graph *g, Ref node, Lookup *l) {
     l->load = *x;
     bool *other = ARENA_ARRAY(g->nnc->arena, bool, n->rank + 1);
     l->dim = find_number(x, other);
-    if (l->dim < 0 || uses(g, x->load.at[l->dim].gather, other, n->rank, NULL)) return false;
-    if (l->valid && uses(g, l->valid, other, n->rank, NULL)) return false;
+    if (l->dim < 0 || uses(g, x->load.at[l->dim].gather, other, n->rank)) return false;
+    if (l->valid && uses(g, l->valid, other, n->rank)) return false;
     l->row = ARENA_ARRAY(g->nnc->arena, bool, n->rank + 1);
     for (int d = 0; d < n->rank; d++) l->row[d] = !other[d];
     return true;
@@ -113,15 +98,23 @@ static bool find_lookup(const Graph *g, Ref node, Lookup *l) {
 
 /* ---- what reads one ---- */
 
-/* Whether the rows of all loads of the lookup are at the same dims of the reader. */
-static void match_load(const Graph *g, Ex e, void *self) {
+/* Whether the rows of all loads of the lookup are at the same dims of the reader; and what these dims are used for
+ * beside. */
+static void match(const Graph *g, Ex e, void *self) {
     Reader *r = self;
     const Expr *x = ir_expr(g, e);
-    if (x->kind != EX_LOAD || x->load.node != r->of.node) return;
+    int nvars = r->n.rank + r->n.comp.nred;
+    if (x->kind != EX_LOAD || x->load.node != r->of.node) {
+        ex_used_by(g, e, r->not_row, nvars);
+        return;
+    }
     for (int d = 0, v; d < x->load.rank && r->fits; d++) {
-        if (!r->of.row[d]) continue;
-        r->fits = !x->load.at[d].gather && aff_is_var(x->load.at[d].aff, &v) && v < r->n.rank &&
-                  (r->at[d] < 0 ? !r->row[v] : r->at[d] == v);
+        const Place *p = &x->load.at[d];
+        if (!r->of.row[d]) {
+            aff_mark_uses(p->aff, r->not_row, nvars);
+            continue;
+        }
+        r->fits = !p->gather && aff_is_var(p->aff, &v) && v < r->n.rank && (r->at[d] < 0 ? !r->row[v] : r->at[d] == v);
         if (!r->fits) return;
         r->at[d] = v;
         r->row[v] = true;
@@ -173,10 +166,11 @@ static void try_load(const Graph *g, Ex e, void *self) {
     int rank = x->load.rank, nvars = r->n.rank + r->n.comp.nred;
     r->at = ARENA_ARRAY(g->nnc->arena, int, rank + 1);
     r->row = ARENA_ARRAY(g->nnc->arena, bool, nvars + 1);
+    r->not_row = ARENA_ARRAY(g->nnc->arena, bool, nvars + 1);
     for (int d = 0; d < rank; d++) r->at[d] = -1;
     r->fits = true;
-    ex_walk(g, r->n.comp.body, match_load, r);
-    r->fits = r->fits && !uses(g, r->n.comp.body, r->row, nvars, &r->of) && hands_on_nan(r);
+    ex_walk(g, r->n.comp.body, match, r);
+    r->fits = r->fits && !meet(r->row, r->not_row, nvars) && hands_on_nan(r);
 }
 
 /* ---- the other way round ---- */

@@ -27,20 +27,17 @@ typedef struct {
 
 static int nvars(const Padded *p) { return p->node->rank + p->node->comp.nred; }
 
-typedef struct {
-    int nvars, var, count;
-} OnlyVar;
-
-static void find_var(const Graph *g, Ex e, void *self) {
-    OnlyVar *o = self;
-    const Expr *x = ir_expr(g, e);
-    for (int v = 0; v < o->nvars; v++) {
-        bool uses = x->kind == EX_INDEX && aff_uses(x->index, v);
-        for (int d = 0; x->kind == EX_LOAD && d < x->load.rank; d++) uses |= aff_uses(x->load.at[d].aff, v);
-        if (!uses || o->var == v) continue;
-        o->var = v;
-        o->count++;
+/* The one variable that an expression uses; -1: there is none, or there are more. */
+static int only_var(const Padded *p, Ex e) {
+    bool *used = ARENA_ARRAY(p->from->nnc->arena, bool, nvars(p) + 1);
+    int var = -1;
+    ex_used(p->from, e, used, nvars(p));
+    for (int v = 0; v < nvars(p); v++) {
+        if (!used[v]) continue;
+        if (var >= 0) return -1;
+        var = v;
     }
+    return var;
 }
 
 /* Finds the new tensor's dims; false where a place is not of the simple kinds. */
@@ -50,12 +47,11 @@ static bool find_dims(Padded *p) {
         int64_t hi;
         p->at[d] = at->aff;
         if (at->gather) {
-            OnlyVar o = {nvars(p), -1, 0};
-            ex_walk(p->from, at->gather, find_var, &o);
-            if (o.count != 1 || !aff_is_const(at->aff, &p->lo[d])) return false;
+            int var = only_var(p, at->gather);
+            if (var < 0 || !aff_is_const(at->aff, &p->lo[d])) return false;
             p->lo[d] = 0;
-            p->dims[d] = p->node->comp.extents[o.var];
-            p->at[d] = aff_var(p->from->affs, o.var);
+            p->dims[d] = p->node->comp.extents[var];
+            p->at[d] = aff_var(p->from->affs, var);
             continue;
         }
         if (!aff_range(at->aff, p->node->comp.extents, nvars(p), &p->lo[d], &hi)) return false;

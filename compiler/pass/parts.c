@@ -215,8 +215,6 @@ static bool is_output_of(const Parts *p, Ref r, int round) {
     return p->b->use[r].output && p->b->use[r].after == round;
 }
 
-static void mark(Ref used, void *needed) { ((bool *)needed)[used] = true; }
-
 /* What the sums of a round are made of, down to what is there before it. */
 static const bool *find_needed(const Parts *p, int round) {
     bool *needed = ARENA_ARRAY(p->to->nnc->arena, bool, p->from->nodes.len);
@@ -224,7 +222,7 @@ static const bool *find_needed(const Parts *p, int round) {
         const BatchUse *use = &p->b->use[r];
         needed[r] = needed[r] || is_sum_of(p, r, round) || is_output_of(p, r, round);
         if (needed[r] && use->inside && (use->kind != BATCH_SUM || use->after == round))
-            ir_uses(p->from, r, mark, needed);
+            ir_mark_uses(p->from, r, needed);
     }
     return needed;
 }

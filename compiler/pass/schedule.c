@@ -233,14 +233,12 @@ static void store_read(const Graph *g, Ex e, void *self) {
     if (x->kind == EX_LOAD && st->s->group_of[x->load.node] != st->group) st->stored[x->load.node] = true;
 }
 
-static void store_used(Ref used, void *stored) { ((bool *)stored)[used] = true; }
-
 static const bool *find_stored(const Scheduler *s) {
     Store st = {.s = s, .stored = ARENA_ARRAY(s->arena, bool, s->g->nodes.len)};
     for (Ref r = 1; r < s->g->nodes.len; r++) {
         st.group = s->group_of[r];
         NodeKind kind = ir_node(s->g, r)->kind;
-        if (kind == N_SCAN || (kind == N_SORT && st.group >= 0)) ir_uses(s->g, r, store_used, st.stored);
+        if (kind == N_SCAN || (kind == N_SORT && st.group >= 0)) ir_mark_uses(s->g, r, st.stored);
         if (st.group >= 0 && (kind == N_COMP || kind == N_SCATTER)) walk_node(s->g, ir_node(s->g, r), store_read, &st);
     }
     for (size_t i = 0; i < s->g->outputs.len; i++) st.stored[s->g->outputs.at[i].node] = true;

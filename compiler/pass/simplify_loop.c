@@ -56,7 +56,7 @@ Ref loops_mark(Loops *l, Ref r, bool *live) {
         ir_mark_loop(g, r, live);
         return r;
     }
-    ir_mark_uses(g, r, live);
+    ir_mark_live(g, r, live);
     if (n->kind == N_RESULT) {
         const Node *of = ir_node(g, n->result.of);
         if (n->result.index < of->scan.ncarry)

@@ -126,6 +126,15 @@ Test(loop, convolution_with_padding) {
                      "%1[i0, i1 + k0 - 1, i2 + k1 - 1, k2] : 0.0), %2[k0, k1, k2, i3])\nresult 0 = %3\n");
 }
 
+/* Images that data chooses, the middle row of each from another one: the choice is not of i0 alone. */
+Test(loop, padding_of_what_two_indices_choose) {
+    expect_text_same("%1 = input 0 \"x\" f32[6, 9, 7]\n%2 = param 0 \"w\" f32[3, 7, 18]\n"
+                     "%3 = input 1 \"ids\" i32[12]\n"
+                     "%4 = f32[12, 9, 18] sum k0:3, k1:7 of mul(guard(1 <= i1 + k0 < 10 ? "
+                     "%1[{guard(k0 == 1 ? 2 : max(0, min(%3[i0], 5)))}, i1 + k0 - 1, k1] : 0.0), %2[k0, k1, i2])\n"
+                     "result 0 = %4\n");
+}
+
 /* What comes out of autodiff for the input of a convolution with stride 2: places and phases, which have 1, 2 or 4 of
  * the taps. */
 Test(loop, input_gradient_of_a_strided_convolution) {
