@@ -63,12 +63,19 @@ struct JitCode {
 
 /* ---- kernels with the same bytes ---- */
 
+/* How a kernel is made; in its key behind the identity. */
+enum { WELL, PLAIN };
+
+static bool is_plain(const JitCode *j, const Str *key) { return key->at[j->identity.len] == PLAIN; }
+
+/* A kernel's place in the table, however it is made. */
 static size_t slot_of(const JitCode *j, const Str *key) {
-    uint64_t h = hash_bytes(key->at + j->identity.len, key->len - j->identity.len);
+    size_t head = j->identity.len + 1;
+    uint64_t h = hash_bytes(key->at + head, key->len - head);
     size_t i = (size_t)(h ^ h >> 32) & (j->nslots - 1);
     for (; j->slots[i]; i = (i + 1) & (j->nslots - 1)) {
         const Str *other = &j->codes.at[j->slots[i] - 1]->key;
-        if (other->len == key->len && memcmp(other->at, key->at, key->len) == 0) break;
+        if (other->len == key->len && memcmp(other->at + head, key->at + head, key->len - head) == 0) break;
     }
     return i;
 }
@@ -78,19 +85,13 @@ static void make_slots(JitCode *j, size_t kernels) {
     j->slots = xcalloc(j->nslots, sizeof *j->slots);
 }
 
-/* How a kernel is made; in its key behind the identity. */
-enum { WELL, PLAIN };
-
 static KernelCode *add_kernel(JitCode *j, UnitCode *u, const Kernel *k) {
     Str key = {0};
+    bool plain = u->unit->once && k->flops + k->bytes < LITTLE_WORK;
     str_put(&key, j->identity.at, j->identity.len);
-    str_put(&key, &(char){WELL}, 1);
+    str_put(&key, &(char){plain ? PLAIN : WELL}, 1);
     loop_kernel_write(u->unit, k, &key, &u->places);
     size_t slot = slot_of(j, &key);
-    if (!j->slots[slot] && u->unit->once && k->flops + k->bytes < LITTLE_WORK) {
-        key.at[j->identity.len] = PLAIN;
-        slot = slot_of(j, &key);
-    }
     if (!j->slots[slot]) {
         KernelCode *c = xcalloc(1, sizeof *c);
         c->key = key;
@@ -120,7 +121,7 @@ static void add_kept(JitCode *j, const CacheEntry *e, KernelObjects *objects) {
     for (size_t i = 0; i < e->nkeys; i++) {
         size_t slot = j->slots[slot_of(j, &e->keys[i])];
         KernelCode *c = slot ? j->codes.at[slot - 1] : NULL;
-        if (!c || c->placed) continue;
+        if (!c || c->placed || is_plain(j, &c->key) != is_plain(j, &e->keys[i])) continue;
         c->wanted = c->placed = true;
         o.codes[i] = c;
     }
@@ -136,8 +137,6 @@ static void find_kept(JitCode *j, const KernelCodes *codes, KernelObjects *objec
 }
 
 /* ---- compiling ---- */
-
-static bool is_plain(const JitCode *j, const KernelCode *c) { return c->key.at[j->identity.len] == PLAIN; }
 
 typedef struct {
     const JitCode *jit;
@@ -155,7 +154,7 @@ static void compile_object(const Missing *m, KernelMaker *maker, KernelObject *o
         keys[i] = &o->codes[i]->key;
         kernels[i] = (KernelBytes){keys[i]->at + head, keys[i]->len - head};
     }
-    o->object = o->bytes = m->backend->kernels(maker, kernels, o->n, is_plain(j, o->codes[0]), &o->size);
+    o->object = o->bytes = m->backend->kernels(maker, kernels, o->n, is_plain(j, &o->codes[0]->key), &o->size);
     if (j->cache) cache_keep(j->cache, keys, o->n, o->object, o->size);
 }
 
@@ -182,7 +181,8 @@ static void group(JitCode *j, const KernelCodes *codes, int threads, KernelObjec
     for (size_t i = 0, taken = 0; i < codes->len; i++) {
         KernelCode *c = codes->at[i];
         size_t bytes = c->key.len - j->identity.len;
-        if (!o || o->n == CACHE_KEYS || taken + bytes > share || is_plain(j, c) != is_plain(j, o->codes[0])) {
+        if (!o || o->n == CACHE_KEYS || taken + bytes > share ||
+            is_plain(j, &c->key) != is_plain(j, &o->codes[0]->key)) {
             vec_push(objects, (KernelObject){0});
             o = &objects->at[objects->len - 1];
             share = left / (size_t)(2 * threads);
@@ -201,7 +201,7 @@ static void compile_missing(JitCode *j, const KernelCodes *codes, KernelObjects 
     for (int plain = 0; plain < 2; plain++) {
         size_t from = missing.len;
         for (size_t i = 0; i < codes->len; i++)
-            if (!codes->at[i]->placed && is_plain(j, codes->at[i]) == plain) vec_push(&missing, codes->at[i]);
+            if (!codes->at[i]->placed && is_plain(j, &codes->at[i]->key) == plain) vec_push(&missing, codes->at[i]);
         if (missing.len > from) qsort(missing.at + from, missing.len - from, sizeof *missing.at, longest_first);
     }
     if (!missing.len) return;
