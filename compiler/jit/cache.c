@@ -188,6 +188,11 @@ static int older_first(const void *a, const void *b) {
     return (x->used > y->used) - (x->used < y->used);
 }
 
+/* The names of entries, whole or not, and no others: the folder is the user's choice. */
+static bool is_entry(const char *name) {
+    return strspn(name, "0123456789abcdef") == 16 && strncmp(name + 16, ".o", 2) == 0;
+}
+
 void cache_trim(const char *folder, int64_t limit) {
     DIR *dir = opendir(folder);
     if (!dir) return;
@@ -197,7 +202,7 @@ void cache_trim(const char *folder, int64_t limit) {
         Str path = {0};
         struct stat s;
         str_add(&path, "%s/%s", folder, d->d_name);
-        if (!strstr(d->d_name, ".o") || stat(path.at, &s) != 0 || !S_ISREG(s.st_mode)) {
+        if (!is_entry(d->d_name) || stat(path.at, &s) != 0 || !S_ISREG(s.st_mode)) {
             vec_free(&path);
             continue;
         }

@@ -180,6 +180,26 @@ Test(cache, an_object_of_many_keys_takes_its_room_once) {
     remove_folder(&f);
 }
 
+/* The folder is one that the user names. */
+Test(cache, what_is_no_entry_is_not_trimmed) {
+    Folder f = new_folder();
+    static const char *const names[] = {"main.o", "letter.odt", "0123456789abcde.o", "0123456789abcdef.c"};
+    char path[128];
+    keep(f.path, "key", "object");
+    for (size_t i = 0; i < COUNT(names); i++) {
+        snprintf(path, sizeof path, "%s/%s", f.path, names[i]);
+        FILE *own = fopen(path, "w");
+        cr_assert(own && fclose(own) == 0);
+    }
+    cache_trim(f.path, -1);
+    cr_expect(!finds(f.path, "key", "object"));
+    for (size_t i = 0; i < COUNT(names); i++) {
+        snprintf(path, sizeof path, "%s/%s", f.path, names[i]);
+        cr_expect(access(path, F_OK) == 0, "%s is gone", names[i]);
+    }
+    remove_folder(&f);
+}
+
 Test(cache, it_is_trimmed_now_and_then) {
     Folder f = new_folder();
     char path[128];
