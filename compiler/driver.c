@@ -150,7 +150,8 @@ Code *driver_add_unit(Driver *d, Unit *u) {
     Code *c = xcalloc(1, sizeof *c);
     c->unit = u;
     c->number = (int)d->codes.len;
-    u->name = intern(d->nnc->names, arena_printf(d->nnc->arena, "%s%zu", u->name, d->codes.len + 1)); /* one each */
+    if (u->kind != UNIT_EXPORT) /* these have names of their own; of the others there may be several */
+        u->name = intern(d->nnc->names, arena_printf(d->nnc->arena, "%s%zu", u->name, d->codes.len + 1));
     vec_push(&d->codes, c);
     if (dumps(d, DUMP_TYPES)) unit_dump(u, stdout);
     return c;
@@ -190,14 +191,24 @@ void driver_optimize(Driver *d, Code *c) {
 
 enum { LARGE_PAGE = 2 << 20 };
 
-/* Systems promise more memory than they have and end the program later: what exceeds all of it is refused at once. NULL
- * after an error; `who` needs the bytes. A step goes through all of it again and again: in small pages a good part of
- * its time would be spent on looking up where they are. */
-static void *allocate(Driver *d, int64_t bytes, const char *who) {
+static bool no_memory(Driver *d, double bytes, const char *who) {
+    const char *size = driver_size(d->nnc->arena, (int64_t)MIN(bytes, 0x1p62));
+    return driver_error(d, "not enough memory: %s need %s", who, size);
+}
+
+/* Systems promise more memory than they have and end the program later. */
+bool driver_has_memory(Driver *d, double bytes, const char *who) {
     double machine = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    return bytes <= machine || no_memory(d, bytes, who);
+}
+
+/* NULL after an error; `who` needs the bytes. A step goes through all of it again and again: in small pages a good part
+ * of its time would be spent on looking up where they are. */
+static void *allocate(Driver *d, int64_t bytes, const char *who) {
     size_t unit = bytes >= LARGE_PAGE ? LARGE_PAGE : 64, size = ((size_t)MAX(bytes, 1) + unit - 1) / unit * unit;
-    void *p = (double)bytes > machine ? NULL : aligned_alloc(unit, size);
-    if (!p) driver_error(d, "not enough memory: %s need %lld bytes", who, (long long)bytes);
+    if (!driver_has_memory(d, (double)bytes, who)) return NULL;
+    void *p = aligned_alloc(unit, size);
+    if (!p) no_memory(d, (double)bytes, who);
 #ifdef MADV_HUGEPAGE
     if (p && unit == LARGE_PAGE) madvise(p, size, MADV_HUGEPAGE);
 #endif
@@ -262,7 +273,9 @@ static bool to_machine_code(Driver *d) {
     unsigned floats = rt_floats_flush(d->trains);
     d->pool = rt_pool_new(d->options.threads); /* its threads keep that */
     rt_floats_restore(floats);
-    d->arena = allocate(d, driver_arena_bytes(d), "the program's intermediate values");
+    const char *who = "the program's intermediate values";
+    if (d->options.batch) who = arena_printf(d->nnc->arena, "%s in batches of %lld", who, (long long)d->options.batch);
+    d->arena = allocate(d, driver_arena_bytes(d), who);
     return d->arena != NULL;
 }
 

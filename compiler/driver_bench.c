@@ -38,12 +38,24 @@ static void *room(Driver *d, int64_t bytes) {
     return memset(p, 0, (size_t)bytes);
 }
 
-/* The bases of a call: a data set's fields with the first rows, or zeros for the inputs of a function. */
-static void set_bases(Bench *b) {
+static bool has_memory(const Bench *b, size_t nfields) {
+    const Unit *u = b->code->unit;
+    double bytes = (double)driver_arena_bytes(b->d);
+    for (size_t i = nfields; i < u->inputs.len; i++) bytes += (double)driver_bytes(u->inputs.at[i].type);
+    for (size_t i = 0; i < u->results.len; i++) bytes += (double)driver_bytes(u->results.at[i].value->type);
+    return driver_has_memory(
+        b->d, bytes,
+        arena_printf(b->d->nnc->arena, "the values of '%s' in batches of %lld", u->name, (long long)b->batch));
+}
+
+/* The bases of a call: a data set's fields with the first rows, or zeros for the inputs of a function. False after an
+ * error. */
+static bool set_bases(Bench *b) {
     Driver *d = b->d;
     const Unit *u = b->code->unit;
     const RtData *data = b->loop ? driver_rt_data(b->loop->data) : NULL;
     size_t nfields = data ? (size_t)data->nfields : 0;
+    if (!has_memory(b, nfields)) return false;
     b->bases = driver_bases(d, u, data);
     const void **next = b->bases + BASE_FIRST_INPUT + nfields;
     for (size_t i = nfields; i < u->inputs.len; i++) {
@@ -53,6 +65,7 @@ static void set_bases(Bench *b) {
             for (int64_t k = 0; k < b->batch; k++) zeros[k] = (int32_t)k;
     }
     for (size_t i = 0; i < u->results.len; i++) *next++ = room(d, driver_bytes(u->results.at[i].value->type));
+    return true;
 }
 
 static void call(const Bench *b) { driver_run_code(b->d, b->code, b->bases); }
@@ -105,7 +118,7 @@ static double measure_peak(Driver *d) {
 
 /* One measured unit. */
 typedef struct {
-    const char *what; /* "train", "train 2", "classify" */
+    const char *what; /* "train1", "train2", "classify" */
     double seconds;   /* of a call */
     double flops, peak;
 } Result;
@@ -169,16 +182,17 @@ static void print_json(const Bench *b, const Result *r, double calls) {
 
 /* ---- the command ---- */
 
-static void measure(Driver *d, Bench *b, const char *what, double peak) {
+static bool measure(Driver *d, Bench *b, const char *what, double peak) {
     const LoopUnit *u = b->code->loops;
     Result r = {.what = what, .peak = peak};
     b->seconds = ARENA_ARRAY(d->nnc->arena, double, u->kernels.len);
     for (size_t k = 0; k < u->kernels.len; k++) r.flops += (double)u->kernels.at[k]->flops;
-    set_bases(b);
+    if (!set_bases(b)) return false;
     int64_t calls = calls_in(b, SECONDS / ROUNDS);
     r.seconds = time_calls(b, calls);
     for (int64_t i = 0; i < calls; i++) driver_jit_run(d, d->jit, b->code->number, b->bases, b->seconds);
     (d->options.json ? print_json : print_text)(b, &r, (double)calls);
+    return true;
 }
 
 typedef VEC(Bench) Benches;
@@ -218,7 +232,7 @@ int driver_bench(Driver *d) {
     if (ok && !d->options.json)
         printf("peak of %d thread%s: %.1f GFLOP/s\n\n", rt_pool_threads(d->pool),
                rt_pool_threads(d->pool) > 1 ? "s" : "", 1e-9 * peak);
-    for (size_t i = 0; i < all.len && ok; i++) measure(d, &all.at[i], all.at[i].code->unit->name, peak);
+    for (size_t i = 0; i < all.len && ok; i++) ok = measure(d, &all.at[i], all.at[i].code->unit->name, peak);
     vec_free(&all);
     return driver_failed(d) || !ok;
 }

@@ -157,6 +157,9 @@ const char *driver_grouped(Arena *a, int64_t v);
 const char *driver_size(Arena *a, int64_t bytes);
 const char *driver_shape(const Driver *d, Type t);
 
+/** Whether the machine has so much memory at all; false after an error that begins with who needs it. */
+bool driver_has_memory(Driver *d, double bytes, const char *who);
+
 /** Adds what a stage took, from `since` on rt_seconds()'s clock. */
 void driver_add_time(Driver *d, const char *name, double since);
 

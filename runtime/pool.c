@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* The gate: how many workers are inside, and two flags. */
-enum { GATE_INSIDE = 0xFFFF, GATE_OPEN = 1 << 16, GATE_CALLER_PARKED = 1 << 17, MAX_THREADS = 1024 };
+enum { GATE_INSIDE = 0xFFFF, GATE_OPEN = 1 << 16, GATE_CALLER_PARKED = 1 << 17 };
 
 /* How often a thread looks before it parks: some hundred microseconds, longer than most kernels that one thread runs
    alone, since waking a thread costs tens of them, of the waking one too. After the first looks, which take about as
@@ -184,12 +184,12 @@ static int processors(void) {
     if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
 #endif
     long online = sysconf(_SC_NPROCESSORS_ONLN);
-    return online < 1 ? 1 : online > MAX_THREADS ? MAX_THREADS : (int)online;
+    return online < 1 ? 1 : online > RT_POOL_MOST ? RT_POOL_MOST : (int)online;
 }
 
 RtPool *rt_pool_new(int threads) {
     if (threads <= 0) threads = processors();
-    if (threads > MAX_THREADS) threads = MAX_THREADS;
+    if (threads > RT_POOL_MOST) threads = RT_POOL_MOST;
     size_t bytes = sizeof(RtPool) + (size_t)(threads - 1) * sizeof(Worker);
     RtPool *p = aligned_alloc(64, (bytes + 63) / 64 * 64);
     if (p == NULL) return NULL;

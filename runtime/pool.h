@@ -6,6 +6,8 @@
 
 typedef struct RtPool RtPool;
 
+enum { RT_POOL_MOST = 1024 }; /* threads of a pool */
+
 /** `threads` in all, the caller's included; 0 means one for each processor that this process may use. Where the
  * system grants fewer threads, the pool has fewer; without memory it is NULL, a pool of one. Workers take no signals.
  */

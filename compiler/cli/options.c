@@ -1,15 +1,18 @@
 /* Reading the command line by the rows of options.def. */
 #include "compiler/cli/cli.h"
 
+#include "runtime/pool.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum { FLAG, TEXT, COUNT_OF, SEED, SET, COUNTS, FLOAT, DUMPS } Kind;
+typedef enum { FLAG, TEXT, COUNT_OF, SEED, THREADS, SET, COUNTS, FLOAT, DUMPS } Kind;
 #define KIND_FLAG FLAG
 #define KIND_TEXT TEXT
 #define KIND_COUNT COUNT_OF
 #define KIND_SEED SEED
+#define KIND_THREADS THREADS
 #define KIND_SET SET
 #define KIND_COUNTS COUNTS
 #define KIND_FLOAT FLOAT
@@ -18,13 +21,13 @@ typedef enum { FLAG, TEXT, COUNT_OF, SEED, SET, COUNTS, FLOAT, DUMPS } Kind;
 typedef struct {
     const char *name, *argument, *commands;
     Kind kind;
-    size_t offset, size; /* of its place in CommandLine */
+    size_t offset; /* of its place in CommandLine */
     const char *text;
 } Option;
 
 static const Option options[] = {
 #define OPTION(name, argument, commands, kind, place, text)                                                            \
-    {name, argument, commands, KIND_##kind, offsetof(CommandLine, place), sizeof(((CommandLine *)0)->place), text},
+    {name, argument, commands, KIND_##kind, offsetof(CommandLine, place), text},
 #include "compiler/cli/options.def"
 #undef OPTION
 };
@@ -46,13 +49,6 @@ static bool read_integer(const char *s, int64_t least, int64_t *v) {
     long long n = strtoll(s, &end, 10);
     *v = n;
     return *s && !*end && !errno && n >= least;
-}
-
-static void store_integer(void *place, size_t size, int64_t v) {
-    if (size == sizeof(int64_t))
-        *(int64_t *)place = v;
-    else
-        *(int *)place = (int)MIN(v, 1 << 20);
 }
 
 static bool read_counts(const char *s, void *place) {
@@ -94,14 +90,15 @@ static bool read_setting(const char *s, void *place) {
 /* Reads `value` into the option's place. */
 static bool take(const Option *o, const char *value, CommandLine *line) {
     void *place = (char *)line + o->offset;
-    int64_t v;
+    int64_t threads;
     switch (o->kind) {
     case FLAG: return *(bool *)place = true;
     case TEXT: return *(const char **)place = value, *value != 0;
-    case COUNT_OF:
-    case SEED:
-        if (!read_integer(value, o->kind == SEED ? 0 : 1, &v)) return false;
-        store_integer(place, o->size, v);
+    case COUNT_OF: return read_integer(value, 1, place);
+    case SEED: return read_integer(value, 0, place);
+    case THREADS:
+        if (!read_integer(value, 1, &threads) || threads > RT_POOL_MOST) return false;
+        *(int *)place = (int)threads;
         return true;
     case SET: return read_setting(value, place);
     case COUNTS: return read_counts(value, place);
@@ -139,11 +136,14 @@ static bool unknown_option(const Command *c, const char *arg) {
     return false;
 }
 
+_Static_assert(RT_POOL_MOST == 1024, "what an option of threads needs");
+
 static const char *needs(Kind kind) {
     static const char *const texts[] = {[FLAG] = "no value",
                                         [TEXT] = "a word",
                                         [COUNT_OF] = "a whole number of 1 or more",
                                         [SEED] = "a whole number of 0 or more",
+                                        [THREADS] = "a whole number from 1 to 1024",
                                         [SET] = "a name and a value, as NAME=VALUE",
                                         [COUNTS] = "whole numbers of 1 or more, with commas between them",
                                         [FLOAT] = "f32 or f64",
