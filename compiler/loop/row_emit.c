@@ -4,7 +4,7 @@
 #include <string.h>
 
 enum {
-    LOCAL_BYTES = 16 << 10, /* larger intermediates of a row go through memory */
+    LOCAL_SHARE = 8, /* of the second cache: larger intermediates of a row go through memory */
     MOST_PIECES = 8,
     SHORTEST_PIECE = 4, /* vectors */
     LONG_ROW = 1024     /* elements: what a shorter row leaves out, the caches have fetched ahead already */
@@ -33,7 +33,7 @@ static void declare_local(Rows *r, Ref m) {
     }
     int64_t elems = 1;
     for (int d = r->group->nrow; d < n->rank; d++) elems *= n->dims[d];
-    if (elems * (int64_t)dtype_size(n->dtype) > LOCAL_BYTES) return; /* through memory, which is there on demand */
+    if (elems * (int64_t)dtype_size(n->dtype) > r->b->m->l2 / LOCAL_SHARE) return; /* memory is there on demand */
     View v = declare(r, elems == 1 ? BUF_REG : BUF_STACK, n->dtype, elems, m);
     int64_t *strides = ARENA_ARRAY(r->b->arena, int64_t, MAX(n->rank, 1));
     for (int d = r->group->nrow; d < n->rank; d++) strides[d] = elems == 1 ? 0 : loop_strides(r->b, n)[d];

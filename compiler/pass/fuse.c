@@ -21,6 +21,7 @@ enum {
     LARGEST_BODY = 256, /* expressions; beyond this a node is kept */
     CHEAP = 4,          /* vector instructions */
     FEW = 4,            /* evaluations of an element */
+    OFTEN = 8,          /* the same where what it is computed from is in memory anyway */
     TWICE = 18,         /* vector instructions that take no longer than an element's way to memory and back ... */
     FAR = 1 << 20       /* ... of a tensor of so many bytes */
 };
@@ -159,7 +160,8 @@ static bool decide(Fuse *f, Ref r) {
     bool far = elements * (double)dtype_size(n->dtype) >= (double)FAR;
     if (far && evaluations <= 2 * elements && from_kept(f, r)) return true;
     if (!cheap || n->rank == 0) return cheap;
-    return evaluations < (double)FEW * elements && (!f->follows[r] || kept_anyway(f, n, l.source));
+    if (kept_anyway(f, n, l.source)) return evaluations <= (double)OFTEN * elements;
+    return evaluations < (double)FEW * elements && !f->follows[r];
 }
 
 static void count_reader(Ref used, void *readers) { ((int *)readers)[used]++; }

@@ -3,10 +3,10 @@
  * before    any graph
  * after     no dead node; no load of a node that only copies, permutes, slices, pads, repeats or counts, nor (but with
  *           N_GRAD: gradients of reshapes are best found one at a time) reshapes; sums without the points that their
- *           conditions leave out nor factors that don't vary; no STOP unless there is an N_GRAD
- * requires  nothing
- * keeps     values but for the rounding of sums, and the zeros of guards (they beat NaN); nodes that gradients are for
- * breaks    the one-to-one map of nodes to the user's expressions (spans and names stay where nodes do) */
+ *           conditions leave out nor factors that don't vary, nor of deviations from their mean; no STOP unless there
+ * is an N_GRAD requires  nothing keeps     values but for the rounding of sums, and the zeros of guards (they beat
+ * NaN); nodes that gradients are for breaks    the one-to-one map of nodes to the user's expressions (spans and names
+ * stay where nodes do) */
 #include "compiler/pass/passes.h"
 #include "compiler/pass/simplify.h"
 
@@ -68,11 +68,11 @@ static Ex rewrite(Simplify *s, Ex e) {
 }
 
 static Ref emit(Simplify *s, const Node *n, int rank, const int64_t *extents, Ex body) {
-    if (n->comp.combine == RED_SUM) return simplify_sum(s->g, rank, n->comp.nred, extents, body, n->at);
+    if (n->comp.combine == RED_SUM) return simplify_sum(s->g, rank, n->comp.nred, extents, body, !s->gradients, n->at);
     return ir_comp(s->g, n->comp.combine, rank, n->comp.nred, extents, body, n->at);
 }
 
-/* A reduction that keeps dims of 1 is the one without them, in another shape: so both are computed once. */
+/* What is computed with dims of 1 is the same without them, in another shape: so both are computed once. */
 static Ref emit_narrow(Simplify *s, const Node *n, Ex body) {
     Arena *a = s->g->nnc->arena;
     int rank = 0, nvars = n->rank + n->comp.nred;
@@ -99,8 +99,10 @@ static Ref rewrite_node(Simplify *s, Ref r) {
     const Node *n = ir_node(s->from, r);
     if (n->kind == N_COMP) {
         Ex body = rewrite(s, n->comp.body);
-        bool reduces = n->comp.combine != RED_NONE && !s->gradients;
-        return reduces ? emit_narrow(s, n, body) : emit(s, n, n->rank, n->comp.extents, body);
+        ExKind kind = ir_expr(s->g, body)->kind;
+        bool moves = kind == EX_LOAD || kind == EX_GUARD || kind == EX_CONST || kind == EX_INDEX;
+        bool computes = n->comp.combine != RED_NONE || !moves;
+        return computes && !s->gradients ? emit_narrow(s, n, body) : emit(s, n, n->rank, n->comp.extents, body);
     }
     if (n->kind == N_SCATTER) {
         Ex body = rewrite(s, n->scatter.body);

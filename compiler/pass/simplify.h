@@ -9,8 +9,9 @@
  * stay simple. 0 where n computes something. */
 Ex simplify_load(Graph *g, Ref n, const Place *at, bool reshapes);
 
-/** The comprehension, its sum narrowed and its invariant factors taken out. */
-Ref simplify_sum(Graph *g, int rank, int nred, const int64_t *extents, Ex body, Span at);
+/** The comprehension, its sum narrowed and its invariant factors taken out; with `through` also those of nodes of which
+ * it reads no element twice. */
+Ref simplify_sum(Graph *g, int rank, int nred, const int64_t *extents, Ex body, bool through, Span at);
 
 /* ---- loops: simplify_loop.c ---- */
 

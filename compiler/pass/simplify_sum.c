@@ -2,12 +2,15 @@
 #include "compiler/pass/simplify.h"
 #include "compiler/pass/solve.h"
 
+#include <math.h>
+
 /* sum over the reduction indices, where the conditions hold, of value */
 typedef struct {
     int rank, nred;
     const int64_t *extents;
     VEC(Cond) conds;
     Ex value;
+    bool through; /* nodes may be looked into: no gradient is asked for any */
 } Sum;
 
 /* lo <= i - j + c < hi, or with a plus: the triangles and bands of matrices. */
@@ -199,12 +202,36 @@ static bool invariant(const Graph *g, const Sum *s, Ex e) {
     return may_leave(g, s, e);
 }
 
+/* The value of the element that `e` loads, where its node is computed element by element; else 0. */
+static Ex computed(Graph *g, Ex e) {
+    const Expr x = *ir_expr(g, e);
+    if (x.kind != EX_LOAD) return 0;
+    const Node n = *ir_node(g, x.load.node);
+    if (n.kind != N_COMP || n.comp.combine != RED_NONE) return 0;
+    const Aff **map = ARENA_ARRAY(g->nnc->arena, const Aff *, n.rank + 1);
+    for (int d = 0; d < n.rank; d++) {
+        if (x.load.at[d].gather) return 0;
+        map[d] = x.load.at[d].aff;
+    }
+    return ex_subst(g, n.comp.body, map, n.rank);
+}
+
+/* The same where the sum reads no element of the node twice: it may look into that without any work done again. */
+static Ex behind(Graph *g, const Sum *s, Ex e) {
+    const Expr *x = ir_expr(g, e);
+    if (!s->through || x->kind != EX_LOAD) return 0;
+    bool once = (double)ir_elements(ir_node(g, x->load.node)) >= points(0, s->rank + s->nred, s->extents);
+    return once ? computed(g, e) : 0;
+}
+
 /* e = varying * times / over; 0 stands for 1 */
 typedef struct {
     Ex varying, times, over;
 } Factors;
 
 static Ex product(Graph *g, Ex a, Ex b) { return a && b ? ex_op(g, EX_MUL, a, b, 0) : a ? a : b; }
+
+static Ex number(Graph *g, DType t, int n) { return dtype_is_float(t) ? ex_float(g, t, n) : ex_int(g, t, n); }
 
 static Factors factors(Graph *g, const Sum *s, Ex e) {
     const Expr x = *ir_expr(g, e);
@@ -215,8 +242,12 @@ static Factors factors(Graph *g, const Sum *s, Ex e) {
     }
     if (x.kind == EX_NEG) {
         Factors a = factors(g, s, x.arg[0]);
-        Ex one = dtype_is_float(x.dtype) ? ex_float(g, x.dtype, 1) : ex_int(g, x.dtype, 1);
-        a.times = ex_op(g, EX_NEG, a.times ? a.times : one, 0, 0);
+        a.times = ex_op(g, EX_NEG, a.times ? a.times : number(g, x.dtype, 1), 0, 0);
+        return a;
+    }
+    if (x.kind == EX_ADD && x.arg[0] == x.arg[1]) {
+        Factors a = factors(g, s, x.arg[0]);
+        a.times = product(g, a.times, number(g, x.dtype, 2));
         return a;
     }
     if (x.kind == EX_DIV && invariant(g, s, x.arg[1])) {
@@ -224,7 +255,31 @@ static Factors factors(Graph *g, const Sum *s, Ex e) {
         a.over = product(g, a.over, x.arg[1]);
         return a;
     }
+    Ex inside = behind(g, s, e);
+    if (inside) {
+        Factors a = factors(g, s, inside);
+        if ((a.times || a.over) && a.varying && ir_expr(g, a.varying)->kind == EX_LOAD) return a;
+    }
     return (Factors){.varying = e};
+}
+
+/* Whether `e` is the mean of x over all sums. */
+static bool is_mean(Graph *g, const Sum *s, Ex e, Ex x) {
+    for (Ex of = e; of; of = computed(g, e)) e = of;
+    const Expr m = *ir_expr(g, e);
+    if (m.kind != EX_MUL || ir_expr(g, m.arg[1])->kind != EX_CONST) return false;
+    if (fabs(ir_expr(g, m.arg[1])->f * points(s->rank, s->rank + s->nred, s->extents) - 1) > 1e-6) return false;
+    Place *here = ARENA_ARRAY(g->nnc->arena, Place, s->rank + 1);
+    for (int i = 0; i < s->rank; i++) here[i].aff = aff_var(g->affs, i);
+    return m.arg[0] == ex_load(g, ir_comp(g, RED_SUM, s->rank, s->nred, s->extents, x, (Span){0}), here);
+}
+
+/* sum over k of x[i,k] - mean over k of x[i,k] => 0 */
+static bool deviates(Graph *g, const Sum *s, Ex e) {
+    Ex inside = behind(g, s, e);
+    const Expr x = *ir_expr(g, inside ? inside : e);
+    return s->through && x.kind == EX_SUB && dtype_is_float(x.dtype) && !s->conds.len && invariant(g, s, x.arg[1]) &&
+           is_mean(g, s, x.arg[1], x.arg[0]);
 }
 
 /* sum over k of c[i] * x[i,k] / d[i] => c[i] * (sum over k of x[i,k]) / d[i]. Rounds differently, and is left alone in
@@ -233,6 +288,7 @@ static Ref take_out_factors(Graph *g, const Sum *s, Ex guarded, Span at) {
     DType t = ir_expr(g, s->value)->dtype;
     bool narrow_type = t == DT_F16 || t == DT_BF16;
     Factors f = narrow_type ? (Factors){.varying = s->value} : factors(g, s, s->value);
+    if (f.varying && deviates(g, s, f.varying)) return ir_comp(g, RED_NONE, s->rank, 0, s->extents, ex_zero(g, t), at);
     if (!f.varying || (!f.times && !f.over)) return ir_comp(g, RED_SUM, s->rank, s->nred, s->extents, guarded, at);
     Ex inner = ex_guard(g, (int)s->conds.len, s->conds.at, f.varying, ex_zero(g, t));
     Ref sum = ir_comp(g, RED_SUM, s->rank, s->nred, s->extents, inner, at);
@@ -243,8 +299,8 @@ static Ref take_out_factors(Graph *g, const Sum *s, Ex guarded, Span at) {
     return ir_comp(g, RED_NONE, s->rank, 0, s->extents, value, at);
 }
 
-Ref simplify_sum(Graph *g, int rank, int nred, const int64_t *extents, Ex body, Span at) {
-    Sum s = {.rank = rank, .nred = nred, .extents = extents};
+Ref simplify_sum(Graph *g, int rank, int nred, const int64_t *extents, Ex body, bool through, Span at) {
+    Sum s = {.rank = rank, .nred = nred, .extents = extents, .through = through};
     s.value = strip(g, body, &s);
     narrow(g, &s);
     separate(g, &s);

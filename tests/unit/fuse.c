@@ -145,6 +145,21 @@ Test(fuse, a_large_function_of_a_kept_tensor_is_not_stored) {
     nnc_free(nnc);
 }
 
+/* Nor is what takes an operation or two from such a tensor, though several read it: deviations from a mean. */
+Test(fuse, deviations_of_a_kept_tensor_are_not_stored) {
+    Nnc *nnc = nnc_new();
+    Built b = built(nnc, "%1 = input 0 f32[512, 512]\n%2 = f32[512, 512] of exp(%1[i0, i1])\n"
+                         "%3 = f32[512] sum k0:512 of %2[k0, i0]\n"
+                         "%4 = f32[512, 512] of sub(%2[i0, i1], %3[i1])\n"
+                         "%5 = f32[512] sum k0:512 of mul(%4[k0, i0], %4[k0, i0])\n"
+                         "%6 = f32[512, 512] of mul(%4[i0, i1], %5[i1])\n"
+                         "%7 = f32[512] sum k0:512 of mul(%4[k0, i0], %6[k0, i0])\n"
+                         "%8 = f32[512, 512] of add(%4[i0, i1], %7[i1])\n"
+                         "result 0 = %2\nresult 1 = %6\nresult 2 = %8\n");
+    cr_expect_lt(b.unit->arena_bytes, 512 * 512 * 4);
+    nnc_free(nnc);
+}
+
 /* What iterations read a part of each is made there; what each of them reads is made once before, as is what a product
  * reads. */
 Test(fuse, parts_are_made_in_iterations) {

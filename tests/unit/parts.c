@@ -195,10 +195,12 @@ Test(parts, several_rounds) {
           " minimize mean((other(net(x)) - x)^2) over other using SGD(0.1)\n report sum = mean(other(net(x)))");
     apart(MLP, "let w = exp(x[:, 0])\n minimize sum(w * net(x)[:, 0]^2) / sum(w * net(x)[:, 1]^2) using SGD(0.1)");
     apart(MLP, "let z = net(x)\n minimize mean((z - mean(z, axis = 0))^2) using SGD(0.1)");
+    apart("model net(x: [N, 6]) = x |> Dense(5) |> BatchNorm |> Dense(4)",
+          "minimize mean((net(x) - 1)^2) using SGD(0.1)");
 }
 
 Test(parts, samples_that_meet) {
-    mixed("model net(x: [N, 6]) = x |> Dense(5) |> BatchNorm |> Dense(4)",
+    mixed("model net(x: [N, 6]) = x |> Dense(5) |> BatchNorm |> Dense(4) |> BatchNorm",
           "minimize mean((net(x) - 1)^2) using SGD(0.1)", "x - ");
     mixed(MLP, "let s = net(x) @ transpose(net(x), [1, 0])\n minimize mean(s^2) using SGD(0.1)", "@");
     mixed(MLP, "minimize mean((net(x)[1..] - net(x)[0..-1])^2) using SGD(0.1)", "net(x)[");

@@ -130,6 +130,51 @@ Test(simplify, factors_leave_sums) {
     fix_free(&f);
 }
 
+Test(simplify, factors_leave_sums_through_nodes_that_they_alone_go_over) {
+    Fix f = fix_new();
+    Ref x = input(&f, -1, 1, DIMS(3, 4)), c = input(&f, 1, 2, DIMS(3));
+    Ex ci = LOAD(&f, c, var(&f, 0));
+    Ref scaled = map(&f, x, mul(&f, here(&f, x), ci)), over = map(&f, x, op2(&f, EX_DIV, here(&f, scaled), ci));
+    Ref twice = map(&f, x, add(&f, here(&f, over), here(&f, over)));
+    Ref sums[] = {COMP(&f, RED_SUM, 1, here(&f, twice), 3, 4), COMP(&f, RED_SUM, 1, here(&f, x), 3, 4)};
+    Graph *g = simplified(&f, 2, sums);
+    cr_expect_eq(reduced_points(g), 4, "one sum, of x");
+    cr_expect_eq(count_kind(g, N_COMP), 2);
+    Ref w = input(&f, -1, 1, DIMS(4, 5)), v = input(&f, 1, 2, DIMS(3, 4));
+    Ref often = map(&f, v, mul(&f, here(&f, v), ci)); /* each element goes into five sums: it is scaled before */
+    Ex product = mul(&f, LOAD(&f, often, var(&f, 0), var(&f, 2)), LOAD(&f, w, var(&f, 2), var(&f, 1)));
+    cr_expect_eq(comps(&f, COMP(&f, RED_SUM, 2, product, 3, 5, 4)), 2);
+    fix_free(&f);
+}
+
+static Ref mean_of_rows(Fix *f, Ref x, double by) {
+    Ref sum = COMP(f, RED_SUM, 1, here(f, x), 3, 4);
+    return map(f, sum, mul(f, here(f, sum), num(f, by)));
+}
+
+Test(simplify, deviations_from_the_mean_add_up_to_nothing) {
+    Fix f = fix_new();
+    Ref x = input(&f, -1, 1, DIMS(3, 4)), c = input(&f, 1, 2, DIMS(3));
+    Ref d = map(&f, x, op2(&f, EX_SUB, here(&f, x), LOAD(&f, mean_of_rows(&f, x, 0.25), var(&f, 0))));
+    Ref scaled = map(&f, x, mul(&f, here(&f, d), LOAD(&f, c, var(&f, 0))));
+    Ref sum = COMP(&f, RED_SUM, 1, here(&f, scaled), 3, 4);
+    cr_expect_eq(reduced_points(simplified(&f, 1, &sum)), 0);
+    Ref e = map(&f, x, op2(&f, EX_SUB, here(&f, x), LOAD(&f, mean_of_rows(&f, x, 0.5), var(&f, 0))));
+    Ref other = COMP(&f, RED_SUM, 1, here(&f, e), 3, 4);
+    cr_expect_eq(reduced_points(simplified(&f, 1, &other)), 8, "that is not the mean");
+    fix_free(&f);
+}
+
+Test(simplify, a_map_with_dims_of_1_is_the_one_without) {
+    Fix f = fix_new();
+    Ref x = input(&f, -1, 1, DIMS(5));
+    Ref flat = map(&f, x, mul(&f, here(&f, x), num(&f, 3)));
+    Ref kept = COMP(&f, RED_NONE, 2, mul(&f, LOAD(&f, x, var(&f, 1)), num(&f, 3)), 1, 5);
+    Ex both = mul(&f, here(&f, flat), LOAD(&f, kept, times(&f, 0, var(&f, 0)), var(&f, 0)));
+    cr_expect_eq(comps(&f, map(&f, x, both)), 2);
+    fix_free(&f);
+}
+
 Test(simplify, equalities_fix_the_index_of_a_sum) { /* sum over k of x[k] where 2*k = i + 1 */
     Fix f = fix_new();
     Ref x = input(&f, -1, 1, DIMS(5));
