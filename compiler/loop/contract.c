@@ -57,30 +57,28 @@ static void block_of_rows(Contract *c, bool full, void *self) {
 
 /* ---- the loops of a unit ---- */
 
-const Aff *contract_open_blocks(Contract *c, const Aff *first_block, const Aff **from) {
+const Aff *contract_open_blocks(Contract *c, const Aff **from) {
     AffTable *t = affs(c);
-    int64_t blocks = contract_blocks(c), each = c->mc / c->mr;
-    const Aff *limit = blocks % each ? aff_sub(t, aff_const(t, blocks), first_block) : NULL;
-    const Aff *i = nest_var(&c->nest, nest_for(&c->nest, FOR_SERIAL, each, limit, 0));
+    const Aff *i = nest_var(&c->nest, nest_for(&c->nest, FOR_SERIAL, c->mc / c->mr, c->unit_blocks, 0));
     *from = aff_scale(t, i, c->mr);
-    return nest_stand(&c->nest, aff_add(t, first_block, i), blocks);
+    return nest_stand(&c->nest, aff_add(t, c->first_block, i), contract_blocks(c));
 }
 
 /* The blocks of rows of the unit, for the current panel. */
-static void emit_rows(Contract *c, const Aff *first_block) {
+static void emit_rows(Contract *c) {
     Block b;
-    const Aff *block = contract_open_blocks(c, first_block, &b.from);
+    const Aff *block = contract_open_blocks(c, &b.from);
     contract_each_case(c, block, c->c.m / c->mr, c->c.m % c->mr != 0, block_of_rows, &b);
     if (c->at_once) contract_follow(c, b.from);
     nest_close(&c->nest);
 }
 
 /* The panels of the unit, for the current block of sums. */
-static void emit_panels(Contract *c, const Aff *first_block, const Aff *first_panel) {
-    if (c->pack_a == A_BLOCK) contract_pack_a(c, first_block);
-    if (c->pack_b == B_BLOCK) contract_pack_b(c, first_panel);
-    contract_open_panels(c, first_panel);
-    emit_rows(c, first_block);
+static void emit_panels(Contract *c) {
+    if (c->pack_a == A_BLOCK) contract_pack_a(c);
+    if (c->pack_b == B_BLOCK) contract_pack_b(c);
+    contract_open_panels(c);
+    emit_rows(c);
     nest_close(&c->nest);
 }
 
@@ -112,32 +110,39 @@ static int open_cuts(Contract *c) {
     return loops;
 }
 
-static void emit_unit(Contract *c, const Aff *first_block, const Aff *first_panel) {
+static void emit_unit(Contract *c) {
     if (c->kc < c->c.k && !c->at_once) clear_tile(c);
     int cuts = open_cuts(c);
-    emit_panels(c, first_block, first_panel);
+    emit_panels(c);
     contract_close(c, cuts);
-    if (!c->at_once) contract_follow_all(c, first_panel);
+    if (!c->at_once) contract_follow_all(c);
 }
 
 /* ---- the kernel ---- */
 
+/* The first of part number `i` of `whole`, which is cut into `parts`; how many it has, or NULL if all have as many. */
+static const Aff *part(AffTable *t, const Aff *i, int64_t whole, int64_t parts, const Aff **count) {
+    const Aff *first = aff_div(t, aff_scale(t, i, whole), parts), *next = aff_add(t, i, aff_const(t, 1));
+    *count = whole % parts ? aff_sub(t, aff_div(t, aff_scale(t, next, whole), parts), first) : NULL;
+    return first;
+}
+
 /* Opens the loop over units: outer indices, panels, rows. */
-static void open_units(Contract *c, const char *name, const Aff **first_block, const Aff **first_panel) {
+static void open_units(Contract *c, const char *name) {
     AffTable *t = affs(c);
     int n = c->c.nouter;
     int64_t *dims = ARENA_ARRAY(c->b->arena, int64_t, n + 2), units = 1;
     const Aff **index = ARENA_ARRAY(c->b->arena, const Aff *, n + 2);
     for (int i = 0; i < n; i++) dims[i] = contract_outer(c, i);
-    dims[n] = (contract_panels(c) + c->np - 1) / c->np;
-    dims[n + 1] = (c->c.m + c->mc - 1) / c->mc;
+    dims[n] = c->panel_units;
+    dims[n + 1] = c->row_units;
     for (int i = 0; i < n + 2; i++) units *= dims[i];
     c->nest = nest_begin(c->b, name, c->node->at, loop_tiles(units, contract_nanoseconds(c)));
     nest_unflatten(&c->nest, nest_units(&c->nest, units), dims, n + 2, index);
     for (int i = 0; i < n; i++) c->at[c->c.outer[i]] = c->outer_at[c->c.outer[i]] = index[i];
-    *first_panel = aff_scale(t, index[n], c->np);
-    *first_block = aff_scale(t, index[n + 1], c->mc / c->mr);
-    c->first_row = aff_scale(t, index[n + 1], c->mc);
+    c->first_panel = part(t, index[n], contract_panels(c), c->panel_units, &c->unit_panels);
+    c->first_block = part(t, index[n + 1], contract_blocks(c), c->row_units, &c->unit_blocks);
+    c->first_row = aff_scale(t, c->first_block, c->mr);
 }
 
 static int local(Contract *c, int64_t elems) {
@@ -164,12 +169,11 @@ void loop_contract(Builder *b, const Group *group) {
     contract_sizes(&c);
     if (c.pack_a == A_PANELS) contract_pack_all_a(&c);
     if (c.pack_b == B_PANELS) contract_pack_all_b(&c);
-    const Aff *first_block, *first_panel;
-    open_units(&c, name_of(&c), &first_block, &first_panel);
+    open_units(&c, name_of(&c));
     c.tile = local(&c, c.np * c.mc * c.nr);
     if (c.pack_b == B_BLOCK) c.b_pack = local(&c, c.np * c.kc * c.nr);
     if (c.pack_a == A_BLOCK) c.a_pack = local(&c, c.mc * c.kc * c.copies);
-    emit_unit(&c, first_block, first_panel);
+    emit_unit(&c);
     while (c.nest.heads.len) nest_close(&c.nest);
     Kernel *k = c.nest.k;
     k->flops = (int64_t)(c.c.share * (double)loop_flops(b->g, c.r));

@@ -29,12 +29,13 @@ typedef struct {
     Contraction c;
 
     /* sizes: contract_sizes.c */
-    int width;      /* lanes of a vector */
-    int vectors;    /* of a panel */
-    int64_t nr, mr; /* the register tile: mr rows, nr = vectors * width lanes */
-    int64_t mc;     /* rows of a unit, a multiple of mr */
-    int64_t np;     /* panels of a unit */
-    int64_t kc;     /* sums of a block; k where it is not cut */
+    int width;                      /* lanes of a vector */
+    int vectors;                    /* of a panel */
+    int64_t nr, mr;                 /* the register tile: mr rows, nr = vectors * width lanes */
+    int64_t row_units, panel_units; /* that rows and panels are cut into, with nearly as many each */
+    int64_t mc;                     /* most rows of a unit, a multiple of mr */
+    int64_t np;                     /* most panels of a unit */
+    int64_t kc;                     /* sums of a block; k where it is not cut */
     int level; /* blocks are cut along ks[level]: one of each index before it, k_cut of it, all of those after it */
     int64_t k_cut;
     PackA pack_a;
@@ -57,9 +58,10 @@ typedef struct {
     const Aff *panel;        /* number of the panel */
     const Aff *panel_inside; /* ... within the unit */
     const Aff *first_lane;
-    const Aff *first_row;     /* of the unit */
-    int tile, a_pack, b_pack; /* buffers */
-    bool whole;               /* all sums, whatever the phase */
+    const Aff *first_block, *first_row, *first_panel; /* of the unit */
+    const Aff *unit_blocks, *unit_panels;             /* how many it has; NULL: as many as each */
+    int tile, a_pack, b_pack;                         /* buffers */
+    bool whole;                                       /* all sums, whatever the phase */
     const int64_t *a_outer,
         *b_outer; /* panels: the extents of the outer indices that the operand uses, 1 for the others */
 } Contract;
@@ -71,9 +73,9 @@ typedef struct {
 typedef void ContractCase(Contract *c, bool full, void *self);
 void contract_each_case(Contract *c, const Aff *i, int64_t whole, bool rest, ContractCase *emit, void *self);
 
-/** Opens the loop over the blocks of mr rows of the unit, the first of which is number `first_block` of all; the number
- * of the block, and its first row within the unit. */
-const Aff *contract_open_blocks(Contract *c, const Aff *first_block, const Aff **from);
+/** Opens the loop over the blocks of mr rows of the unit; the number of the block, and its first row within the unit.
+ */
+const Aff *contract_open_blocks(Contract *c, const Aff **from);
 
 /* contract_sizes.c */
 void contract_sizes(Contract *c);
@@ -97,11 +99,11 @@ int contract_open_sums(Contract *c);
 void contract_close(Contract *c, int loops);
 
 /** Opens the loop over the panels of the unit. */
-void contract_open_panels(Contract *c, const Aff *first_panel);
+void contract_open_panels(Contract *c);
 
 /** Fills a_pack with the unit's rows, b_pack with its panels, for the current block of sums. */
-void contract_pack_a(Contract *c, const Aff *first_block);
-void contract_pack_b(Contract *c, const Aff *first_panel);
+void contract_pack_a(Contract *c);
+void contract_pack_b(Contract *c);
 
 /** Kernels before this one that pack all rows of a, or all panels of b, outside of the scans that these do not depend
  * on. */
@@ -127,7 +129,7 @@ void contract_block(Contract *c, int64_t rows, const Aff *from, bool partial);
 int contract_open_where(Contract *c, int64_t rows, const Aff *from);
 
 /** What follows on all rows and panels of the unit. */
-void contract_follow_all(Contract *c, const Aff *first_panel);
+void contract_follow_all(Contract *c);
 
 /** What follows on a block of rows, from row `from` of the unit on, and the current panel, if these are its last sums.
  */

@@ -250,25 +250,27 @@ static void follow_row(Contract *c, const Aff *r) {
     nest_close(&c->nest);
 }
 
-/* Opens the loop over `count` rows of the unit from row `from` on; the row. */
-static const Aff *open_followed(Contract *c, int64_t count, const Aff *from) {
+/* Opens the loop over the block of rows from row `from` of the unit on; the row. */
+static const Aff *open_followed(Contract *c, const Aff *from) {
     AffTable *t = affs(c);
     const Aff *left = aff_sub(t, aff_const(t, c->c.m), aff_add(t, c->first_row, from));
-    const Aff *r = nest_var(&c->nest, nest_for(&c->nest, FOR_SERIAL, count, c->c.m % count ? left : NULL, 0));
+    const Aff *r = nest_var(&c->nest, nest_for(&c->nest, FOR_SERIAL, c->mr, c->c.m % c->mr ? left : NULL, 0));
     r = aff_add(t, from, r);
     contract_set_row(c, aff_add(t, c->first_row, r));
     return r;
 }
 
-void contract_follow_all(Contract *c, const Aff *first_panel) {
-    const Aff *r = open_followed(c, c->mc, aff_const(affs(c), 0));
-    contract_open_panels(c, first_panel);
+void contract_follow_all(Contract *c) {
+    const Aff *from;
+    contract_open_blocks(c, &from);
+    const Aff *r = open_followed(c, from);
+    contract_open_panels(c);
     follow_row(c, r);
-    contract_close(c, 2);
+    contract_close(c, 3);
 }
 
 void contract_follow(Contract *c, const Aff *from) {
     nest_if(&c->nest, 1, &(Cond){c->first_sum, c->c.k - c->kc, INT64_MAX});
-    follow_row(c, open_followed(c, c->mr, from));
+    follow_row(c, open_followed(c, from));
     contract_close(c, 2);
 }

@@ -165,10 +165,10 @@ static void pack_rows(Contract *c, bool full, void *self) {
     nest_close(&c->nest);
 }
 
-void contract_pack_a(Contract *c, const Aff *first_block) {
+void contract_pack_a(Contract *c) {
     Block b;
     int loops = c->a_by_k ? open_sums(c, true, false, false) : 0;
-    const Aff *block = contract_open_blocks(c, first_block, &b.from);
+    const Aff *block = contract_open_blocks(c, &b.from);
     contract_each_case(c, block, c->c.m / c->mr, c->c.m % c->mr != 0, c->a_by_k ? pack_rows : pack_sums, &b);
     contract_close(c, loops + 1);
 }
@@ -245,20 +245,18 @@ static void pack_panel(Contract *c, ContractCase *how) {
 }
 
 /* Sum by sum: what is read for all panels is near each other. */
-void contract_pack_b(Contract *c, const Aff *first_panel) {
+void contract_pack_b(Contract *c) {
     bool by_sums = b_by_sums(c);
     int loops = by_sums ? 0 : open_sums(c, false, true, false);
-    contract_open_panels(c, first_panel);
+    contract_open_panels(c);
     pack_panel(c, by_sums ? pack_lane_by_lane : pack_lanes);
     contract_close(c, loops + 1);
 }
 
-void contract_open_panels(Contract *c, const Aff *first_panel) {
-    AffTable *t = affs(c);
-    int64_t panels = contract_panels(c);
-    const Aff *limit = panels % c->np ? aff_sub(t, aff_const(t, panels), first_panel) : NULL;
-    c->panel_inside = nest_var(&c->nest, nest_for(&c->nest, FOR_SERIAL, c->np, limit, 0));
-    set_panel(c, nest_stand(&c->nest, aff_add(t, first_panel, c->panel_inside), panels));
+void contract_open_panels(Contract *c) {
+    c->panel_inside = nest_var(&c->nest, nest_for(&c->nest, FOR_SERIAL, c->np, c->unit_panels, 0));
+    const Aff *panel = aff_add(affs(c), c->first_panel, c->panel_inside);
+    set_panel(c, nest_stand(&c->nest, panel, contract_panels(c)));
 }
 
 /* ---- all of an operand, in a kernel of its own ---- */
@@ -306,15 +304,15 @@ static void close_shares(Contract *c) {
 }
 
 void contract_pack_all_a(Contract *c) {
-    const Aff *zero = aff_const(affs(c), 0);
     int64_t elems = contract_blocks(c) * c->mr * c->c.k * c->copies;
     c->a_outer = outer_extents(c, c->c.a_uses, &elems);
     c->a_pack = loop_buffer(c->b, BUF_MEMORY, c->node->dtype, elems, NULL);
     Contract p = *c;
     const Aff *share = open_shares(&p, c->c.a, c->a_outer, c->a_by_k, contract_blocks(c), elems);
     p.mc = c->a_by_k ? contract_blocks(c) * c->mr : c->mr;
-    p.first_row = c->a_by_k ? zero : aff_scale(affs(c), share, c->mr);
-    contract_pack_a(&p, c->a_by_k ? zero : share);
+    p.first_block = c->a_by_k ? aff_const(affs(c), 0) : share;
+    p.first_row = aff_scale(affs(c), p.first_block, c->mr);
+    contract_pack_a(&p);
     close_shares(&p);
 }
 
@@ -326,9 +324,10 @@ void contract_pack_all_b(Contract *c) {
     const Aff *share = open_shares(&p, c->c.b, c->b_outer, c->c.unit, contract_panels(c), elems);
     bool by_sums = b_by_sums(c);
     p.np = contract_panels(c);
+    p.first_panel = aff_const(affs(c), 0);
     if (!c->c.unit) set_panel(&p, share);
     if (!by_sums) open_sums(&p, false, true, false);
-    if (c->c.unit) contract_open_panels(&p, aff_const(affs(c), 0));
+    if (c->c.unit) contract_open_panels(&p);
     pack_panel(&p, by_sums ? pack_lane_by_lane : pack_lanes);
     close_shares(&p);
 }

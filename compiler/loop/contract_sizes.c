@@ -11,7 +11,8 @@ enum {
     SHARED = 2,     /* units that the same rows are packed for from which on one kernel packs them for all */
     ABREAST = 8,    /* sums that a large b is read for at a time, which few rows need: rows of it, each in order */
     COPIED = 8,     /* vectors of lanes from which on it pays to pack a number of a once for each lane */
-    UNITS = 16      /* that a large contraction is cut into, for any number of threads */
+    UNITS = 16,     /* that a large contraction is cut into, for any number of threads */
+    EVENLY = 4 * UNITS /* units from which on any number of threads shares them evenly */
 };
 
 /* Most rows of a tile `vectors` wide whose accumulators stay in registers, beside a row of b, an element of a, and the
@@ -195,6 +196,15 @@ static void choose_cut(Contract *c) {
     c->at_once = c->kc < c->c.k && c->group->nmembers == 1;
 }
 
+/* About `parts` parts of `whole` that threads share evenly, where the units are `others` times as many: a power of two,
+ * or a multiple of UNITS. */
+static int64_t shared_evenly(int64_t parts, int64_t whole, int64_t others) {
+    int64_t unit = UNITS;
+    if (parts * others >= EVENLY) return parts;
+    while (4 * parts < 3 * unit) unit /= 2;
+    return MIN((parts + unit / 2) / unit * unit, whole);
+}
+
 /* Rows and panels of a unit: a block of a in a quarter of the second cache and the tile in another, then fewer until
  * there are nearly enough units. If all rows fit into one unit and the panels not, units are panels, and each of b is
  * packed where it is used. Else units are rows with as many panels as they can have: what follows on the tile then goes
@@ -217,16 +227,21 @@ static void choose_unit(Contract *c) {
         mb = MIN(blocks, MAX(half / (c->mr * row), 1));
         few = true;
     }
+    int64_t least = !few ? MANY / 2 : c->pack_a ? 1 : REUSE; /* blocks of rows, rather than other panels */
     while (outer * ceil_div(blocks, mb) * ceil_div(panels, np) < wanted * 3 / 4) {
-        bool rows = mb > 1 && (np == 1 || (!c->columns && mb > (few ? REUSE : MANY / 2)));
+        bool rows = mb > 1 && (np == 1 || (!c->columns && mb > least));
         if (!rows && np == 1) break;
         if (rows)
             mb = ceil_div(mb, 2);
         else
             np = ceil_div(np, 2);
     }
-    c->mc = even(blocks, mb) * c->mr;
-    c->np = even(panels, np);
+    c->row_units = ceil_div(blocks, mb);
+    c->panel_units = ceil_div(panels, np);
+    c->row_units = shared_evenly(c->row_units, blocks, outer * c->panel_units);
+    c->panel_units = shared_evenly(c->panel_units, panels, outer * c->row_units);
+    c->mc = ceil_div(blocks, c->row_units) * c->mr;
+    c->np = ceil_div(panels, c->panel_units);
     c->b_stride = c->c.k * c->nr + CONTRACT_LINE / size_of(c);
 }
 
@@ -234,7 +249,7 @@ static void choose_unit(Contract *c) {
 static int scan_of_b(const Contract *c) { return loop_scan_of(c->b, c->c.b); }
 
 static void choose_pack_b(Contract *c) {
-    int64_t units = ceil_div(c->c.m, c->mc);
+    int64_t units = c->row_units;
     bool large = c->c.k * c->c.n * size_of(c) > c->b->m->l1 / 2, masked = c->c.n % c->nr != 0;
     bool few = c->np * c->kc * c->nr * size_of(c) <= c->b->m->l2 / 4;
     bool pays = c->mc >= REUSE * c->mr && (large || masked);
@@ -250,7 +265,7 @@ static void choose_pack_b(Contract *c) {
  * overlap. */
 static void share_rows(Contract *c) {
     int64_t packed = c->c.m * c->c.k;
-    if (c->pack_a != A_BLOCK || !is_load(c, c->c.a) || ceil_div(contract_panels(c), c->np) < SHARED) return;
+    if (c->pack_a != A_BLOCK || !is_load(c, c->c.a) || c->panel_units < SHARED) return;
     if (c->copies > 1 && c->np >= MANY) return; /* a unit's own copies are near, and pay */
     for (int i = 0; i < c->c.nouter; i++)
         if (c->c.a_uses[c->c.outer[i]]) packed *= contract_outer(c, i);
