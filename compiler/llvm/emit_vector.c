@@ -334,13 +334,21 @@ static void short_part(Emit *e, const LoopStmt *s, V end) {
     l_at(l, after);
 }
 
+static bool interleaves(const Emit *e, const LoopBody *body) {
+    for (size_t i = 0; i < body->len; i++)
+        if (emit_interleaves(e, body->at[i])) return true;
+    return false;
+}
+
 static void limited_count(Emit *e, const LoopStmt *s, V end) {
     const L *l = &e->l;
     if (in_whole_vectors(s) && !uses_registers(e, &s->loop.body, s->loop.var)) {
         emit_counted(e, s, l_i64(l, 0), end, e->vector->width, whole_vector);
         return;
     }
-    if (is_short(e, s, s->loop.count)) { /* the whole loop where the limit does not matter, else a part of it */
+    int64_t rest;
+    bool shuffles = interleaves(e, &s->loop.body) && one_rest(s, &rest); /* with a mask each element is stored alone */
+    if (shuffles || is_short(e, s, s->loop.count)) { /* the whole loop where the limit does not matter, or a part */
         LLVMBasicBlockRef all = l_block(l, "all"), part = l_block(l, "part"), after = l_block(l, "vector.end");
         LLVMBuildCondBr(l->b, LLVMBuildICmp(l->b, LLVMIntSLT, end, l_i64(l, s->loop.count), ""), part, all);
         l_at(l, all);

@@ -9,7 +9,7 @@
 
 #include "compiler/pass/contraction.h"
 
-static const double REUSE = 2;   /* how often an element must be read at least ... */
+static const double REUSE = 1.5; /* how often an element must be read at least ... */
 static const double LARGEST = 4; /* ... and how many times larger than the tensor it comes from the padded one may be */
 
 /* An operand guard(conds ? x[at] : 0) as a tensor of its own: dims[d] = the range of at[d], which begins at lo[d]. A

@@ -126,6 +126,22 @@ Test(emit, interleaved_stores) {
             }
 }
 
+/* The same in three tiles of 45 iterations over 104 or 77: what the last ones have over is known. */
+Test(emit, interleaved_stores_in_tiles) {
+    const int rows[] = {3, 6, 17}, totals[] = {104, 77};
+    for (size_t i = 0; i < COUNT(rows) * COUNT(totals); i++)
+        for (int width = 4; width <= 16; width *= 2) {
+            NEST;
+            int count = 45, n_rows = rows[i / 2], total = totals[i % 2];
+            int x = array(n, DT_F32, n_rows * total), y = array(n, DT_F32, n_rows * total);
+            n->kernel.tiles = 3;
+            loop(n, FOR_VECTOR, 1, count, width, V(total, -count, 0));
+            loop(n, FOR_UNROLL, 2, n_rows, 0, NULL);
+            store(n, y, AT(0, count * n_rows, 0, n_rows, 1, 1, 2), fetch(n, x, AT(0, count, 0, 1, 1, total, 2)));
+            agree(n, 0);
+        }
+}
+
 /* Quotients and remainders of the lane: within one multiple or across several. */
 Test(emit, quotients_and_remainders) {
     for (int by = 2; by <= 48; by = by * 2 - (by % 3 == 0))
