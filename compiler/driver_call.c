@@ -83,7 +83,8 @@ bool driver_call(Driver *d, const char *function, const CallArg *args, int nargs
                  int nsettings, void (*set)(Driver *d, void *self), void *self, CallResult *result) {
     *result = (CallResult){0};
     Call c = {.export = driver_find_export(d, function)};
-    bool ok = c.export && take_arguments(d, &c, args, nargs);
+    bool ok = c.export && program_export_takes(d->program, c.export, settings, nsettings) &&
+              take_arguments(d, &c, args, nargs);
     if (ok) {
         Unit *u = program_export_unit(d->program, c.export, c.types, c.ninputs, settings, nsettings, d->options.batch);
         Code *code = driver_add_unit(d, u), *init = code ? driver_add_init(d) : NULL;

@@ -137,8 +137,9 @@ bool driver_load_weights(Driver *d, const char *path, const char *model) {
 }
 
 bool driver_take_weights(Driver *d, const char *path) {
+    if (!driver_load_weights(d, path, NULL)) return false;
     if (!d->options.quiet) fprintf(stderr, "weights from %s\n", path);
-    return driver_load_weights(d, path, NULL);
+    return true;
 }
 
 bool driver_find_weights(Driver *d, Code *init, bool needed) {

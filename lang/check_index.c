@@ -188,20 +188,24 @@ static Value ranged_index(Checker *c, Scope *s, Ast *binder, bool from_zero) {
     return affine_value(c, parts[0], &term, 1, NULL);
 }
 
-/* Binds an index, or a pack of them, in a scope of its own. */
+/* Binds an index, or a pack of them, in the scope of all of them. */
 static Value bind_index(Checker *c, Scope *s, Scope *outer, Ast *item, bool from_zero) {
-    if (item->kind == AST_BINDER) {
-        Value v = ranged_index(c, outer, item, from_zero);
-        scope_define(c, s, item->binder.var.name, v, item->at);
-        return v;
-    }
     Value v = value_poison();
-    Name name = item->kind == AST_NAME || item->kind == AST_REST ? item->name : NULL;
+    Name name = item->kind == AST_BINDER                           ? item->binder.var.name
+                : item->kind == AST_NAME || item->kind == AST_REST ? item->name
+                                                                   : NULL;
     if (!name) {
         err(c, item->at, bad_binder);
         return v;
     }
-    if (item->kind == AST_NAME) {
+    for (size_t i = 0; i < s->names.len; i++) {
+        if (s->names.at[i].name != name) continue;
+        err(c, item->at, index_twice, name);
+        return v;
+    }
+    if (item->kind == AST_BINDER) {
+        v = ranged_index(c, outer, item, from_zero);
+    } else if (item->kind == AST_NAME) {
         struct AffineTerm term = {index_new(c, name, item->at), dim_number(c->dims, 1)};
         v = affine_value(c, dim_number(c->dims, 0), &term, 1, NULL);
     } else {

@@ -141,6 +141,16 @@ static void walk_params(Walk *w, const AstParams *params) {
     }
 }
 
+/* An optimizer's first input is given its new value. */
+static void warn_unassigned(Walk *w, const Ast *fn) {
+    Checker *c = w->c;
+    if (!fn->fn.params.len) return;
+    AstName p = fn->fn.params.at[0].name;
+    const Bound *b = map_get(&w->innermost, p.name);
+    if (!b->assigned)
+        diag_help(c->nnc, err(c, p.at, optimizer_idle, fn->fn.name.name, p.name), "its new value: %s = …", p.name);
+}
+
 static void walk_function(Walk *w, Ast *fn) {
     size_t len = w->names.len;
     bool lambda = fn->kind == AST_LAMBDA;
@@ -148,8 +158,11 @@ static void walk_function(Walk *w, Ast *fn) {
     walk_params(w, lambda ? &fn->lambda.params : &fn->fn.params);
     if (!lambda) bind_sizes(w, fn->fn.result);
     if (!lambda && fn->fn.result) walk(fn->fn.result, w);
+    bool around = w->optimizer;
     w->optimizer = !lambda && fn->fn.kind == FN_OPTIMIZER;
     walk_scoped(w, lambda ? fn->lambda.body : fn->fn.body);
+    if (w->optimizer) warn_unassigned(w, fn);
+    w->optimizer = around;
     leave(w, len);
 }
 

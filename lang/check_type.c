@@ -89,6 +89,16 @@ void type_bind_poison(Checker *c, Scope *s, const Ast *type) {
     }
 }
 
+/* A value as a size; NULL where it is not known, or none, which is a diagnostic. */
+static Dim size_at(Checker *c, Value v, Span at) {
+    int64_t number;
+    if (v.kind == V_POISON) return NULL;
+    Dim size = value_size(c, v);
+    if (size && (!dim_is_const(size, &number) || number >= 0)) return size;
+    err(c, at, bad_size, value_text(c, v));
+    return NULL;
+}
+
 /* The sizes of a declared type where all of them have a value: 1; 0 where one is unknown, -1 after a diagnostic. With
  * `ask`, names without a value are no error. */
 static int eval_dims(Checker *c, Scope *s, const Ast *type, bool ask, int *rank, const Dim **out) {
@@ -101,14 +111,8 @@ static int eval_dims(Checker *c, Scope *s, const Ast *type, bool ask, int *rank,
         int n = v.kind == V_LIST ? v.list.len : 1;
         for (int k = 0; k < n; k++) {
             Value item = v.kind == V_LIST ? v.list.at[k] : v;
-            Dim size = value_size(c, item);
-            int64_t number;
-            if (item.kind == V_POISON)
-                known = MIN(known, 0);
-            else if (!size || (dim_is_const(size, &number) && number < 0)) {
-                err(c, d->at, bad_size, value_text(c, item));
-                known = -1;
-            }
+            Dim size = size_at(c, item, d->at);
+            if (!size) known = MIN(known, item.kind == V_POISON ? 0 : -1);
             arena_push(c, &dims, size);
         }
     }
@@ -163,12 +167,8 @@ static bool size_agrees(Checker *c, Scope *s, Ast *dim, Dim have, Span at, Dim *
         return true;
     }
     Value v = eval_expr(c, s, dim);
-    if (v.kind == V_POISON) return true;
-    Dim size = value_size(c, v);
-    if (!size) {
-        err(c, dim->at, bad_size, value_text(c, v));
-        return true;
-    }
+    Dim size = size_at(c, v, dim->at);
+    if (!size) return true;
     *want = size;
     return !dim_differs(c->dims, size, have);
 }
@@ -292,8 +292,7 @@ bool type_fresh(Checker *c, Scope *s, Ast *type, int pack, Type *t) {
             scope_define(c, s, d->name, value_dim(dim_fresh(c->dims, d->name)), d->at);
         Value v = is_wildcard(d) ? value_dim(dim_fresh(c->dims, d->name)) : eval_expr(c, s, d);
         for (int k = 0; k < (v.kind == V_LIST ? v.list.len : 1); k++) {
-            Dim size = value_size(c, v.kind == V_LIST ? v.list.at[k] : v);
-            if (!size && v.kind != V_POISON) err(c, d->at, bad_size, value_text(c, v));
+            Dim size = size_at(c, v.kind == V_LIST ? v.list.at[k] : v, d->at);
             if (!size) return false;
             arena_push(c, &dims, size);
         }

@@ -173,27 +173,30 @@ static void export_body(Checker *c, const Export *e, const ExportArgs *x) {
     frame_pop(c);
 }
 
-static void check_given(Checker *c, const Export *e, const ExportArgs *x) {
+bool program_export_takes(Program *p, const Export *e, const Setting *args, int nargs) {
+    Checker *c = p->checker;
     const AstParams *params = &e->ast->fn.params;
-    for (int i = 0; i < x->nargs; i++) {
+    bool all = true;
+    for (int i = 0; i < nargs; i++) {
         bool found = false;
         const char **names = ARENA_ARRAY(check_arena(c), const char *, params->len + 1);
         for (int k = 0; k < params->len; k++) {
             names[k] = params->at[k].name.name;
-            found = found || strcmp(names[k], x->args[i].name) == 0;
+            found = found || strcmp(names[k], args[i].name) == 0;
         }
+        all = all && found;
         if (found) continue;
-        Diag *d = err(c, e->ast->fn.name.at, unknown_argument, e->name, x->args[i].name);
-        const char *near = diag_nearest(x->args[i].name, names, (size_t)params->len);
+        Diag *d = err(c, e->ast->fn.name.at, unknown_argument, e->name, args[i].name);
+        const char *near = diag_nearest(args[i].name, names, (size_t)params->len);
         if (near) diag_help(c->nnc, d, "did you mean '%s'?", near);
     }
+    return all;
 }
 
 static Unit *export_unit(Checker *c, const Export *e, const ExportArgs *x, bool symbolic) {
     UnitState u;
     unit_begin(c, &u, UNIT_EXPORT, e->name, symbolic);
     u.unit->doc = e->doc;
-    check_given(c, e, x);
     export_body(c, e, x);
     return unit_end(c, &u);
 }

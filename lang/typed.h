@@ -345,6 +345,9 @@ Unit *program_loop_unit(Program *p, TrainBlock *t, int loop, int64_t n);
 Unit *program_export_unit(Program *p, const Export *e, const Type *types, int ntypes, const Setting *args, int nargs,
                           int64_t n);
 
+/** Whether the function has parameters of these names; false after diagnostics. */
+bool program_export_takes(Program *p, const Export *e, const Setting *args, int nargs);
+
 /** The names and declared types of an export's tensor inputs (symbolic), in order; returns their number. */
 int program_export_inputs(Program *p, const Export *e, UnitInput **inputs);
 

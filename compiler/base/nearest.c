@@ -27,17 +27,24 @@ static size_t distance(const char *a, size_t n, const char *b, size_t m, size_t 
     return last[m];
 }
 
+static size_t same_beginning(const char *a, const char *b) {
+    size_t n = 0;
+    while (a[n] && a[n] == b[n]) n++;
+    return n;
+}
+
 const char *diag_nearest(const char *name, const char *const *candidates, size_t n) {
     const char *nearest = NULL;
-    size_t len = strlen(name), best = len / 3 + (len > 1) + 1; /* a third of it and one may be wrong */
+    size_t len = strlen(name), best = len / 3 + (len > 1), same = 0; /* a third of it and one may be wrong */
     for (size_t i = 0; i < n && len <= LONGEST; i++) {
-        size_t m = strlen(candidates[i]);
-        if ((m > len ? m - len : len - m) >= best) continue;
+        size_t m = strlen(candidates[i]), common = same_beginning(name, candidates[i]);
+        if ((m > len ? m - len : len - m) > best) continue;
         size_t *rows = xcalloc(3 * (m + 1), sizeof *rows);
         size_t d = distance(name, len, candidates[i], m, rows);
         free(rows);
-        if (d >= best || d >= MAX(len, m)) continue;
+        if (d > best || d >= MAX(len, m) || (nearest && d == best && common <= same)) continue;
         best = d;
+        same = common;
         nearest = candidates[i];
     }
     return nearest;

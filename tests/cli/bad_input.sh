@@ -56,7 +56,7 @@ nn shape.nn 'model m(x: [N, 784]) -> [N, 10] {\n    let h = Dense(500)(x)\n    p
 expect_error 1 "500 and 400 differ" "$NNC" check shape.nn
 expect_error 1 "shape.nn:4" "$NNC" check shape.nn
 nn huge.nn 'model m(x: [N, 4]) = Dense(30000000000000)(x)\nexport fn f(x: [N, 4]) = m(x)\n'
-expect_error 1 "not enough memory: parameters and states need 600000000000000 bytes" "$NNC" compile huge.nn --init
+expect_error 1 "not enough memory: parameters and states need 545.7 TiB" "$NNC" compile huge.nn --init
 {
     echo 'export fn f() { let x = ones([2]); let e = sum(sin(x)^3)'
     for order in 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do echo 'e = sum(grad(e, x)^2)'; done
@@ -92,6 +92,9 @@ for layer in 'Conv2d(3, 3' 'MaxPool2d(3' 'ConvTranspose2d(3, 3'; do
 done
 nn factor.nn 'export fn f(x: [1, 8, 8, 3]) = Upsample(factor = bilinear)(x)\n'
 expect_error 1 "'factor' of 'scale_factor' must be a number, not the string \"bilinear\"" "$NNC" check factor.nn
+nn call.nn 'export fn f(x: [4], scale = 2) = x * scale\n'
+expect_error 1 "'f' has no argument 'scael'" "$NNC" run call.nn f --arg scael=3
+grep -q "did you mean 'scale'" err.txt || fail "no suggestion: $(cat err.txt)"
 nn warns.nn 'export fn f() {\n    let unused = 1\n    return 2\n}\n'
 "$NNC" check warns.nn 2>err.txt || fail "a warning is no error"
 grep -q "warning: 'unused' is never used" err.txt || fail "no warning: $(head -n 3 err.txt)"

@@ -222,7 +222,7 @@ Test(program, export_arguments) {
     cr_expect_str_eq(type_of_result(nnc, u), "[5]");
     cr_expect_eq(u->inputs.len, 2);
     Setting wrong[] = {{"kk", "3"}};
-    cr_expect_not(program_export_unit(p, &p->exports.at[0], types, 2, wrong, 1, 0));
+    cr_expect_not(program_export_takes(p, &p->exports.at[0], wrong, 1));
     cr_expect(reported(nnc, "unknown_argument"));
     cr_expect_not(program_export_unit(p, &p->exports.at[0], NULL, 0, NULL, 0, 0), "sizes must be known");
     cr_expect(reported(nnc, "size_unknown"));

@@ -236,6 +236,7 @@ Test(diag, nearest_name) {
     cr_expect_str_eq(diag_nearest("acuracy", names, COUNT(names)), "accuracy");
     cr_expect_str_eq(diag_nearest("sotfmax", names, COUNT(names)), "softmax");
     cr_expect_str_eq(diag_nearest("dense", names, COUNT(names)), "Dense");
+    cr_expect_str_eq(diag_nearest("rellu", (const char *[]){"reglu", "relu", "gelu"}, 3), "relu", "it begins alike");
     cr_expect_null(diag_nearest("banana", names, COUNT(names)));
     cr_expect_null(diag_nearest("y", names, COUNT(names)), "one letter is not like another");
     cr_expect_null(diag_nearest("", names, COUNT(names)));
