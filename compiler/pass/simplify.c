@@ -4,9 +4,10 @@
  * after     no dead node; no load of a node that only copies, permutes, slices, pads, repeats or counts, nor (but with
  *           N_GRAD: gradients of reshapes are best found one at a time) reshapes; sums without the points that their
  *           conditions leave out nor factors that don't vary, nor of deviations from their mean; no STOP unless there
- * is an N_GRAD requires  nothing keeps     values but for the rounding of sums, and the zeros of guards (they beat
- * NaN); nodes that gradients are for breaks    the one-to-one map of nodes to the user's expressions (spans and names
- * stay where nodes do) */
+ *           is an N_GRAD; then no dims of 1 but in what is moved or taken whole
+ * requires  nothing
+ * keeps     values but for the rounding of sums, and the zeros of guards (they beat NaN); nodes that gradients are for
+ * breaks    the one-to-one map of nodes to the user's expressions (spans and names stay where nodes do) */
 #include "compiler/pass/passes.h"
 #include "compiler/pass/simplify.h"
 
@@ -18,6 +19,7 @@ typedef struct {
     Ref *refs;
     Ex *memo;       /* per expression of `from`: the rewritten one */
     bool *barrier;  /* per node of `from`: a gradient is asked for it */
+    bool *whole;    /* per node of `from`: an output, or what a loop or a sort takes */
     bool gradients; /* some are asked for */
     Loops *loops;
 } Simplify;
@@ -72,7 +74,8 @@ static Ref emit(Simplify *s, const Node *n, int rank, const int64_t *extents, Ex
     return ir_comp(s->g, n->comp.combine, rank, n->comp.nred, extents, body, n->at);
 }
 
-/* What is computed with dims of 1 is the same without them, in another shape: so both are computed once. */
+/* What has dims of 1 is the same without them, in another shape: so both are computed once, and what goes on without
+ * them has the same rows. */
 static Ref emit_narrow(Simplify *s, const Node *n, Ex body) {
     Arena *a = s->g->nnc->arena;
     int rank = 0, nvars = n->rank + n->comp.nred;
@@ -92,17 +95,23 @@ static Ref emit_narrow(Simplify *s, const Node *n, Ex body) {
         extents[rank + v - n->rank] = n->comp.extents[v];
     }
     Ref narrow = emit(s, n, rank, extents, ex_subst(s->g, body, map, nvars));
+    ir_name(s->g, narrow, n->name);
     return ir_comp(s->g, RED_NONE, n->rank, 0, n->comp.extents, ex_load(s->g, narrow, at), n->at);
+}
+
+/* Whether nothing is computed: elements are copied, padded, counted. */
+static bool moves(const Graph *g, Ex e) {
+    const Expr *x = ir_expr(g, e);
+    if (x->kind == EX_GUARD) return moves(g, x->arg[0]) && moves(g, x->arg[1]);
+    return x->kind == EX_LOAD || x->kind == EX_CONST || x->kind == EX_INDEX;
 }
 
 static Ref rewrite_node(Simplify *s, Ref r) {
     const Node *n = ir_node(s->from, r);
     if (n->kind == N_COMP) {
         Ex body = rewrite(s, n->comp.body);
-        ExKind kind = ir_expr(s->g, body)->kind;
-        bool moves = kind == EX_LOAD || kind == EX_GUARD || kind == EX_CONST || kind == EX_INDEX;
-        bool computes = n->comp.combine != RED_NONE || !moves;
-        return computes && !s->gradients ? emit_narrow(s, n, body) : emit(s, n, n->rank, n->comp.extents, body);
+        bool stays = n->comp.combine == RED_NONE && (s->whole[r] || moves(s->g, body));
+        return stays || s->gradients ? emit(s, n, n->rank, n->comp.extents, body) : emit_narrow(s, n, body);
     }
     if (n->kind == N_SCATTER) {
         Ex body = rewrite(s, n->scatter.body);
@@ -121,9 +130,11 @@ static bool *survey(Simplify *s) {
     for (Ref r = 1; r < g->nodes.len; r++)
         if (ir_node(g, r)->kind == N_GRAD) s->barrier[ir_node(g, r)->grad.wrt] = true;
     s->loops = loops_find(g, s->barrier);
-    for (size_t i = 0; i < g->outputs.len; i++) live[g->outputs.at[i].node] = true;
+    for (size_t i = 0; i < g->outputs.len; i++) live[g->outputs.at[i].node] = s->whole[g->outputs.at[i].node] = true;
     for (Ref r = (Ref)g->nodes.len - 1; r > 0; r--) {
         if (!live[r]) continue;
+        NodeKind kind = ir_node(g, r)->kind;
+        if (kind != N_COMP && kind != N_SCATTER) ir_mark_uses(g, r, s->whole);
         s->gradients = s->gradients || ir_node(g, r)->kind == N_GRAD;
         Ref again = loops_mark(s->loops, r, live);
         if (again != r) r = again + 1;
@@ -137,6 +148,7 @@ Graph *pass_simplify(Nnc *nnc, const Graph *g) {
     s.refs = ARENA_ARRAY(nnc->arena, Ref, n);
     s.memo = ARENA_ARRAY(nnc->arena, Ex, g->exprs.len);
     s.barrier = ARENA_ARRAY(nnc->arena, bool, n);
+    s.whole = ARENA_ARRAY(nnc->arena, bool, n);
     const bool *live = survey(&s);
     for (Ref r = 1; r < n; r++) {
         if (!live[r]) continue;

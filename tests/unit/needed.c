@@ -43,3 +43,24 @@ Test(needed, dear_functions) {
                  "%1 = input 0 \"x\" f32[9, 9]\n%2 = f32[9, 9] of guard(0 <= i0 - i1 < 9 ? exp(%1[i0, i1]) : 0.0)\n"
                  "%3 = f32[9, 9] of guard(0 <= i0 - i1 < 9 ? %2[i0, i1] : 0.0)\nresult 0 = %3\n");
 }
+
+/* One head, or a batch of one. */
+Test(needed, dims_of_one_are_in_nobodys_way) {
+    Nnc *nnc = nnc_new();
+    const char *rest = "%4 = f32[9, 9] of guard(0 <= i0 - i1 < 9 ? %3[";
+    Str wide = {0}, plain = {0};
+    str_add(&wide, "%%1 = input 0 \"x\" f32[9, 9]\n%%2 = f32[1, 9, 9] sum k0:9 of mul(%%1[i1, k0], %%1[i2, k0])\n");
+    str_add(&wide, "%%3 = f32[9, 1, 9] of exp(%%2[0, i0, i2])\n%si0, 0, i1] : -inf)\nresult 0 = %%4\n", rest);
+    str_add(&plain,
+            "%%1 = input 0 \"x\" f32[9, 9]\n%%2 = f32[9, 9] sum k0:9 of mul(%%1[i0, k0], %%1[i1, k0])\n"
+            "%%3 = f32[9, 9] of exp(%%2[i0, i1])\n%si0, i1] : -inf)\nresult 0 = %%4\n",
+            rest);
+    Graph *a = pass_needed(nnc, pass_simplify(nnc, read_graph(nnc, wide.at)));
+    Graph *b = pass_needed(nnc, pass_simplify(nnc, read_graph(nnc, plain.at)));
+    char *want = graph_text(b);
+    expect_text(a, want);
+    free(want);
+    vec_free(&wide);
+    vec_free(&plain);
+    nnc_free(nnc);
+}
