@@ -39,9 +39,10 @@ static int abreast(const Rows *r) {
     return n;
 }
 
-/* How many lanes of the axis a unit takes, given how many units the other dims make. */
+/* How many lanes of the axis a unit takes, given how many units the other dims make. What passes from stage to stage
+ * stays in registers, and so do sums: no more lanes than these hold. */
 static void choose_chunk(Rows *r, int64_t outer, double ns) {
-    if (any_reduction(r)) {
+    if (r->nstages > 1 || any_reduction(r)) {
         int64_t vectors = (r->lanes + r->width - 1) / r->width;
         r->unroll = (int)MIN(vectors, REDUCTION_VECTORS / r->abreast);
         r->chunk = r->unroll == 1 ? MIN(r->width, r->lanes) : (int64_t)r->unroll * r->width;

@@ -114,6 +114,14 @@ Test(loop, lanes_up_to_the_row) {
     }
 }
 
+/* A row of one element is another space than none: two stages, without a sum. */
+Test(loop, maps_of_two_ranks_share_rows) {
+    expect_text_same("%1 = input 0 \"a\" f32[300]\n%2 = input 1 \"b\" f32[300, 1]\n"
+                     "%3 = f32[300] of add(%1[i0], tanh(%2[i0, 0]))\n"
+                     "%4 = f32[300, 1] of mul(%3[i0], %2[i0, 0])\n%5 = f32[300, 1] of mul(%3[i0], %4[i0, 0])\n"
+                     "result 0 = %4\nresult 1 = %5\n");
+}
+
 Test(loop, one_index_through_two_dims) {
     expect_text_same("%1 = input 0 \"x\" f32[40, 7, 9]\n%2 = input 1 \"d\" f32[40, 50]\n"
                      "%3 = f32[63, 50] sum k0:40 of mul(%1[k0, i0 div 9, i0 mod 9], %2[k0, i1])\n"
