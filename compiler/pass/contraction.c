@@ -227,15 +227,16 @@ static bool is_fixed(Graph *g, Ref r, const Ref *home, Ex e) {
     return f.scan && f.fixed;
 }
 
-/* How well output index `var`, which only operand `e` uses, would do as lanes for `m` rows. What isn't consecutive
- * along it is packed number by number, which takes about as long as some rows of products. */
-static double lane_score(Graph *g, const Node *n, Ex e, bool fixed, int var, double m) {
-    const double packing = 32;
+/* How well output index `var`, which only operand `e` uses, would do as lanes for `m` rows and `k` sums. What isn't
+ * consecutive along it is packed number by number, which takes about as long as some rows of products; results that are
+ * not are stored one by one, as long as some sums. */
+static double lane_score(Graph *g, const Node *n, Ex e, bool fixed, int var, double m, double k) {
+    const double packing = 32, scattering = 64;
     int64_t extent = n->comp.extents[var];
     double used = (double)extent / (double)((extent + 7) / 8 * 8);
     if (extent < SHORTEST) return 0;
     if (!fixed && !unit_along(g, n, e, var)) used *= m / (m + packing);
-    return var == n->rank - 1 ? used : used * 0.8;
+    return var == n->rank - 1 ? used : used * MIN(0.8, k / (k + scattering));
 }
 
 /* The output indices that `a` uses and `b` doesn't, as one number. */
@@ -248,14 +249,15 @@ static double rows_of(const Node *n, const Factor *a, const Factor *b) {
 
 static bool choose_lane(Graph *g, Ref r, const Ref *home, Contraction *c, const Factor *a, const Factor *b) {
     const Node *n = ir_node(g, r);
-    double best = 0;
+    double best = 0, k = 1;
+    for (int v = n->rank; v < n->rank + n->comp.nred; v++) k *= (double)n->comp.extents[v];
     c->lane = -1;
     for (int side = 0; side < 2; side++) {
         const Factor *own = side ? b : a, *other = side ? a : b;
         bool fixed = is_fixed(g, r, home, own->e);
         for (int v = 0; v < n->rank; v++) {
             if (!own->uses[v] || other->uses[v]) continue;
-            double score = lane_score(g, n, own->e, fixed, v, rows_of(n, other, own));
+            double score = lane_score(g, n, own->e, fixed, v, rows_of(n, other, own), k);
             if (score <= best) continue;
             best = score;
             c->lane = v;

@@ -2,6 +2,8 @@
 /* What becomes one kernel, what is stored, and that it still computes the same. */
 #include "tests/unit/loops.h"
 
+#include "compiler/pass/contraction.h"
+
 enum {
     KERNELS_OF_A_SCAN = 5
 }; /* a first value, its copies into the carry and out of it, and the next value, in place */
@@ -157,6 +159,17 @@ Test(fuse, deviations_of_a_kept_tensor_are_not_stored) {
                          "%8 = f32[512, 512] of add(%4[i0, i1], %7[i1])\n"
                          "result 0 = %2\nresult 1 = %6\nresult 2 = %8\n");
     cr_expect_lt(b.unit->arena_bytes, 512 * 512 * 4);
+    nnc_free(nnc);
+}
+
+/* Where sums are few, results are written in the order in which they lie, though the weights are transposed for it. */
+Test(fuse, lanes_of_short_products_follow_each_other) {
+    Nnc *nnc = nnc_new();
+    Graph *g = read_graph(nnc, "%1 = input 0 f32[64, 64]\n%2 = param 0 \"w\" f32[1024, 64]\n"
+                               "%3 = f32[64, 1024] sum k0:64 of mul(%1[i0, k0], %2[i1, k0])\nresult 0 = %3\n");
+    Contraction c;
+    cr_assert(contraction_of(g, g->outputs.at[0].node, ir_homes(g), &c));
+    cr_expect_eq(c.lane, 1);
     nnc_free(nnc);
 }
 
