@@ -84,6 +84,7 @@ typedef struct Parser {
     bool skipping;      /* after an error: up to the end of its statement, */
     size_t skip_braces; /* around which so many { are open */
     bool stopped;       /* nested too deep: one message, then the end of the file */
+    uint32_t refused;   /* the end of the last syntax error */
 } Parser;
 
 /* lexer.l */

@@ -115,10 +115,17 @@ static const char *help_for(const Parser *p, const Expected *e, const Token *t) 
     return NULL;
 }
 
+/* Whether the last syntax error was on the line of the token. */
+static bool refused_on_line(const Parser *p, const Token *t) {
+    size_t between = t->at.begin - MIN(p->refused, t->at.begin);
+    return p->refused && !memchr(p->source->text + p->refused, '\n', between);
+}
+
 void syntax_error(Parser *p, const char *const *expected, int n) {
     const Token t = p->current;
     layout_skip(p);
-    if (p->stopped) return;
+    if (p->stopped || (t.kind == T_YYEOF && refused_on_line(p, &t))) return; /* what is missing there came of that */
+    p->refused = t.at.end;
     Expected e = {arena_copy(p->nnc->arena, expected, sizeof(char *) * (size_t)n), n};
     const char *help = help_for(p, &e, &t);
     Str lines = {0}, words = {0};

@@ -65,6 +65,11 @@ void diag_label(Nnc *nnc, Diag *d, Span at, const char *fmt, ...) {
     va_start(ap, fmt);
     const char *text = format(nnc->arena, fmt, ap);
     va_end(ap);
+    for (size_t i = 0; i < d->labels.len; i++) { /* both operands may be the same */
+        const DiagLabel *l = &d->labels.at[i];
+        if (l->at.file == at.file && l->at.begin == at.begin && l->at.end == at.end && strcmp(l->text, text) == 0)
+            return;
+    }
     vec_push(&d->labels, (DiagLabel){at, text});
 }
 
