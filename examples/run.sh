@@ -27,7 +27,7 @@ saliency        accuracy > 0.85
 regularization  plain_test - plain_train > 1.4 * (dropout_test - dropout_train)
 vanishing       sigmoid_1 * 1000 < sigmoid_10 && relu_1 * 10 > relu_10 && residuals > 0.93 && sigmoids < 0.5
 optimizers      loss_gd < 0.5 && loss_adam < 0.1 && loss_muon < 0.1 && loss_lamb < 0.1
-logistic_newton accuracy >= 0.95
+logistic_newton newton >= 0.95 && loss_newton < 0.0684
 own_optimizer   accuracy >= 0.94
 own_layer       accuracy >= 0.96
 own_schedule    accuracy >= 0.94
