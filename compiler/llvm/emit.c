@@ -25,6 +25,7 @@ static void mark_body(const Emit *e, const LoopBody *body, bool *used, bool *see
         case LS_IF: mark_body(e, &s->when.then, used, seen); break;
         case LS_DECL: break;
         case LS_SORT: used[s->sort.keys] = used[s->sort.to] = used[s->sort.room] = true; break;
+        case LS_AHEAD: used[s->ahead.buffer] = true; break;
         case LS_STORE:
         case LS_ACCUM:
             used[s->store.buffer] = true;

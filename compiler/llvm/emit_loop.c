@@ -187,6 +187,16 @@ static void emit_store_statement(Emit *e, const LoopStmt *s) {
     emit_store(e, s->store.buffer, &at, v);
 }
 
+static void emit_ahead(Emit *e, const LoopStmt *s) {
+    const L *l = &e->l;
+    int64_t bytes = s->ahead.by * (int64_t)dtype_size(e->unit->buffers.at[s->ahead.buffer].dtype);
+    V by = l_i64(l, bytes), at = emit_address(e, s->ahead.buffer, s->ahead.at);
+    LLVMTypeRef pointer = LLVMTypeOf(at), i32 = LLVMInt32TypeInContext(l->ctx);
+    at = LLVMBuildGEP2(l->b, LLVMInt8TypeInContext(l->ctx), at, &by, 1, "");
+    V args[] = {at, l_int(i32, 0), l_int(i32, 3), l_int(i32, 1)}; /* to be read, again and again, data */
+    l_call(l, "llvm.prefetch", &pointer, 1, args, 4);
+}
+
 void emit_body(Emit *e, const LoopBody *body) {
     for (size_t i = 0; i < body->len; i++) {
         const LoopStmt *s = body->at[i];
@@ -197,6 +207,7 @@ void emit_body(Emit *e, const LoopBody *body) {
         case LS_ACCUM: emit_accum(e, s); break;
         case LS_IF: emit_if(e, s); break;
         case LS_SORT: emit_sort(e, s); break;
+        case LS_AHEAD: emit_ahead(e, s); break;
         }
     }
 }

@@ -64,6 +64,7 @@ void nest_close(Nest *n); /* the innermost loop or if */
 void nest_decl(Nest *n, int buffer);
 void nest_store(Nest *n, int buffer, const Aff *at, Ex value);
 void nest_accum(Nest *n, Combine c, int buffer, const Aff *at, Ex value);
+void nest_ahead(Nest *n, int buffer, const Aff *at, int64_t by); /* LS_AHEAD */
 void nest_add(Nest *n, LoopStmt *s);
 
 /** A variable that stands for `a`, which is known to stay below `extent`: indices are simplified by that. */

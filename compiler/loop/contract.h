@@ -46,6 +46,7 @@ typedef struct {
     int64_t b_stride; /* B_PANELS: elements from one panel to the next, a little more than k * nr, so that neighbours
                          don't meet in the same lines of the cache */
     PackB pack_b;
+    bool b_far;   /* B_PANELS: more than half of the second cache holds, and not read a moment ago, as in a scan */
     bool columns; /* units are panels with all rows, not rows with as many panels as they can have */
     bool at_once; /* what follows on a block of rows and a panel does so at once, not when the unit has all its sums */
 
@@ -115,6 +116,9 @@ void contract_pack_all_b(Contract *c);
  */
 Ex contract_packed_a(Contract *c, const Aff *row, const Aff *lane);
 Ex contract_packed_b(Contract *c, const Aff *lane);
+
+/** Asks for what packed b has some sums after the current one of the current panel. */
+void contract_ahead(Contract *c);
 
 /** Bound number i on the sums of row number `row`. */
 const Aff *contract_bound(Contract *c, int i, const Aff *row);

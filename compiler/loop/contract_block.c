@@ -89,6 +89,7 @@ static void multiply(Contract *c, const Block *b, const Sums *s) {
     if (!s->edge && (s->from || s->limit))
         nest_within(&c->nest, s->from ? aff_sub(t, s->from, c->first_k) : NULL,
                     s->limit ? aff_sub(t, s->limit, c->first_k) : NULL);
+    if (c->b_far && !s->each) contract_ahead(c);
     const Aff *r = nest_var(&c->nest, nest_for(&c->nest, FOR_UNROLL, b->rows, NULL, 0)), *row = aff_add(t, b->from, r);
     if (s->each) open_row(c, s, aff_add(t, c->first_row, row));
     const Aff *lane = open_lanes(c, b->partial && c->pack_b == B_DIRECT);

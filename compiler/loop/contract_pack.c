@@ -1,6 +1,8 @@
 /* Packing the operands of a contraction: what the inner loop reads is consecutive. */
 #include "compiler/loop/contract.h"
 
+enum { AHEAD = 1024 }; /* bytes: the processor itself looks ahead within a page, and only once a page is begun */
+
 static AffTable *affs(const Contract *c) { return c->b->affs; }
 
 static int64_t extent_of_sum(const Contract *c, int i) { return c->node->comp.extents[c->c.ks[i]]; }
@@ -210,6 +212,14 @@ static const Aff *in_b(const Contract *c, const Aff *lane) {
 
 Ex contract_packed_b(Contract *c, const Aff *lane) {
     return loop_fetch(c->b, c->b_pack, loop_index(&c->nest, in_b(c, lane), NULL, 0));
+}
+
+void contract_ahead(Contract *c) {
+    int64_t size = (int64_t)dtype_size(c->node->dtype), line = CONTRACT_LINE / size;
+    for (int64_t lane = 0; lane < c->nr; lane += line) {
+        const Aff *at = loop_index(&c->nest, in_b(c, aff_const(affs(c), lane)), NULL, 0);
+        nest_ahead(&c->nest, c->b_pack, at, AHEAD / size);
+    }
 }
 
 static void store_b(Contract *c, const Aff *lane, bool full) {

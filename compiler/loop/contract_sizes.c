@@ -259,6 +259,8 @@ static void choose_pack_b(Contract *c) {
         c->pack_b = units > 1 ? B_PANELS : B_BLOCK;
     else
         c->pack_b = !pays ? B_DIRECT : units >= REUSE || (units > 1 && !few) ? B_PANELS : B_BLOCK;
+    bool far = contract_panels(c) * c->nr * c->c.k * size_of(c) > c->b->m->l2 / 2;
+    c->b_far = c->pack_b == B_PANELS && far && !c->b->scan;
 }
 
 /* Rows that several units would pack are packed before, unless there are more of them than numbers: windows that

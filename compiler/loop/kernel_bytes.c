@@ -206,6 +206,11 @@ static void pass_stmt(Bytes *b, LoopStmt *s) {
         pass_body(b, &s->when.then);
         break;
     case LS_SORT: pass_sort(b, s); break;
+    case LS_AHEAD:
+        pass_buffer(b, &s->ahead.buffer);
+        pass_aff(b, &s->ahead.at);
+        pass_long(b, &s->ahead.by);
+        break;
     }
 }
 

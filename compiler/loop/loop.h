@@ -42,7 +42,7 @@ typedef struct {
     int shares;           /* a carry whose place its next value has, this one; -1: none */
 } Buffer;
 
-typedef enum { LS_FOR, LS_DECL, LS_STORE, LS_ACCUM, LS_IF, LS_SORT } LoopStmtKind;
+typedef enum { LS_FOR, LS_DECL, LS_STORE, LS_ACCUM, LS_IF, LS_SORT, LS_AHEAD } LoopStmtKind;
 
 typedef enum {
     FOR_SERIAL,
@@ -89,6 +89,12 @@ struct LoopStmt {
             bool descending;
         } sort; /* LS_SORT: to[to_at ...] become the places, from keys_at on, of the first k of n keys in order (as
                    N_SORT). Not in a vector loop */
+        struct {
+            int buffer;
+            const Aff *at;
+            int64_t by;
+        } ahead; /* LS_AHEAD: what is `by` elements after this one, if anything, will be read soon: it may be fetched
+                    into the first cache. Not in a vector loop */
     };
 };
 

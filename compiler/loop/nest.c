@@ -124,6 +124,15 @@ void nest_accum(Nest *n, Combine c, int buffer, const Aff *at, Ex value) {
     nest_add(n, s);
 }
 
+void nest_ahead(Nest *n, int buffer, const Aff *at, int64_t by) {
+    LoopStmt *s = ARENA_NEW(n->b->arena, LoopStmt);
+    s->kind = LS_AHEAD;
+    s->ahead.buffer = buffer;
+    s->ahead.at = at;
+    s->ahead.by = by;
+    nest_add(n, s);
+}
+
 const Aff *nest_var(Nest *n, int var) { return aff_var(n->b->affs, var); }
 
 const Aff *nest_stand(Nest *n, const Aff *a, int64_t extent) {

@@ -73,6 +73,10 @@ static void print_stmt(Str *out, const LoopUnit *u, const LoopStmt *s, int depth
         b = &u->buffers.at[s->decl];
         str_add(out, "%s buffer%d %s[%lld]", local_name(b->kind), s->decl, dtype_name(b->dtype), (long long)b->elems);
         break;
+    case LS_AHEAD:
+        str_add(out, "ahead by %lld of ", (long long)s->ahead.by);
+        print_place(out, u, s->ahead.buffer, &(Place){s->ahead.at, 0});
+        break;
     case LS_STORE:
     case LS_ACCUM:
         print_place(out, u, s->store.buffer, &s->store.at);

@@ -404,6 +404,10 @@ static void check_body(Verify *v, const LoopBody *body) {
             v->declared[s->decl] = true;
             break;
         case LS_SORT: check_sort(v, s); break;
+        case LS_AHEAD:
+            if (v->vector >= 0) fault(v, "a fetch ahead inside a vector loop", s->ahead.buffer);
+            check_place(v, s->ahead.buffer, &(Place){s->ahead.at, 0});
+            break;
         case LS_ACCUM:
         case LS_STORE: check_store(v, s);
         }

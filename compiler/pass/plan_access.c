@@ -29,7 +29,8 @@ static void collect(const LoopUnit *u, Collect *c, const LoopBody *body) {
         switch (s->kind) {
         case LS_FOR: collect(u, c, &s->loop.body); break;
         case LS_IF: collect(u, c, &s->when.then); break;
-        case LS_DECL: break;
+        case LS_DECL:
+        case LS_AHEAD: break;
         case LS_SORT:
             note(c, s->sort.keys, false);
             note(c, s->sort.to, true);

@@ -22,6 +22,7 @@ static LoopStmt *rename_stmt(const Rename *n, const LoopStmt *old) {
         s->sort.to = n->now[s->sort.to];
         s->sort.room = n->now[s->sort.room];
         break;
+    case LS_AHEAD: s->ahead.buffer = n->now[s->ahead.buffer]; break;
     case LS_STORE:
     case LS_ACCUM:
         s->store.buffer = n->now[s->store.buffer];

@@ -129,6 +129,7 @@ static void run_body(Run *r, const LoopBody *body) {
             break;
         }
         case LS_SORT: run_sort(r, s); break;
+        case LS_AHEAD: break;
         case LS_STORE:
         case LS_ACCUM: run_store(r, s);
         }
