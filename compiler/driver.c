@@ -9,7 +9,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 void driver_add_time(Driver *d, const char *name, double since) {
@@ -24,7 +23,7 @@ void driver_add_time(Driver *d, const char *name, double since) {
 
 Nnc *driver_nnc(Driver *d) { return d->nnc; }
 Program *driver_program(Driver *d) { return d->program; }
-Variables *driver_variables(Driver *d) { return &d->variables; }
+const VarLayout *driver_layout(const Driver *d) { return &d->variables.layout; }
 
 bool driver_failed(Driver *d) {
     const Diags *diags = &d->nnc->diags;
@@ -134,6 +133,7 @@ void driver_close(Driver *d) {
     jit_free(d->jit);
     rt_pool_free(d->pool);
     free(d->variables.bytes);
+    vec_free(&d->variables.in_panels);
     free(d->arena);
     driver_free_data(d);
     for (size_t i = 0; i < d->codes.len; i++) free(d->codes.at[i]);
@@ -189,52 +189,6 @@ void driver_optimize(Driver *d, Code *c) {
     c->graph = g;
 }
 
-enum { LARGE_PAGE = 2 << 20 };
-
-static bool no_memory(Driver *d, double bytes, const char *who) {
-    const char *size = driver_size(d->nnc->arena, (int64_t)MIN(bytes, 0x1p62));
-    return driver_error(d, "not enough memory: %s need %s", who, size);
-}
-
-/* Systems promise more memory than they have and end the program later. */
-bool driver_has_memory(Driver *d, double bytes, const char *who) {
-    double machine = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-    return bytes <= machine || no_memory(d, bytes, who);
-}
-
-/* NULL after an error; `who` needs the bytes. A step goes through all of it again and again: in small pages a good part
- * of its time would be spent on looking up where they are. */
-static void *allocate(Driver *d, int64_t bytes, const char *who) {
-    size_t unit = bytes >= LARGE_PAGE ? LARGE_PAGE : 64, size = ((size_t)MAX(bytes, 1) + unit - 1) / unit * unit;
-    if (!driver_has_memory(d, (double)bytes, who)) return NULL;
-    void *p = aligned_alloc(unit, size);
-    if (!p) no_memory(d, (double)bytes, who);
-#ifdef MADV_HUGEPAGE
-    if (p && unit == LARGE_PAGE) madvise(p, size, MADV_HUGEPAGE);
-#endif
-    return p;
-}
-
-static int64_t place_variable(const Variable *v, int64_t *end) {
-    int64_t at = *end;
-    *end += (driver_bytes(v->type) + 63) & ~(int64_t)63;
-    return at;
-}
-
-static bool lay_out_variables(Driver *d) {
-    Program *p = d->program;
-    int64_t *params = ARENA_ARRAY(d->nnc->arena, int64_t, p->params.len);
-    int64_t *states = ARENA_ARRAY(d->nnc->arena, int64_t, p->states.len);
-    int64_t end = 0;
-    const int64_t most = INT64_C(1) << 60; /* one variable has fewer bytes than that by far */
-    for (size_t i = 0; i < p->params.len && end < most; i++) params[i] = place_variable(p->params.at[i], &end);
-    for (size_t i = 0; i < p->states.len && end < most; i++) states[i] = place_variable(p->states.at[i], &end);
-    d->variables.layout = (VarLayout){params, states, end};
-    d->variables.bytes = allocate(d, end, "parameters and states");
-    if (d->variables.bytes) memset(d->variables.bytes, 0, (size_t)end);
-    return d->variables.bytes != NULL;
-}
-
 void driver_build_loops(Driver *d, Code *c, const Machine *machine) {
     double start = rt_seconds();
     c->loops = driver_loops(d, c->graph, c, c->unit->name, (int)c->unit->results.len, machine, &c->parts);
@@ -275,14 +229,14 @@ static bool to_machine_code(Driver *d) {
     rt_floats_restore(floats);
     const char *who = "the program's intermediate values";
     if (d->options.batch) who = arena_printf(d->nnc->arena, "%s in batches of %lld", who, (long long)d->options.batch);
-    d->arena = allocate(d, driver_arena_bytes(d), who);
+    d->arena = driver_allocate(d, driver_arena_bytes(d), who);
     return d->arena != NULL;
 }
 
 bool driver_build(Driver *d, bool jit) {
     for (size_t i = 0; i < d->codes.len; i++) driver_optimize(d, d->codes.at[i]);
     if (driver_failed(d)) return false;
-    if (!lay_out_variables(d)) return false;
+    if (!driver_lay_out(d)) return false;
     for (size_t i = 0; i < d->codes.len; i++) driver_build_loops(d, d->codes.at[i], &d->machine);
     if (!driver_within_memory(d) || driver_failed(d)) return false;
     return !jit || to_machine_code(d);
@@ -298,7 +252,8 @@ const void **driver_bases(Driver *d, const Unit *u, const RtData *data) {
     return bases;
 }
 
-void driver_jit_run(const Driver *d, JitCode *jit, int unit, const void *const *bases, double *seconds) {
+void driver_jit_run(Driver *d, const LoopUnit *u, JitCode *jit, int unit, const void *const *bases, double *seconds) {
+    driver_arrange(d, u);
     unsigned floats = rt_floats_flush(d->trains);
     jit_run(jit, unit, bases, d->pool, seconds);
     rt_floats_restore(floats);
@@ -310,7 +265,7 @@ void driver_run_code(Driver *d, const Code *c, const void **bases) {
         jit_make_unit(c->jit, c->number);
         d->making += rt_seconds() - start;
     }
-    driver_jit_run(d, c->jit, c->number, bases, NULL);
+    driver_jit_run(d, c->loops, c->jit, c->number, bases, NULL);
 }
 
 /* ---- facts for the commands ---- */

@@ -110,12 +110,16 @@ bool driver_build(Driver *d, bool jit);
 typedef struct {
     char *bytes;
     VarLayout layout;
+    VEC(Panels) in_panels; /* those that the last unit that was run has left so */
+    const LoopUnit *ready; /* the unit that finds all of its variables as it wants them; or NULL */
 } Variables;
 
 /** How many bytes the intermediate values of all units that were built take, any one of which runs at a time. */
 int64_t driver_arena_bytes(const Driver *d);
 
-Variables *driver_variables(Driver *d);
+/** Where each lies, and their bytes, all in rows until the next unit is run. */
+const VarLayout *driver_layout(const Driver *d);
+char *driver_values(Driver *d);
 
 /** What a unit is called with: the arena, the variables, and the fields of `data` (may be NULL) as its first inputs;
  * the other inputs and the results, behind them, are for the caller to fill in. Lives as long as the program. */

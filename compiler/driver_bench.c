@@ -107,7 +107,7 @@ static double measure_peak(Driver *d) {
     double best = 0;
     for (int r = 0; r < 4 * ROUNDS; r++) {
         double start = rt_seconds();
-        driver_jit_run(d, jit, 0, bases, NULL);
+        driver_jit_run(d, u, jit, 0, bases, NULL);
         best = MAX(best, (double)u->kernels.at[0]->flops / (rt_seconds() - start));
     }
     jit_free(jit);
@@ -190,7 +190,7 @@ static bool measure(Driver *d, Bench *b, const char *what, double peak) {
     if (!set_bases(b)) return false;
     int64_t calls = calls_in(b, SECONDS / ROUNDS);
     r.seconds = time_calls(b, calls);
-    for (int64_t i = 0; i < calls; i++) driver_jit_run(d, d->jit, b->code->number, b->bases, b->seconds);
+    for (int64_t i = 0; i < calls; i++) driver_jit_run(d, u, d->jit, b->code->number, b->bases, b->seconds);
     (d->options.json ? print_json : print_text)(b, &r, (double)calls);
     return true;
 }

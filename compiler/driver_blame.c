@@ -21,7 +21,7 @@ bool blame_run(const Blame *b, Graph *g, void **results, int n) {
     bases[BASE_ARENA] = arena;
     bases[BASE_VARIABLES] = l->block->kept ? l->block->kept : d->variables.bytes;
     for (int i = 0; i < n; i++) bases[BASE_FIRST_INPUT + inputs + (size_t)i] = results[i];
-    if (arena) driver_jit_run(d, jit, 0, bases, NULL);
+    if (arena) driver_jit_run(d, u, jit, 0, bases, NULL);
     free(arena);
     jit_free(jit);
     return arena != NULL;

@@ -86,7 +86,7 @@ static void add_tags(const BlockRun *b, const RtPoint *point, TagList *tags) {
 }
 
 bool checkpoint_save(const BlockRun *b, const RtPoint *point, RtError *e) {
-    SavedList all = driver_saved(b->d, b->d->variables.bytes, true);
+    SavedList all = driver_saved(b->d, driver_values(b->d), true);
     SavedList best = b->best ? driver_saved(b->d, b->best, false) : (SavedList){0};
     TagList tags = {0};
     size_t n = 0;
@@ -231,7 +231,7 @@ static void list_strangers(const Reader *r, const SavedList *all, Str *problems)
 }
 
 static void read_variables(const Reader *r, BlockRun *b, Str *problems) {
-    SavedList all = driver_saved(b->d, b->d->variables.bytes, true);
+    SavedList all = driver_saved(b->d, driver_values(b->d), true);
     for (size_t i = 0; i < all.len; i++) driver_take_tensor(all.at[i], "", r->file, true, problems);
     list_strangers(r, &all, problems);
     vec_free(&all);

@@ -143,8 +143,8 @@ static bool emit(Driver *d, const CompileOptions *c, Functions *list) {
     }
     const char *out =
         c->out ? c->out : arena_printf(d->nnc->arena, "%s%s", stem(d, d->options.file), kinds[kind].suffix);
-    if (!backend()->object(d->nnc, entries, (int)list->len, d->variables.bytes, d->variables.layout.size, c->target,
-                           cpu, kind, out))
+    if (!backend()->object(d->nnc, entries, (int)list->len, driver_values(d), d->variables.layout.size, c->target, cpu,
+                           kind, out))
         return false;
     const char *header = arena_printf(d->nnc->arena, "%s.h", stem(d, out));
     if (!write_header(d, list, header)) return false;

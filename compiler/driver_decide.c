@@ -47,12 +47,12 @@ bool decide_prepare(BlockRun *b, const RtLoop *loops) {
 void decide_keep(BlockRun *b) {
     size_t bytes = (size_t)MAX(b->d->variables.layout.size, 64);
     if (!b->best) b->best = xcalloc(bytes, 1);
-    memcpy(b->best, b->d->variables.bytes, bytes);
+    memcpy(b->best, driver_values(b->d), bytes);
 }
 
 void decide_take_best(BlockRun *b) {
     if (!b->best) return;
-    SavedList from = driver_saved(b->d, b->best, false), to = driver_saved(b->d, b->d->variables.bytes, false);
+    SavedList from = driver_saved(b->d, b->best, false), to = driver_saved(b->d, driver_values(b->d), false);
     for (size_t i = 0; i < to.len; i++) {
         RtArray a = driver_tensor_of(to.at[i]).array;
         memcpy(to.at[i].bytes, from.at[i].bytes, (size_t)rt_array_elements(&a) * rt_dtype_size(a.dtype));

@@ -26,7 +26,7 @@ static bool is_finite(Saved s) {
 
 /* A variable that may hold what is not finite, as the best loss so far does before there is any, held it before. */
 static const Variable *spoilt_variable(const BlockRun *b) {
-    SavedList now = driver_saved(b->d, b->d->variables.bytes, true), then = driver_saved(b->d, b->kept, true);
+    SavedList now = driver_saved(b->d, driver_values(b->d), true), then = driver_saved(b->d, b->kept, true);
     const Variable *found = NULL;
     for (size_t i = 0; i < now.len && !found; i++)
         if (!is_finite(now.at[i]) && is_finite(then.at[i])) found = now.at[i].var;
@@ -38,7 +38,7 @@ static const Variable *spoilt_variable(const BlockRun *b) {
 void finite_keep(BlockRun *b) {
     size_t bytes = (size_t)MAX(b->d->variables.layout.size, 64);
     if (!b->kept) b->kept = xcalloc(bytes, 1);
-    memcpy(b->kept, b->d->variables.bytes, bytes);
+    memcpy(b->kept, driver_values(b->d), bytes);
 }
 
 static void print_now(Driver *d) {

@@ -86,6 +86,15 @@ RtTensor driver_tensor_of(Saved s);
  * Types must be equal where `exact`, else they convert. */
 bool driver_take_tensor(Saved s, const char *prefix, const RtTensors *file, bool exact, Str *problems);
 
+/** Memory of so many bytes for what `who` names; NULL after an error. Freed by free(). */
+void *driver_allocate(Driver *d, int64_t bytes, const char *who);
+
+/** Gives all parameters and states their places, filled with zeros; false after an error. */
+bool driver_lay_out(Driver *d);
+
+/** Puts the variables that unit `u` uses in the order that it wants. */
+void driver_arrange(Driver *d, const LoopUnit *u);
+
 /** Lowers a unit and runs the graph passes over it; then its loop nests for `machine`, variables being laid out. */
 void driver_optimize(Driver *d, Code *c);
 void driver_build_loops(Driver *d, Code *c, const Machine *machine);
@@ -95,8 +104,9 @@ void driver_build_loops(Driver *d, Code *c, const Machine *machine);
 LoopUnit *driver_loops(Driver *d, const Graph *g, const Code *like, const char *name, int nresults,
                        const Machine *machine, BatchParts *parts);
 
-/** Runs a unit on the program's threads; where it trains, subnormal results are zero (rt_floats_flush). */
-void driver_jit_run(const Driver *d, JitCode *jit, int unit, const void *const *bases, double *seconds);
+/** Runs number `unit` of the code, of loop nests `u`, on the program's threads; where it trains, subnormal results are
+ * zero (rt_floats_flush). */
+void driver_jit_run(Driver *d, const LoopUnit *u, JitCode *jit, int unit, const void *const *bases, double *seconds);
 
 /** What works on the batch of a unit as a whole: "'net.norm' (model.nn:7)". */
 const char *driver_mixed(const Driver *d, const Code *c);

@@ -183,7 +183,7 @@ void probe_run(Probe *p, int k, int n) {
         int64_t sample = (i * n + k) * data->count / (l->batch * n);
         p->rows[i] = data->rows ? data->rows[sample] : (int32_t)sample;
     }
-    driver_jit_run(l->block->d, p->jit, 0, p->bases, NULL);
+    driver_jit_run(l->block->d, p->loops, p->jit, 0, p->bases, NULL);
     p->tick = l->block->tick;
 }
 

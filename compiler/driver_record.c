@@ -188,7 +188,7 @@ bool record_write(Driver *d, const char *dir, const char *log) {
     add_data(d, record);
     bool ok = !log || add_epochs(d, record, log);
     if (log) {
-        record_weights(d, d->variables.bytes, hash);
+        record_weights(d, driver_values(d), hash);
         add_text(record, "weights", hash);
     }
     text = ok ? cJSON_Print(record) : NULL;

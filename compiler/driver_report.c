@@ -89,7 +89,7 @@ static void run_probes(Report *r, const BlockRun *b, bool must) {
 static void take_snapshot(Report *r, const BlockRun *b, int64_t epoch, bool last) {
     if (epoch > 0) run_probes(r, b, last);
     double since = rt_seconds();
-    const Driver *d = r->d;
+    Driver *d = r->d;
     bool any = false;
     if (cJSON_GetArraySize(r->snapshots) >= r->most) thin_snapshots(r);
     cJSON *o = cJSON_CreateObject(), *weights, *gradients = cJSON_CreateArray();
@@ -99,7 +99,7 @@ static void take_snapshot(Report *r, const BlockRun *b, int64_t epoch, bool last
         const Variable *v = d->program->params.at[i];
         const ProbeGradient *g = gradient_of(b, v);
         any = any || g;
-        cJSON_AddItemToArray(weights, histogram_of(v, d->variables.bytes + d->variables.layout.param[i]));
+        cJSON_AddItemToArray(weights, histogram_of(v, driver_values(d) + d->variables.layout.param[i]));
         cJSON_AddItemToArray(gradients, g ? histogram_of(v, g->values) : cJSON_CreateNull());
     }
     if (any)

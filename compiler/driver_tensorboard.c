@@ -194,7 +194,7 @@ void tensorboard_weights(BlockRun *b, int64_t step) {
     static const double LEAST_WAIT = 1, SHARE = 300;
     if (b->weighed == b->tick) return;
     double since = rt_seconds();
-    SavedList list = driver_saved(b->d, b->d->variables.bytes, false);
+    SavedList list = driver_saved(b->d, driver_values(b->d), false);
     for (size_t i = 0; i < list.len; i++) {
         RtArray a = driver_tensor_of(list.at[i]).array;
         if (rt_dtype_is_float(a.dtype)) rt_tb_histogram(&b->d->tb, weight_tag(b, list.at[i].var->path), step, &a);

@@ -98,7 +98,7 @@ static void written(void *user) {
 
 static const char *weights_hash(void *user) {
     BlockRun *b = user;
-    record_weights(b->d, b->d->variables.bytes, b->weights_hash);
+    record_weights(b->d, driver_values(b->d), b->weights_hash);
     return b->weights_hash;
 }
 
@@ -122,7 +122,7 @@ static bool finish(void *user, const RtPoint *point, RtError *e) {
     if (!b->checkpoint) return true;
     tensorboard_weights(b, point->position.step);
     return checkpoint_save(b, point, e) &&
-           driver_save_weights(b->d, b->weights, b->best ? b->best : b->d->variables.bytes, e);
+           driver_save_weights(b->d, b->weights, b->best ? b->best : driver_values(b->d), e);
 }
 
 /* How long the block runs; one that stop_when has ended does not go on. */

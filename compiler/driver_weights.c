@@ -115,7 +115,7 @@ bool driver_load_weights(Driver *d, const char *path, const char *model) {
     RtError err;
     RtTensors *file = rt_safetensors_read(path, &err);
     if (!file) return driver_error(d, "%s", err.text);
-    SavedList list = driver_saved(d, d->variables.bytes, false);
+    SavedList list = driver_saved(d, driver_values(d), false);
     Str problems = {0};
     bool ok = true;
     int found = 0;

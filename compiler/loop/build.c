@@ -228,6 +228,7 @@ LoopUnit *loop_build_within(Nnc *nnc, const Graph *g, const char *name, int ninp
     b.scan_at = ARENA_ARRAY(b.arena, int, fused->nodes.len);
     place_leaves(&b, vars);
     loop_find_scans(&b);
+    if (vars->panels) loop_choose_panels(&b);
     place_outputs(&b, vars, &copies, &wishes);
     build_kernels(&b, &copies);
     plan(&b, &wishes, arena_bytes);

@@ -11,6 +11,7 @@ typedef struct {
     int buffer; /* -1: nowhere yet */
     const int64_t *strides;
     const Aff *base; /* NULL: 0 */
+    int panel;       /* of a variable in panels: their width; the last stride is then from one panel to the next */
 } View;
 
 /* One unit under construction. */
@@ -130,6 +131,11 @@ void loop_sort(Builder *b, const Group *group);
 /** A kernel that copies a tensor of so many elements, and its loop in one that is open. */
 void loop_copy(Builder *b, View from, View to, int64_t elems, Span at);
 void nest_copy(Nest *n, View from, View to, int64_t elems);
+
+/* ---- variables in panels: panels.c ---- */
+
+/** Chooses those that the unit keeps in panels, once leaves have their places and outputs have not. */
+void loop_choose_panels(Builder *b);
 
 /* ---- scans: scan.c ---- */
 

@@ -49,7 +49,7 @@ static void one_block(Contract *c, bool full, void *self) {
 static void block_of_rows(Contract *c, bool full, void *self) {
     Block *b = self;
     b->rows = full ? c->mr : c->c.m % c->mr;
-    if (c->pack_b != B_DIRECT)
+    if (c->pack_b != B_DIRECT || c->b_in_panels)
         one_block(c, true, b);
     else
         contract_each_case(c, c->panel, c->c.n / c->nr, c->c.n % c->nr != 0, one_block, b);
@@ -159,11 +159,16 @@ static const char *name_of(const Contract *c) {
     return "contract";
 }
 
+void contract_begin(Contract *c, Builder *b, const Group *group) {
+    *c = (Contract){.b = b, .group = group, .r = group->members[0]};
+    if (!contraction_of(b->g, c->r, b->home, &c->c)) bug("node %u is no contraction", c->r);
+    contraction_phases(b->g, c->r, &c->c);
+    c->node = ir_node(b->g, c->r);
+}
+
 void loop_contract(Builder *b, const Group *group) {
-    Contract c = {.b = b, .group = group, .r = group->members[0]};
-    c.node = ir_node(b->g, c.r);
-    if (!contraction_of(b->g, c.r, b->home, &c.c)) bug("node %u is no contraction", c.r);
-    contraction_phases(b->g, c.r, &c.c);
+    Contract c;
+    contract_begin(&c, b, group);
     c.at = ARENA_ARRAY(b->arena, const Aff *, c.node->rank + c.node->comp.nred);
     c.outer_at = ARENA_ARRAY(b->arena, const Aff *, c.node->rank + 1);
     contract_sizes(&c);

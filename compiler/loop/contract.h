@@ -5,7 +5,10 @@
 #include "compiler/loop/common.h"
 #include "compiler/pass/contraction.h"
 
-enum { CONTRACT_LINE = 64 }; /* bytes of a line of a cache */
+enum {
+    CONTRACT_LINE = 64,  /* bytes of a line of a cache */
+    CONTRACT_VECTORS = 4 /* of a panel, at most */
+};
 
 /* How the inner loop reads its operand a. */
 typedef enum {
@@ -43,10 +46,14 @@ typedef struct {
                        makes that vector from one, else 1 */
     bool for_order; /* packing a would only be for the order of what is read */
     bool a_by_k;    /* consecutive rows are consecutive in memory: they are written sum by sum, else block by block */
-    int64_t b_stride; /* B_PANELS: elements from one panel to the next, a little more than k * nr, so that neighbours
-                         don't meet in the same lines of the cache */
+    int64_t a_stride, b_stride; /* A_PANELS, B_PANELS: elements from one block of rows, or panel, to the next, a little
+                                   more than there are, so that neighbours don't meet in the same lines of the cache */
     PackB pack_b;
-    bool b_far;   /* B_PANELS: more than half of the second cache holds, and not read a moment ago, as in a scan */
+    bool b_in_panels;       /* b is a variable in panels as wide as the tile: it is read where it is */
+    int64_t a_sums, b_sums; /* the operand is one along whose last sums there are panels so wide; else 0 */
+    bool by_panels;         /* b is one, or what follows reads some: units are few panels */
+    bool b_far;   /* B_PANELS: more than half of the second cache holds, and not read a moment ago, as in a
+                     scan */
     bool columns; /* units are panels with all rows, not rows with as many panels as they can have */
     bool at_once; /* what follows on a block of rows and a panel does so at once, not when the unit has all its sums */
 
@@ -78,8 +85,14 @@ void contract_each_case(Contract *c, const Aff *i, int64_t whole, bool rest, Con
  */
 const Aff *contract_open_blocks(Contract *c, const Aff **from);
 
+/** The product that begins a group, without its sizes. */
+void contract_begin(Contract *c, Builder *b, const Group *group);
+
 /* contract_sizes.c */
 void contract_sizes(Contract *c);
+
+/** Lanes of the tile of a product whose operands are in rows. */
+int64_t contract_lanes(const Contract *c);
 double contract_nanoseconds(const Contract *c);
 int64_t contract_panels(const Contract *c);
 int64_t contract_blocks(const Contract *c); /* of mr rows */

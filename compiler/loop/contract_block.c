@@ -215,7 +215,7 @@ static void follow(Contract *c, const Aff *tile_at) {
         const int64_t *none = ARENA_ARRAY(b->arena, int64_t, rank + 1);
         if (i == 0) {
             values[i] = result(c, tile_at);
-            b->local[m] = (View){c->tile, none, tile_at};
+            b->local[m] = (View){.buffer = c->tile, .strides = none, .base = tile_at};
             if (!c->c.nwhere) continue;
         }
         int temp = loop_buffer(b, BUF_REG, ir_node(b->g, m)->dtype, 1, ir_node(b->g, m)->name);
@@ -223,7 +223,7 @@ static void follow(Contract *c, const Aff *tile_at) {
         if (i) values[i] = loop_lower(&c->nest, ir_node(b->g, m)->comp.body, c->at, rank);
         nest_store(&c->nest, temp, aff_const(b->affs, 0), values[i]);
         values[i] = loop_fetch(b, temp, aff_const(b->affs, 0));
-        b->local[m] = (View){temp, none, NULL};
+        b->local[m] = (View){.buffer = temp, .strides = none};
     }
     for (int i = 0; i < g->nmembers; i++) {
         Ref m = g->members[i];
@@ -261,8 +261,58 @@ static const Aff *open_followed(Contract *c, const Aff *from) {
     return r;
 }
 
+typedef struct {
+    const Contract *c;
+    bool flat;
+} Follows;
+
+static void visit_follow(const Graph *g, Ex e, void *self) {
+    Follows *f = self;
+    const Contract *c = f->c;
+    const Expr *x = ir_expr(g, e);
+    bool *uses = ARENA_ARRAY(c->b->arena, bool, c->node->rank);
+    const int *group_of = c->b->s->group_of;
+    bool near = x->kind == EX_LOAD && group_of[x->load.node] == group_of[c->r];
+    if (x->kind != EX_LOAD && x->kind != EX_INDEX && x->kind != EX_GUARD) return;
+    if (near || (x->kind == EX_LOAD && c->b->memory[x->load.node].panel == c->nr)) return;
+    ex_used(g, e, uses, c->node->rank);
+    if (uses[c->c.lane] || uses[c->c.rows[0]]) f->flat = false;
+}
+
+/* Whether all that what follows reads and writes by rows and lanes is in panels as wide as the tile: these are then one
+ * row, lanes that no variable has among them. */
+static bool follows_flat(const Contract *c) {
+    Follows f = {c, c->c.nrows == 1 && c->c.step[c->c.rows[0]] == 1 && !c->c.nwhere};
+    for (int i = 0; i < c->group->nmembers && f.flat; i++) {
+        Ref m = c->group->members[i];
+        if (c->b->s->stored[m] && c->b->memory[m].panel != c->nr) return false;
+        if (i) ex_walk(c->b->g, ir_node(c->b->g, m)->comp.body, visit_follow, &f);
+    }
+    return f.flat;
+}
+
+/* The block of rows from row `from` of the unit on, for the current panel. */
+static void follow_flat(Contract *c, const Aff *from) {
+    AffTable *t = affs(c);
+    const Aff *left = aff_scale(t, aff_sub(t, aff_const(t, c->c.m), aff_add(t, c->first_row, from)), c->nr);
+    int v = nest_for(&c->nest, FOR_VECTOR, c->mr * c->nr, c->c.m % c->mr ? left : NULL, epilogue_width(c));
+    const Aff *row = aff_add(t, from, aff_div(t, nest_var(&c->nest, v), c->nr));
+    const Aff *lane = aff_mod(t, nest_var(&c->nest, v), c->nr);
+    contract_set_row(c, aff_add(t, c->first_row, row));
+    c->at[c->c.lane] = nest_stand(&c->nest, aff_add(t, c->first_lane, lane), c->c.n);
+    follow(c, in_tile(c, row, lane));
+    nest_close(&c->nest);
+}
+
 void contract_follow_all(Contract *c) {
     const Aff *from;
+    if (follows_flat(c)) {
+        contract_open_panels(c);
+        contract_open_blocks(c, &from);
+        follow_flat(c, from);
+        contract_close(c, 2);
+        return;
+    }
     contract_open_blocks(c, &from);
     const Aff *r = open_followed(c, from);
     contract_open_panels(c);

@@ -33,7 +33,8 @@ static bool consecutive(const Contract *c, Ex e, int i) {
     AffTable *t = affs(c);
     const Aff *rest;
     int64_t slow, fast;
-    if (!is_plain_load(c->b->g, e)) return false;
+    bool sums = (e == c->c.a && c->a_sums) || (e == c->c.b && c->b_sums);
+    if (!is_plain_load(c->b->g, e) || (sums && i + 2 == c->c.nks)) return false;
     const Aff *at = load_offset(c->b->g, x, c->node->comp.extents, c->node->rank + c->node->comp.nred);
     return aff_split(t, at, c->c.ks[i], &slow, &rest) && aff_split(t, at, c->c.ks[i + 1], &fast, &rest) &&
            slow == fast * extent_of_sum(c, i + 1);
@@ -61,8 +62,20 @@ static const Aff *end_of_sum(Contract *c, int i) {
     return aff_div(t, aff_sub(t, aff_const(t, end->hi + coef - 1), rest), coef);
 }
 
-/* One loop over sums i .. i + n - 1 of the block. */
-static void open_sum(Contract *c, int i, int n, bool lanes) {
+/* Two loops over `count` sums, below `limit`: panels, and lanes of one; the number of the sum. */
+static const Aff *open_panel_of_sums(Contract *c, int64_t count, const Aff *limit, int64_t panel, bool lanes) {
+    AffTable *t = affs(c);
+    const Aff *end = limit ? limit : aff_const(t, count);
+    const Aff *all = limit ? aff_div(t, aff_add(t, limit, aff_const(t, panel - 1)), panel) : NULL;
+    int p = nest_for(&c->nest, FOR_SERIAL, (count + panel - 1) / panel, all, 0);
+    const Aff *first = aff_scale(t, nest_var(&c->nest, p), panel), *rest = aff_sub(t, end, first);
+    int v = nest_for(&c->nest, lanes ? FOR_VECTOR : FOR_SERIAL, panel, limit || count % panel ? rest : NULL,
+                     lanes ? c->width : 0);
+    return aff_add(t, first, nest_var(&c->nest, v));
+}
+
+/* One loop over sums i .. i + n - 1 of the block, or two where they are in panels; how many. */
+static int open_sum(Contract *c, int i, int n, int64_t panel, bool lanes) {
     AffTable *t = affs(c);
     int64_t extent = extent_of_sum(c, i), inner = 1, count = i == c->level ? c->k_cut : extent;
     for (int d = i + 1; d < i + n; d++) inner *= extent_of_sum(c, d);
@@ -71,14 +84,20 @@ static void open_sum(Contract *c, int i, int n, bool lanes) {
         limit = aff_scale(t, aff_sub(t, end ? end : aff_const(t, extent), c->first_k), inner);
     else if (end)
         limit = aff_scale(t, end, inner);
-    int v = nest_for(&c->nest, lanes ? FOR_VECTOR : FOR_SERIAL, count * inner, limit, lanes ? c->width : 0);
-    const Aff *k = nest_var(&c->nest, v), *rest = k;
+    const Aff *k, *rest;
+    if (panel)
+        k = open_panel_of_sums(c, count, limit, panel, lanes);
+    else
+        k = nest_var(&c->nest,
+                     nest_for(&c->nest, lanes ? FOR_VECTOR : FOR_SERIAL, count * inner, limit, lanes ? c->width : 0));
+    rest = k;
     c->k_in_block = aff_add(t, aff_scale(t, c->k_in_block, count * inner), k);
     for (int d = i + n - 1; d > i; d--) {
         c->at[c->c.ks[d]] = aff_mod(t, rest, extent_of_sum(c, d));
         rest = aff_div(t, rest, extent_of_sum(c, d));
     }
     c->at[c->c.ks[i]] = i == c->level ? nest_stand(&c->nest, aff_add(t, c->first_k, rest), extent) : rest;
+    return panel ? 2 : 1;
 }
 
 const Aff *contract_bound(Contract *c, int i, const Aff *row) {
@@ -102,12 +121,14 @@ static int open_when(Contract *c) {
 
 /* Loops over the sums of the block, as few as the operands that are read where they are allow. */
 static int open_sums(Contract *c, bool a, bool b, bool vector) {
+    int64_t panel = MAX(a ? c->a_sums : 0, b ? c->b_sums : 0);
     int loops = 0;
     c->k_in_block = aff_const(affs(c), 0);
     if (!c->whole) loops += open_when(c);
-    for (int i = c->level, n; i < c->c.nks; i += n, loops++) {
+    for (int i = c->level, n; i < c->c.nks; i += n) {
         n = together(c, i, a, b);
-        open_sum(c, i, n, vector && i + n == c->c.nks);
+        bool last = i + n == c->c.nks;
+        loops += open_sum(c, i, n, last ? panel : 0, vector && last);
     }
     return loops;
 }
@@ -133,9 +154,9 @@ static const Aff *in_a(Contract *c, const Aff *row, const Aff *copy) {
         block = in_outer(c, c->a_outer, aff_add(t, aff_div(t, c->first_row, c->mr), block), contract_blocks(c));
         sum = aff_add(t, c->first_sum, sum);
     }
-    sum = aff_add(t, aff_scale(t, block, c->pack_a == A_PANELS ? c->c.k : c->kc), sum);
-    sum = aff_add(t, aff_scale(t, sum, c->mr), aff_mod(t, row, c->mr));
-    return loop_index(&c->nest, aff_add(t, aff_scale(t, sum, c->copies), copy), NULL, 0);
+    const Aff *number = aff_add(t, aff_scale(t, sum, c->mr), aff_mod(t, row, c->mr));
+    number = aff_add(t, aff_scale(t, block, c->a_stride), aff_scale(t, number, c->copies));
+    return loop_index(&c->nest, aff_add(t, number, copy), NULL, 0);
 }
 
 typedef struct {
@@ -314,7 +335,7 @@ static void close_shares(Contract *c) {
 }
 
 void contract_pack_all_a(Contract *c) {
-    int64_t elems = contract_blocks(c) * c->mr * c->c.k * c->copies;
+    int64_t elems = contract_blocks(c) * c->a_stride;
     c->a_outer = outer_extents(c, c->c.a_uses, &elems);
     c->a_pack = loop_buffer(c->b, BUF_MEMORY, c->node->dtype, elems, NULL);
     Contract p = *c;

@@ -1,6 +1,8 @@
 /* Sizes of a contraction's register tile and blocks, from the shapes and the machine alone. */
 #include "compiler/loop/contract.h"
 
+static int64_t size_of(const Contract *c) { return (int64_t)dtype_size(c->node->dtype); }
+
 enum {
     MANY = 16,      /* blocks of rows for a panel that isn't in the second cache */
     REUSE = 4,      /* blocks of rows that a packed panel must serve */
@@ -41,10 +43,12 @@ static void choose_copies(Contract *c) {
     c->copies = pays ? c->width : 1;
 }
 
-static void choose_tile(Contract *c) {
+/* The register tile, of so many lanes if not 0. */
+static void choose_tile(Contract *c, int64_t lanes) {
     double least = 0;
-    for (int v = 1; v <= 4; v++) {
+    for (int v = 1; v <= CONTRACT_VECTORS; v++) {
         int64_t nr = (int64_t)v * c->width, most = most_rows(c->b->m, v);
+        if (lanes && nr != lanes) continue;
         for (int64_t mr = most; mr >= 1; mr--) {
             double rest = c->c.m % mr ? step_cost(c, c->c.m % mr, v) : 0;
             double cost = (double)((c->c.n + nr - 1) / nr) * ((double)(c->c.m / mr) * step_cost(c, mr, v) + rest);
@@ -57,12 +61,35 @@ static void choose_tile(Contract *c) {
     }
 }
 
-static int64_t size_of(const Contract *c) { return (int64_t)dtype_size(c->node->dtype); }
+static void choose_lanes(Contract *c, int64_t lanes) {
+    c->width = c->b->m->vector_bytes / (int)size_of(c);
+    choose_copies(c);
+    choose_tile(c, lanes);
+}
+
+int64_t contract_lanes(const Contract *c) {
+    Contract tried = *c;
+    choose_lanes(&tried, 0);
+    return tried.nr;
+}
+
+/* Lanes of a panel where `e` loads a variable in panels whose last dim is index `var`; else 0. */
+static int64_t panel_along(const Contract *c, Ex e, int var) {
+    const Expr *x = ir_expr(c->b->g, e);
+    int panel = x->kind == EX_LOAD ? c->b->memory[x->load.node].panel : 0;
+    return panel && x->load.at[x->load.rank - 1].aff == aff_var(c->b->affs, var) ? panel : 0;
+}
 
 static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /* Equal blocks of at most `most`. */
 static int64_t even(int64_t whole, int64_t most) { return ceil_div(whole, ceil_div(whole, MAX(most, 1))); }
+
+/* So many sums of a block, in whole panels where an operand has them along the sums. */
+static int64_t whole_panels(const Contract *c, int64_t sums) {
+    int64_t panel = MAX(MAX(c->a_sums, c->b_sums), 1);
+    return ceil_div(sums, panel) * panel;
+}
 
 int64_t contract_panels(const Contract *c) { return ceil_div(c->c.n, c->nr); }
 
@@ -116,6 +143,7 @@ static void cut_sums(Contract *c) {
         inner /= extent;
         if (inner > most) continue;
         c->k_cut = even(extent, most / inner);
+        if (c->level == c->c.nks - 1) c->k_cut = MIN(extent, whole_panels(c, c->k_cut));
         c->kc = c->k_cut * inner;
         return;
     }
@@ -136,7 +164,7 @@ static void choose_pack_a(Contract *c) {
     int64_t along_sums = load_stride(c->b->g, c->node, c->c.a, sum);
     bool far = along_sums >= FAR / size_of(c) && c->c.n > c->nr && row >= 0;
     c->for_order = is_load(c, c->c.a) && !far && c->copies == 1;
-    c->pack_a = !c->for_order || (row >= 0 && rows_meet(c, row)) ? A_BLOCK : A_DIRECT;
+    c->pack_a = !c->for_order || (row >= 0 && !c->a_sums && rows_meet(c, row)) ? A_BLOCK : A_DIRECT;
     c->a_by_k = c->pack_a && row >= 0 && load_stride(c->b->g, c->node, c->c.a, row) == 1 && along_sums != 1;
 }
 
@@ -147,7 +175,7 @@ static bool all_of_b(const Contract *c) {
 
 typedef struct {
     const Contract *c;
-    bool far;
+    bool far, panels;
 } Reads;
 
 static void visit_read(const Graph *g, Ex e, void *self) {
@@ -158,17 +186,20 @@ static void visit_read(const Graph *g, Ex e, void *self) {
     if (x->kind != EX_LOAD || group_of[x->load.node] == group_of[c->r]) return;
     const Node *from = ir_node(g, x->load.node);
     bool large = ir_elements(from) * (int64_t)dtype_size(from->dtype) >= c->b->m->l2 / 2;
+    f->panels = f->panels || c->b->memory[x->load.node].panel > 0;
     f->far = f->far || (large && load_stride(c->b->g, c->node, e, c->c.lane) == 1);
 }
 
 /* Whether what follows on the tile reads tensors along the lanes that no cache near holds: an optimizer's averages and
  * the weights. That is most of the time where sums are few, and comes fastest in long rows. */
-static bool reads_far(const Contract *c) {
-    Reads f = {c, false};
-    for (int i = 1; i < c->group->nmembers && c->kc == c->c.k; i++)
+static Reads reads_of(const Contract *c) {
+    Reads f = {.c = c};
+    for (int i = 1; i < c->group->nmembers; i++)
         ex_walk(c->b->g, ir_node(c->b->g, c->group->members[i])->comp.body, visit_read, &f);
-    return f.far;
+    return f;
 }
+
+static bool reads_far(const Contract *c) { return c->kc == c->c.k && reads_of(c).far; }
 
 /* Blocks of rows of a that a quarter of the second cache holds, half of it where these are copies; at least one. */
 static int64_t rows_of_a(const Contract *c) {
@@ -191,7 +222,7 @@ static void choose_cut(Contract *c) {
     cut_sums(c);
     if (is_streamed(c)) cut_streamed(c);
     bool fit = rows_of_a(c) == contract_blocks(c) && !all_of_b(c);
-    c->columns = fit && (!c->pack_a || c->for_order) && !reads_far(c);
+    c->columns = !c->by_panels && fit && (!c->pack_a || c->for_order) && !reads_far(c);
     if (!c->columns && !is_streamed(c) && sums_fit(c, c->b->m->l2 / 6)) whole_sums(c);
     c->at_once = c->kc < c->c.k && c->group->nmembers == 1;
 }
@@ -205,6 +236,39 @@ static int64_t shared_evenly(int64_t parts, int64_t whole, int64_t others) {
     return MIN((parts + unit / 2) / unit * unit, whole);
 }
 
+/* A unit of about mb blocks of rows and np panels. */
+static void set_unit(Contract *c, int64_t mb, int64_t np) {
+    int64_t blocks = contract_blocks(c), panels = contract_panels(c), outer = outer_units(c);
+    c->row_units = ceil_div(blocks, mb);
+    c->panel_units = ceil_div(panels, np);
+    c->row_units = shared_evenly(c->row_units, blocks, outer * c->panel_units);
+    c->panel_units = shared_evenly(c->panel_units, panels, outer * c->row_units);
+    c->mc = ceil_div(blocks, c->row_units) * c->mr;
+    c->np = ceil_div(panels, c->panel_units);
+}
+
+static int64_t units_of(const Contract *c, int64_t mb, int64_t np) {
+    return outer_units(c) * ceil_div(contract_blocks(c), mb) * ceil_div(contract_panels(c), np);
+}
+
+static int64_t least_units(const Contract *c, int64_t most) {
+    return MIN(loop_tiles(INT64_MAX / 2, contract_nanoseconds(c)), most) * 3 / 4;
+}
+
+/* Where variables are in panels, units are few of them, for all rows or as many as a quarter of the second cache holds:
+ * units that follow each other then go through memory in order, and all products that use a panel do so on one core. */
+static void choose_unit_of_panels(Contract *c) {
+    int64_t mb = rows_of_a(c), room = c->b->m->l2 / size_of(c) / 4; /* for the tile */
+    int64_t np = MIN(contract_panels(c), MAX(room / (mb * c->mr * c->nr), 1));
+    while (units_of(c, mb, np) < least_units(c, 2 * UNITS) && mb * np > 1) {
+        if (np > 1)
+            np = ceil_div(np, 2);
+        else
+            mb = ceil_div(mb, 2);
+    }
+    set_unit(c, mb, np);
+}
+
 /* Rows and panels of a unit: a block of a in a quarter of the second cache and the tile in another, then fewer until
  * there are nearly enough units. If all rows fit into one unit and the panels not, units are panels, and each of b is
  * packed where it is used. Else units are rows with as many panels as they can have: what follows on the tile then goes
@@ -213,7 +277,6 @@ static int64_t shared_evenly(int64_t parts, int64_t whole, int64_t others) {
  * together. */
 static void choose_unit(Contract *c) {
     int64_t l2 = c->b->m->l2 / size_of(c), blocks = contract_blocks(c), panels = contract_panels(c);
-    int64_t wanted = MIN(loop_tiles(INT64_MAX / 2, contract_nanoseconds(c)), UNITS), outer = outer_units(c);
     int64_t mb = rows_of_a(c), np = panels;
     bool together = c->pack_a && !is_load(c, c->c.a), all = all_of_b(c), far = reads_far(c);
     bool few = all || together;
@@ -228,7 +291,7 @@ static void choose_unit(Contract *c) {
         few = true;
     }
     int64_t least = !few ? MANY / 2 : c->pack_a ? 1 : REUSE; /* blocks of rows, rather than other panels */
-    while (outer * ceil_div(blocks, mb) * ceil_div(panels, np) < wanted * 3 / 4) {
+    while (units_of(c, mb, np) < least_units(c, UNITS)) {
         bool rows = mb > 1 && (np == 1 || (!c->columns && mb > least));
         if (!rows && np == 1) break;
         if (rows)
@@ -236,13 +299,7 @@ static void choose_unit(Contract *c) {
         else
             np = ceil_div(np, 2);
     }
-    c->row_units = ceil_div(blocks, mb);
-    c->panel_units = ceil_div(panels, np);
-    c->row_units = shared_evenly(c->row_units, blocks, outer * c->panel_units);
-    c->panel_units = shared_evenly(c->panel_units, panels, outer * c->row_units);
-    c->mc = ceil_div(blocks, c->row_units) * c->mr;
-    c->np = ceil_div(panels, c->panel_units);
-    c->b_stride = c->c.k * c->nr + CONTRACT_LINE / size_of(c);
+    set_unit(c, mb, np);
 }
 
 /* The scan that the kernel runs in, or one around it, of which b still changes. */
@@ -255,6 +312,8 @@ static void choose_pack_b(Contract *c) {
     bool pays = c->mc >= REUSE * c->mr && (large || masked);
     if (c->b->scan && scan_of_b(c) != c->b->scan)
         c->pack_b = B_PANELS;
+    else if (c->b_in_panels)
+        c->pack_b = B_DIRECT;
     else if (!c->c.unit)
         c->pack_b = units > 1 ? B_PANELS : B_BLOCK;
     else
@@ -275,12 +334,22 @@ static void share_rows(Contract *c) {
 }
 
 void contract_sizes(Contract *c) {
-    c->width = c->b->m->vector_bytes / (int)size_of(c);
-    choose_copies(c);
-    choose_tile(c);
+    int sum = c->c.ks[c->c.nks - 1];
+    int64_t lanes = panel_along(c, c->c.b, c->c.lane);
+    c->b_in_panels = lanes > 0;
+    c->a_sums = panel_along(c, c->c.a, sum);
+    c->b_sums = panel_along(c, c->c.b, sum);
+    choose_lanes(c, lanes);
     choose_pack_a(c);
+    c->by_panels = c->b_in_panels || reads_of(c).panels;
     choose_cut(c);
-    choose_unit(c);
+    if (c->by_panels)
+        choose_unit_of_panels(c);
+    else
+        choose_unit(c);
     share_rows(c);
     choose_pack_b(c);
+    int64_t line = CONTRACT_LINE / size_of(c);
+    c->a_stride = (c->pack_a == A_PANELS ? c->c.k : c->kc) * c->mr * c->copies + (c->pack_a == A_PANELS ? line : 0);
+    c->b_stride = c->c.k * c->nr + line;
 }

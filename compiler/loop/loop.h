@@ -130,6 +130,16 @@ typedef struct {
 /* Which base a buffer counts from: fixed ones first, then the unit's inputs, then its results. */
 enum { BASE_ARENA, BASE_VARIABLES, BASE_FIRST_INPUT };
 
+/* A variable [..., n] that a unit reads and writes as [n / width, ..., width], lanes beyond the last row of zeros: as
+ * its contractions go through it. In all other units, and outside of them, it is in rows. */
+typedef struct {
+    int64_t offset; /* from the variables' base, in bytes */
+    int64_t rows;   /* all dims but the last */
+    int64_t lanes;  /* the last */
+    int width;      /* lanes of a panel */
+    int size;       /* bytes of an element */
+} Panels;
+
 /* A compiled unit before LLVM: kernels in the order in which they run, over one table of buffers. */
 typedef struct {
     Nnc *nnc;
@@ -140,9 +150,11 @@ typedef struct {
     LoopScan *scans; /* scans and whiles, 1 .. nscans, inner ones before those around them */
     int nscans;
     int ninputs, nresults;
-    int64_t arena_bytes; /* exact size of BASE_ARENA */
-    int recomputed;      /* buffers that are filled once more rather than kept */
-    bool once;           /* run once in a program: the code of small kernels is made fast rather than fast code */
+    int64_t arena_bytes;  /* exact size of BASE_ARENA */
+    const Panels *panels; /* variables that the unit keeps in panels, in the order of their places */
+    int npanels;
+    int recomputed; /* buffers that are filled once more rather than kept */
+    bool once;      /* run once in a program: the code of small kernels is made fast rather than fast code */
 } LoopUnit;
 
 /* What the target offers, for schedules: loop/tiles.c. */
@@ -158,7 +170,16 @@ typedef struct {
 typedef struct {
     const int64_t *param, *state;
     int64_t size;
+    bool panels; /* each has room for loop_variable_bytes: a unit may keep it in panels */
 } VarLayout;
+
+/** Bytes that a variable takes in rows, and in panels of whatever width if it is one that may be in panels. */
+int64_t loop_variable_bytes(const Machine *m, DType t, const int64_t *dims, int rank);
+
+/** Puts a variable's bytes from rows into panels, and back. `room`: scratch of panels_bytes. */
+int64_t panels_bytes(const Panels *p);
+void panels_from_rows(const Panels *p, void *at, void *room);
+void panels_to_rows(const Panels *p, void *at, void *room);
 
 /** fuse.c, schedule, plan, loop/: the whole way from an optimized graph (no gradients left) to loop nests. Exactly the
  * results, parameters and states among graph->outputs are written. */

@@ -31,6 +31,12 @@ static Ex add_gather(Builder *b, Ex sum, Ex gather, int64_t stride, DType t) {
     return sum ? ex_op(b->g, EX_ADD, sum, gather, 0) : gather;
 }
 
+/* Index `at` of the last dim, or of another one, in elements. */
+static const Aff *along(AffTable *t, const View *v, bool last, int64_t stride, const Aff *at) {
+    if (!v->panel || !last) return aff_scale(t, at, stride);
+    return aff_add(t, aff_scale(t, aff_div(t, at, v->panel), stride), aff_mod(t, at, v->panel));
+}
+
 static Place lower_place(const Lower *l, Ref r, const Place *at) {
     Nest *n = l->n;
     Builder *b = n->b;
@@ -41,7 +47,7 @@ static Place lower_place(const Lower *l, Ref r, const Place *at) {
     int rank = node->rank;
     for (int d = 0; d < rank; d++) {
         if (!v.strides[d]) continue;
-        p.aff = aff_add(b->affs, p.aff, aff_scale(b->affs, at[d].aff, v.strides[d]));
+        p.aff = aff_add(b->affs, p.aff, along(b->affs, &v, d == rank - 1, v.strides[d], at[d].aff));
         if (at[d].gather) p.gather = add_gather(b, p.gather, lower(l, at[d].gather), v.strides[d], wide);
     }
     if (l->nmap) p.aff = aff_subst(b->affs, p.aff, l->map, l->nmap);
@@ -58,7 +64,7 @@ const Aff *loop_offset(Nest *n, View v, const Aff *const *at, int rank) {
     AffTable *t = n->b->affs;
     const Aff *a = v.base ? v.base : aff_const(t, 0);
     for (int d = 0; d < rank; d++)
-        if (v.strides[d]) a = aff_add(t, a, aff_scale(t, at[d], v.strides[d]));
+        if (v.strides[d]) a = aff_add(t, a, along(t, &v, d == rank - 1, v.strides[d], at[d]));
     return loop_index(n, a, NULL, 0);
 }
 

@@ -106,6 +106,8 @@ static void print_buffer(const LoopUnit *u, size_t i, FILE *out) {
         fprintf(out, "input %d", b->base - BASE_FIRST_INPUT);
     else
         fprintf(out, "result %d", b->base - BASE_FIRST_INPUT - u->ninputs);
+    for (int p = 0; p < u->npanels && b->base == BASE_VARIABLES; p++)
+        if (u->panels[p].offset == b->offset) fprintf(out, " in panels of %d", u->panels[p].width);
     fprintf(out, b->name ? "    # %s\n" : "\n", b->name);
 }
 

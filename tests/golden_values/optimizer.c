@@ -84,7 +84,7 @@ static void compare_state(Steps *s, const Case *c, const cJSON *output, Outcome 
         if (!strstr(path, begin) || strcmp(dot, end) != 0) continue;
         RtArray a = case_tensor(c, cJSON_GetObjectItemCaseSensitive(output, "key")->valuestring)->array;
         a.dtype = s->f64 ? RT_F64 : RT_F32;
-        a.data = driver_variables(s->d)->bytes + driver_variables(s->d)->layout.state[k];
+        a.data = driver_values(s->d) + driver_layout(s->d)->state[k];
         golden_compare(c, output, &a, s->f64, o);
         return;
     }

@@ -82,13 +82,13 @@ typedef struct {
 
 char *golden_variable(Driver *d, const char *name, size_t len) {
     Program *p = driver_program(d);
-    Variables *v = driver_variables(d);
+    const VarLayout *v = driver_layout(d);
     for (size_t i = 0; i < p->params.len + p->states.len; i++) {
         bool is_param = i < p->params.len;
         const char *path = (is_param ? p->params.at[i] : p->states.at[i - p->params.len])->path;
         size_t n = strlen(path);
         if (n < len || strncmp(path + n - len, name, len) != 0 || (n > len && path[n - len - 1] != '.')) continue;
-        return v->bytes + (is_param ? v->layout.param[i] : v->layout.state[i - p->params.len]);
+        return driver_values(d) + (is_param ? v->param[i] : v->state[i - p->params.len]);
     }
     return NULL;
 }

@@ -134,11 +134,10 @@ static void take_weights(Driver *d, void *self) {
         bool is_param = i < p->params.len;
         size_t k = is_param ? i : i - p->params.len;
         Name path = is_param ? p->params.at[k]->path : p->states.at[k]->path;
-        const Variables *v = driver_variables(d);
-        int64_t at = is_param ? v->layout.param[k] : v->layout.state[k], n = 1, dim;
+        int64_t at = is_param ? driver_layout(d)->param[k] : driver_layout(d)->state[k], n = 1, dim;
         const Type *t = is_param ? &p->params.at[k]->type : &p->states.at[k]->type;
         for (int s = 0; s < t->rank && dim_is_const(t->dims[s], &dim); s++) n *= dim;
-        memcpy(v->bytes + at, golden_variable(run->s.d, path, strlen(path)),
+        memcpy(driver_values(d) + at, golden_variable(run->s.d, path, strlen(path)),
                (size_t)n * (run->f64 ? sizeof(double) : sizeof(float)));
     }
 }

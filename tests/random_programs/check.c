@@ -231,8 +231,8 @@ static bool compile(Side *s, const Setup *to) {
 }
 
 static char *variable_at(const Side *s, bool param, size_t slot) {
-    const Variables *v = driver_variables(s->d);
-    return v->bytes + (param ? v->layout.param[slot] : v->layout.state[slot]);
+    const VarLayout *v = driver_layout(s->d);
+    return driver_values(s->d) + (param ? v->param[slot] : v->state[slot]);
 }
 
 static void reset_variables(const Side *s) {

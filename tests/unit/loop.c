@@ -67,6 +67,69 @@ Test(loop, updates_that_follow_a_product) {
         "%8 = f32[150, 107] of sub(%3[i0, i1], %7[i0, i1])\nparam 0 = %8\nstate 0 = %7\n");
 }
 
+/* A step of two layers with momentum, whose weights are large beside the caches of `tight`: rows of few or many
+ * samples, panels of which the last is partial, and the second weight transposed in the first layer's gradient. */
+static Graph *step_of_two_layers(Nnc *nnc, int n, int in, int width, int out) {
+    Str s = {0};
+    str_add(&s, "%%1 = input 0 \"x\" f32[%d, %d]\n%%2 = input 1 \"t\" f32[%d, %d]\n", n, in, n, out);
+    str_add(&s, "%%3 = param 0 \"w\" f32[%d, %d]\n%%4 = param 1 \"v\" f32[%d, %d]\n", in, width, width, out);
+    str_add(&s, "%%5 = state 0 \"m\" f32[%d, %d]\n%%6 = state 1 \"o\" f32[%d, %d]\n", in, width, width, out);
+    str_add(&s, "%%7 = f32[%d, %d] sum k0:%d of mul(%%1[i0, k0], %%3[k0, i1])\n", n, width, in);
+    str_add(&s, "%%8 = f32[%d, %d] sum k0:%d of mul(%%7[i0, k0], %%4[k0, i1])\n", n, out, width);
+    str_add(&s, "%%9 = f32[%d, %d] of sub(%%8[i0, i1], %%2[i0, i1])\n", n, out);
+    str_add(&s, "%%10 = f32[%d, %d] sum k0:%d of mul(%%7[k0, i0], %%9[k0, i1])\n", width, out, n);
+    str_add(&s, "%%11 = f32[%d, %d] sum k0:%d of mul(%%9[i0, k0], %%4[i1, k0])\n", n, width, out);
+    str_add(&s, "%%12 = f32[%d, %d] sum k0:%d of mul(%%1[k0, i0], %%11[k0, i1])\n", in, width, n);
+    str_add(&s, "%%13 = f32[%d, %d] of add(mul(%%6[i0, i1], 0.9), %%10[i0, i1])\n", width, out);
+    str_add(&s, "%%14 = f32[%d, %d] of sub(%%4[i0, i1], mul(%%13[i0, i1], 0.01))\n", width, out);
+    str_add(&s, "%%15 = f32[%d, %d] of add(mul(%%5[i0, i1], 0.9), %%12[i0, i1])\n", in, width);
+    str_add(&s, "%%16 = f32[%d, %d] of sub(%%3[i0, i1], mul(%%15[i0, i1], 0.01))\n", in, width);
+    str_add(&s, "result 0 = %%9\nparam 0 = %%16\nparam 1 = %%14\nstate 0 = %%15\nstate 1 = %%13\n");
+    Graph *g = read_graph(nnc, s.at);
+    vec_free(&s);
+    return g;
+}
+
+Test(loop, weights_in_panels) {
+    const int sizes[][4] = {{20, 60, 107, 75}, {100, 64, 96, 128}, {150, 50, 131, 330}, {9, 90, 77, 81}};
+    const Machine *machines[] = {&tight, &sse, &avx2, &avx512};
+    for (size_t i = 0; i < COUNT(sizes); i++)
+        for (size_t m = 0; m < COUNT(machines); m++) {
+            Nnc *nnc = nnc_new();
+            Machine small = *machines[m];
+            small.l2 = 32 << 10;
+            Graph *g = step_of_two_layers(nnc, sizes[i][0], sizes[i][1], sizes[i][2], sizes[i][3]);
+            cr_assert(g, "the graph doesn't read");
+            cr_expect_eq(build(nnc, g, &small).unit->npanels, 4, "sizes %zu, machine %zu: %d in panels", i, m,
+                         build(nnc, g, &small).unit->npanels);
+            expect_same(nnc, g, &small, i);
+            nnc_free(nnc);
+        }
+}
+
+/* What is read in another order by something else stays in rows, and what is updated with it. */
+Test(loop, weights_that_stay_in_rows) {
+    const char *others[] = {"%9 = f32[] sum k0:107 of mul(%3[7, k0], %3[7, k0])\nresult 0 = %9\n",
+                            "%9 = f32[150] of %4[i0, 5]\nresult 0 = %9\n", "result 0 = %8\n", "result 0 = %3\n",
+                            "%9 = f32[107, 150] of neg(%7[i1, i0])\nresult 0 = %9\n"};
+    for (size_t i = 0; i < COUNT(others); i++) {
+        Nnc *nnc = nnc_new();
+        Str s = {0};
+        str_add(&s, "%%1 = input 0 \"x\" f32[20, 150]\n%%2 = input 1 \"d\" f32[20, 107]\n");
+        str_add(&s, "%%3 = param 0 \"w\" f32[150, 107]\n%%4 = state 0 \"m\" f32[150, 107]\n");
+        str_add(&s, "%%6 = f32[150, 107] sum k0:20 of mul(%%1[k0, i0], %%2[k0, i1])\n");
+        str_add(&s, "%%7 = f32[150, 107] of add(mul(%%4[i0, i1], 0.9), %%6[i0, i1])\n");
+        str_add(&s, "%%8 = f32[150, 107] of sub(%%3[i0, i1], %%7[i0, i1])\n%s", others[i]);
+        str_add(&s, "param 0 = %%8\nstate 0 = %%7\n");
+        Graph *g = read_graph(nnc, s.at);
+        cr_assert(g, "the graph doesn't read");
+        cr_expect_eq(build(nnc, g, &tight).unit->npanels, 0, "case %zu", i);
+        expect_same(nnc, g, &tight, i);
+        vec_free(&s);
+        nnc_free(nnc);
+    }
+}
+
 Test(loop, transposed_operands) {
     expect_text_same("%1 = input 0 \"x\" f32[60, 45]\n%2 = input 1 \"d\" f32[60, 21]\n"
                      "%3 = f32[45, 21] sum k0:60 of mul(%1[k0, i0], %2[k0, i1])\n"

@@ -34,14 +34,13 @@ typedef struct {
 
 static inline int64_t bytes_of(const Node *n) { return ir_elements(n) * (int64_t)dtype_size(n->dtype); }
 
-static inline void lay_out(Built *b, const Graph *g, LeafKind kind, int slot, const Node *n) {
-    (void)g;
+static inline void lay_out(Built *b, const Machine *m, LeafKind kind, int slot, const Node *n) {
     int64_t *at = kind == LEAF_PARAM ? b->param : b->state;
     if (kind != LEAF_PARAM && kind != LEAF_STATE) return;
     cr_assert_lt(slot, SLOTS);
     if (at[slot] >= 0) return;
     at[slot] = b->variables;
-    b->variables += (bytes_of(n) + 63) / 64 * 64;
+    b->variables += (loop_variable_bytes(m, n->dtype, n->dims, n->rank) + 63) / 64 * 64;
 }
 
 /* The unit of a graph, with an arena of so many bytes if that can be, verified. */
@@ -51,16 +50,16 @@ static inline Built build_within(Nnc *nnc, const Graph *g, const Machine *m, int
     for (Ref r = 1; r < g->nodes.len; r++) {
         const Node *n = ir_node(g, r);
         if (n->kind != N_LEAF) continue;
-        lay_out(&b, g, n->leaf.kind, n->leaf.slot, n);
+        lay_out(&b, m, n->leaf.kind, n->leaf.slot, n);
         if (n->leaf.kind == LEAF_INPUT) b.ninputs = MAX(b.ninputs, n->leaf.slot + 1);
     }
     for (size_t i = 0; i < g->outputs.len; i++) {
         const Output *o = &g->outputs.at[i];
         if (o->kind == OUT_RESULT) b.nresults = MAX(b.nresults, o->slot + 1);
         if (o->kind != OUT_RESULT)
-            lay_out(&b, g, o->kind == OUT_PARAM ? LEAF_PARAM : LEAF_STATE, o->slot, ir_node(g, o->node));
+            lay_out(&b, m, o->kind == OUT_PARAM ? LEAF_PARAM : LEAF_STATE, o->slot, ir_node(g, o->node));
     }
-    VarLayout vars = {b.param, b.state, b.variables};
+    VarLayout vars = {b.param, b.state, b.variables, true};
     b.unit = loop_build_within(nnc, g, "test", b.ninputs, b.nresults, &vars, m, bytes);
     loop_verify(b.unit);
     plan_verify(b.unit);
@@ -95,6 +94,16 @@ static inline void load_leaves(const Built *b, const Graph *g, const InterpEnv *
     }
 }
 
+/* The variables that the unit keeps in panels: into them, or back into rows. */
+static inline void reorder(const Built *b, const Bases *bases, void order(const Panels *p, void *at, void *room)) {
+    for (int i = 0; i < b->unit->npanels; i++) {
+        const Panels *p = &b->unit->panels[i];
+        void *room = xcalloc((size_t)panels_bytes(p), 1);
+        order(p, (char *)bases->at[BASE_VARIABLES] + p->offset, room);
+        free(room);
+    }
+}
+
 static inline Bases run(const Built *b, const Graph *g, const InterpEnv *env) {
     Bases bases = {.n = BASE_FIRST_INPUT + b->ninputs + b->nresults};
     bases.at = xcalloc((size_t)bases.n, sizeof(void *));
@@ -107,7 +116,9 @@ static inline Bases run(const Built *b, const Graph *g, const InterpEnv *env) {
         if (o->kind == OUT_RESULT)
             bases.at[BASE_FIRST_INPUT + b->ninputs + o->slot] = xcalloc((size_t)bytes_of(ir_node(g, o->node)) + 1, 1);
     }
+    reorder(b, &bases, panels_from_rows);
     loop_interp_run(b->unit, bases.at);
+    reorder(b, &bases, panels_to_rows);
     return bases;
 }
 
