@@ -223,8 +223,8 @@ bool cache_trim_due(const char *folder) {
     Str path = {0};
     struct stat s;
     str_add(&path, "%s/trimmed", folder);
-    int64_t age = stat(path.at, &s) == 0 ? (int64_t)time(NULL) - s.st_mtim.tv_sec : -1;
-    bool due = age < 0 || age >= TRIM_SECONDS;
+    int64_t age = stat(path.at, &s) == 0 ? (int64_t)time(NULL) - s.st_mtim.tv_sec : TRIM_SECONDS;
+    bool due = age < -1 || age >= TRIM_SECONDS; /* a file system's clock may be in the next second already */
     int fd = due ? open(path.at, O_WRONLY | O_CREAT | O_CLOEXEC, 0666) : -1;
     if (fd >= 0) {
         futimens(fd, NULL);
