@@ -52,9 +52,9 @@ typedef struct {
     bool b_in_panels;       /* b is a variable in panels as wide as the tile: it is read where it is */
     int64_t a_sums, b_sums; /* the operand is one along whose last sums there are panels so wide; else 0 */
     bool by_panels;         /* b is one, or what follows reads some: units are few panels */
-    bool b_far;   /* B_PANELS: more than half of the second cache holds, and not read a moment ago, as in a
-                     scan */
-    bool columns; /* units are panels with all rows, not rows with as many panels as they can have */
+    bool b_far;             /* B_PANELS: more than half of the second cache holds, and not read a moment ago, as in a
+                               scan */
+    bool columns;           /* units are panels with all rows, not rows with as many panels as they can have */
     bool at_once; /* what follows on a block of rows and a panel does so at once, not when the unit has all its sums */
 
     Nest nest;

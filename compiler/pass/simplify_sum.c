@@ -274,12 +274,13 @@ static bool is_mean(Graph *g, const Sum *s, Ex e, Ex x) {
     return m.arg[0] == ex_load(g, ir_comp(g, RED_SUM, s->rank, s->nred, s->extents, x, (Span){0}), here);
 }
 
-/* sum over k of x[i,k] - mean over k of x[i,k] => 0 */
-static bool deviates(Graph *g, const Sum *s, Ex e) {
+/* sum over k of x[i,k] - mean over k of x[i,k] => 0 * that mean, which is no number where the sum is none; else 0 */
+static Ex deviation(Graph *g, const Sum *s, Ex e) {
     Ex inside = behind(g, s, e);
     const Expr x = *ir_expr(g, inside ? inside : e);
-    return s->through && x.kind == EX_SUB && dtype_is_float(x.dtype) && !s->conds.len && invariant(g, s, x.arg[1]) &&
-           is_mean(g, s, x.arg[1], x.arg[0]);
+    bool deviates = s->through && x.kind == EX_SUB && dtype_is_float(x.dtype) && !s->conds.len &&
+                    invariant(g, s, x.arg[1]) && is_mean(g, s, x.arg[1], x.arg[0]);
+    return deviates ? ex_op(g, EX_MUL, x.arg[1], ex_zero(g, x.dtype), 0) : 0;
 }
 
 /* sum over k of c[i] * x[i,k] / d[i] => c[i] * (sum over k of x[i,k]) / d[i]. Rounds differently, and is left alone in
@@ -288,13 +289,17 @@ static Ref take_out_factors(Graph *g, const Sum *s, Ex guarded, Span at) {
     DType t = ir_expr(g, s->value)->dtype;
     bool narrow_type = t == DT_F16 || t == DT_BF16;
     Factors f = narrow_type ? (Factors){.varying = s->value} : factors(g, s, s->value);
-    if (f.varying && deviates(g, s, f.varying)) return ir_comp(g, RED_NONE, s->rank, 0, s->extents, ex_zero(g, t), at);
-    if (!f.varying || (!f.times && !f.over)) return ir_comp(g, RED_SUM, s->rank, s->nred, s->extents, guarded, at);
-    Ex inner = ex_guard(g, (int)s->conds.len, s->conds.at, f.varying, ex_zero(g, t));
-    Ref sum = ir_comp(g, RED_SUM, s->rank, s->nred, s->extents, inner, at);
-    Place *here = ARENA_ARRAY(g->nnc->arena, Place, s->rank);
-    for (int i = 0; i < s->rank; i++) here[i].aff = aff_var(g->affs, i);
-    Ex value = product(g, ex_load(g, sum, here), f.times);
+    Ex value = f.varying ? deviation(g, s, f.varying) : 0;
+    if (!value && (!f.varying || (!f.times && !f.over)))
+        return ir_comp(g, RED_SUM, s->rank, s->nred, s->extents, guarded, at);
+    if (!value) {
+        Ex inner = ex_guard(g, (int)s->conds.len, s->conds.at, f.varying, ex_zero(g, t));
+        Ref sum = ir_comp(g, RED_SUM, s->rank, s->nred, s->extents, inner, at);
+        Place *here = ARENA_ARRAY(g->nnc->arena, Place, s->rank);
+        for (int i = 0; i < s->rank; i++) here[i].aff = aff_var(g->affs, i);
+        value = ex_load(g, sum, here);
+    }
+    value = product(g, value, f.times);
     if (f.over) value = ex_op(g, EX_DIV, value, f.over, 0);
     return ir_comp(g, RED_NONE, s->rank, 0, s->extents, value, at);
 }
