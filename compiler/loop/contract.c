@@ -70,6 +70,7 @@ static void emit_rows(Contract *c) {
     const Aff *block = contract_open_blocks(c, &b.from);
     contract_each_case(c, block, c->c.m / c->mr, c->c.m % c->mr != 0, block_of_rows, &b);
     if (c->at_once) contract_follow(c, b.from);
+    if (c->block_tile) contract_follow_flat(c, b.from);
     nest_close(&c->nest);
 }
 
@@ -115,7 +116,7 @@ static void emit_unit(Contract *c) {
     int cuts = open_cuts(c);
     emit_panels(c);
     contract_close(c, cuts);
-    if (!c->at_once) contract_follow_all(c);
+    if (!c->at_once && !c->block_tile) contract_follow_all(c);
 }
 
 /* ---- the kernel ---- */
@@ -175,7 +176,7 @@ void loop_contract(Builder *b, const Group *group) {
     if (c.pack_a == A_PANELS) contract_pack_all_a(&c);
     if (c.pack_b == B_PANELS) contract_pack_all_b(&c);
     open_units(&c, name_of(&c));
-    c.tile = local(&c, c.np * c.mc * c.nr);
+    c.tile = local(&c, c.block_tile ? c.mr * c.nr : c.np * c.mc * c.nr);
     if (c.pack_b == B_BLOCK) c.b_pack = local(&c, c.np * c.kc * c.nr);
     if (c.pack_a == A_BLOCK) c.a_pack = local(&c, c.mc * c.kc * c.copies);
     emit_unit(&c);

@@ -55,6 +55,9 @@ typedef struct {
     bool b_far;             /* B_PANELS: more than half of the second cache holds, and not read a moment ago, as in a
                                scan */
     bool columns;           /* units are panels with all rows, not rows with as many panels as they can have */
+    bool flat; /* all that what follows reads and writes by rows and lanes is in panels as wide as the tile: a block
+                  of rows is then one row, lanes that no variable has among them */
+    bool block_tile; /* it also follows on each block at once, as all of its sums are there: the tile is a block's */
     bool at_once; /* what follows on a block of rows and a panel does so at once, not when the unit has all its sums */
 
     Nest nest;
@@ -147,6 +150,10 @@ int contract_open_where(Contract *c, int64_t rows, const Aff *from);
 
 /** What follows on all rows and panels of the unit. */
 void contract_follow_all(Contract *c);
+
+/** Whether what follows is `flat`; that on the block of rows from row `from` of the unit on, and the current panel. */
+bool contract_follows_flat(const Contract *c);
+void contract_follow_flat(Contract *c, const Aff *from);
 
 /** What follows on a block of rows, from row `from` of the unit on, and the current panel, if these are its last sums.
  */

@@ -20,9 +20,10 @@ static const Aff *in_registers(const Contract *c, const Aff *row, const Aff *lan
     return aff_add(affs(c), aff_scale(affs(c), row, c->nr), lane);
 }
 
-/* The unit's tile is [panel, row, lane]. */
+/* The unit's tile is [panel, row, lane]; that of a block, [row, lane]. */
 static const Aff *in_tile(Contract *c, const Aff *row, const Aff *lane) {
     AffTable *t = affs(c);
+    if (c->block_tile) return loop_index(&c->nest, in_registers(c, aff_mod(t, row, c->mr), lane), NULL, 0);
     const Aff *panel = aff_scale(t, c->panel_inside, c->mc * c->nr);
     return loop_index(&c->nest, aff_add(t, panel, in_registers(c, row, lane)), NULL, 0);
 }
@@ -275,13 +276,11 @@ static void visit_follow(const Graph *g, Ex e, void *self) {
     bool near = x->kind == EX_LOAD && group_of[x->load.node] == group_of[c->r];
     if (x->kind != EX_LOAD && x->kind != EX_INDEX && x->kind != EX_GUARD) return;
     if (near || (x->kind == EX_LOAD && c->b->memory[x->load.node].panel == c->nr)) return;
-    ex_used(g, e, uses, c->node->rank);
+    ex_used_by(g, e, uses, c->node->rank);
     if (uses[c->c.lane] || uses[c->c.rows[0]]) f->flat = false;
 }
 
-/* Whether all that what follows reads and writes by rows and lanes is in panels as wide as the tile: these are then one
- * row, lanes that no variable has among them. */
-static bool follows_flat(const Contract *c) {
+bool contract_follows_flat(const Contract *c) {
     Follows f = {c, c->c.nrows == 1 && c->c.step[c->c.rows[0]] == 1 && !c->c.nwhere};
     for (int i = 0; i < c->group->nmembers && f.flat; i++) {
         Ref m = c->group->members[i];
@@ -291,8 +290,7 @@ static bool follows_flat(const Contract *c) {
     return f.flat;
 }
 
-/* The block of rows from row `from` of the unit on, for the current panel. */
-static void follow_flat(Contract *c, const Aff *from) {
+void contract_follow_flat(Contract *c, const Aff *from) {
     AffTable *t = affs(c);
     const Aff *left = aff_scale(t, aff_sub(t, aff_const(t, c->c.m), aff_add(t, c->first_row, from)), c->nr);
     int v = nest_for(&c->nest, FOR_VECTOR, c->mr * c->nr, c->c.m % c->mr ? left : NULL, epilogue_width(c));
@@ -306,10 +304,10 @@ static void follow_flat(Contract *c, const Aff *from) {
 
 void contract_follow_all(Contract *c) {
     const Aff *from;
-    if (follows_flat(c)) {
+    if (c->flat) {
         contract_open_panels(c);
         contract_open_blocks(c, &from);
-        follow_flat(c, from);
+        contract_follow_flat(c, from);
         contract_close(c, 2);
         return;
     }

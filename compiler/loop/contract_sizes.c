@@ -349,6 +349,8 @@ void contract_sizes(Contract *c) {
         choose_unit(c);
     share_rows(c);
     choose_pack_b(c);
+    c->flat = c->by_panels && contract_follows_flat(c);
+    c->block_tile = c->flat && c->kc == c->c.k && !c->c.nbands;
     int64_t line = CONTRACT_LINE / size_of(c);
     c->a_stride = (c->pack_a == A_PANELS ? c->c.k : c->kc) * c->mr * c->copies + (c->pack_a == A_PANELS ? line : 0);
     c->b_stride = c->c.k * c->nr + line;
