@@ -37,7 +37,7 @@ struct Driver {
     Machine machine;
     VEC(Code *) codes;
     JitCode *jit;
-    bool trains;   /* or evaluates, or measures that */
+    bool trains;   /* or evaluates, or tells or measures what that takes */
     double making; /* seconds that code was compiled for where it was needed first */
     Variables variables;
     void *arena;

@@ -188,6 +188,7 @@ static bool add_rest_of_run(Driver *d) {
 }
 
 int driver_summary(Driver *d) {
+    d->trains = true; /* what is told is what a run takes */
     bool ok = program_check(d->program) && driver_add_all(d, NULL);
     size_t units = d->codes.len;
     ok = ok && add_rest_of_run(d);
