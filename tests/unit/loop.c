@@ -91,13 +91,13 @@ static Graph *step_of_two_layers(Nnc *nnc, int n, int in, int width, int out) {
 }
 
 Test(loop, weights_in_panels) {
-    const int sizes[][4] = {{20, 60, 107, 75}, {100, 64, 96, 128}, {150, 50, 131, 330}, {9, 90, 77, 81}};
+    const int sizes[][4] = {{20, 40, 67, 45}, {50, 32, 48, 64}, {37, 30, 43, 90}, {9, 50, 37, 41}};
     const Machine *machines[] = {&tight, &sse, &avx2, &avx512};
     for (size_t i = 0; i < COUNT(sizes); i++)
         for (size_t m = 0; m < COUNT(machines); m++) {
             Nnc *nnc = nnc_new();
             Machine small = *machines[m];
-            small.l2 = 32 << 10;
+            small.l2 = 8 << 10;
             Graph *g = step_of_two_layers(nnc, sizes[i][0], sizes[i][1], sizes[i][2], sizes[i][3]);
             cr_assert(g, "the graph doesn't read");
             cr_expect_eq(build(nnc, g, &small).unit->npanels, 4, "sizes %zu, machine %zu: %d in panels", i, m,
